@@ -1,0 +1,60 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+)
+
+// Patch holds settings of a queue by their names in the API: what is named is set (nil takes a limit or a retention
+// away), what is not stays as it is.
+//
+//	client.Patch{"max_attempts": 3, "backoff": client.Backoff{Kind: "fixed", Base: "10s"}, "max_active": nil}
+type Patch map[string]any
+
+// PutQueue makes a queue with the settings of patch, or sets them where the queue stands. Right: admin.
+func (c *Client) PutQueue(ctx context.Context, queue string, patch Patch) (q Queue, created bool, err error) {
+	if patch == nil {
+		patch = Patch{}
+	}
+	status, err := c.do(ctx, call{method: http.MethodPut, path: queuePath(queue), body: patch, safe: true}, &q)
+	return q, status == http.StatusCreated, err
+}
+
+// PatchQueue sets settings of a queue; not_found where there is none. Right: admin.
+func (c *Client) PatchQueue(ctx context.Context, queue string, patch Patch) (q Queue, err error) {
+	_, err = c.do(ctx, call{method: http.MethodPatch, path: queuePath(queue), body: patch, safe: true}, &q)
+	return q, err
+}
+
+// Queue returns a queue with its exact counts. Right: read.
+func (c *Client) Queue(ctx context.Context, queue string) (q Queue, err error) {
+	_, err = c.do(ctx, call{method: http.MethodGet, path: queuePath(queue), safe: true}, &q)
+	return q, err
+}
+
+// DropQueue removes a queue with all its documents and logs. Right: admin.
+func (c *Client) DropQueue(ctx context.Context, queue string) error {
+	_, err := c.do(ctx, call{method: http.MethodDelete, path: queuePath(queue), query: url.Values{"confirm": {queue}}}, nil)
+	return err
+}
+
+// TruncateQueue removes all documents of a queue, and its logs if asked to. Right: admin.
+func (c *Client) TruncateQueue(ctx context.Context, queue string, logs bool) (q Queue, err error) {
+	body := TruncateRequest{Confirm: queue, Logs: logs}
+	_, err = c.do(ctx, call{method: http.MethodPost, path: queuePath(queue, "truncate"), body: body}, &q)
+	return q, err
+}
+
+// PauseQueue stops handing out documents, until a date (as in a push) or, with "", until ResumeQueue. Right: admin.
+func (c *Client) PauseQueue(ctx context.Context, queue, reason, until string) (q Queue, err error) {
+	body := PauseRequest{Reason: reason, Until: until}
+	_, err = c.do(ctx, call{method: http.MethodPost, path: queuePath(queue, "pause"), body: body, safe: true}, &q)
+	return q, err
+}
+
+// ResumeQueue ends a pause. Right: admin.
+func (c *Client) ResumeQueue(ctx context.Context, queue string) (q Queue, err error) {
+	_, err = c.do(ctx, call{method: http.MethodPost, path: queuePath(queue, "resume"), safe: true}, &q)
+	return q, err
+}

@@ -1,0 +1,37 @@
+package client
+
+// QueuesResponse is a page of the queues. NextCursor is null at the end, here and below.
+type QueuesResponse struct {
+	Queues     []Queue `json:"queues"`
+	NextCursor *string `json:"next_cursor"`
+}
+
+// DocumentsResponse is a page of a queue's documents.
+type DocumentsResponse struct {
+	Documents  []Document `json:"documents"`
+	NextCursor *string    `json:"next_cursor"`
+}
+
+// LogsResponse is a page of a queue's log.
+type LogsResponse struct {
+	Logs       []Log   `json:"logs"`
+	NextCursor *string `json:"next_cursor"`
+}
+
+// TraceResponse is what is known of a subject in all queues.
+type TraceResponse struct {
+	Documents []Document `json:"documents"`
+	Logs      []Log      `json:"logs"`
+}
+
+// PauseRequest is the body of a pause.
+type PauseRequest struct {
+	Reason string `json:"reason,omitempty"`
+	Until  string `json:"until,omitempty" doc:"A date, RFC 3339 or relative; default: until resumed."`
+}
+
+// TruncateRequest is the body of a truncation.
+type TruncateRequest struct {
+	Confirm string `json:"confirm" doc:"The queue's name."`
+	Logs    bool   `json:"logs,omitempty" doc:"Remove the log too."`
+}
