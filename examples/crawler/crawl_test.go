@@ -71,7 +71,7 @@ func follow(t *testing.T, s *site) map[string]int64 {
 
 func TestTheLinksOfASiteLeadToExactlyThePagesOfTheDisk(t *testing.T) {
 	odd := oddTree(t)
-	s, err := serve(odd)
+	s, err := serve(odd, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,7 @@ type options struct {
 	url, token, queue, root, databaseURL string
 	workers                              int
 	disturbed                            bool
-	lock, timeout                        time.Duration
+	lock, delay, timeout                 time.Duration
 }
 
 var errDiffers = errors.New("the queue and the disk differ")
@@ -43,6 +43,7 @@ func main() {
 	flag.StringVar(&o.databaseURL, "database-url", "", "address of the database, to compare the counters with a real count")
 	flag.IntVar(&o.workers, "workers", 8, "number of workers")
 	flag.DurationVar(&o.lock, "lock", 30*time.Second, "length of a lease")
+	flag.DurationVar(&o.delay, "delay", 0, "time that the site takes for each page")
 	flag.DurationVar(&o.timeout, "timeout", 15*time.Minute, "give up after this time")
 	flag.BoolVar(&o.disturbed, "disturbed", false, "the servers are killed meanwhile: pages may be visited again, and leases run out")
 	flag.Parse()
@@ -63,7 +64,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("find the directory to crawl: %w", err)
 	}
-	s, err := serve(newTree(root))
+	s, err := serve(newTree(root), o.delay)
 	if err != nil {
 		return err
 	}

@@ -56,6 +56,7 @@ func (d directory) ReadDir(n int) ([]fs.DirEntry, error) {
 // alone, so that every run has the same ones.
 type site struct {
 	files http.Handler
+	delay time.Duration
 	base  string // "http://127.0.0.1:port"
 	stop  func()
 
@@ -65,13 +66,13 @@ type site struct {
 	served int64          // answers that did not
 }
 
-// serve starts a site on a free port of the loopback.
-func serve(t tree) (*site, error) {
+// serve starts a site on a free port of the loopback, which takes delay for each page.
+func serve(t tree, delay time.Duration) (*site, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen for the site: %w", err)
 	}
-	s := &site{files: http.FileServer(http.FS(t)), base: "http://" + listener.Addr().String(), asked: map[string]int{}}
+	s := &site{files: http.FileServer(http.FS(t)), delay: delay, base: "http://" + listener.Addr().String(), asked: map[string]int{}}
 	server := &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
@@ -94,6 +95,9 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.served++
 	}
 	s.mu.Unlock()
+	if s.delay > 0 {
+		time.Sleep(s.delay) // stands for the time that real sites take
+	}
 	if fail {
 		http.Error(w, "broken on purpose", http.StatusInternalServerError)
 		return
