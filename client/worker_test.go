@@ -32,6 +32,7 @@ type engine struct {
 	stale    bool // no lease is good any more
 	refuse   func(client.Resolution) string
 	broken   int // answer so many picks with 503 after carrying them out
+	refused  int // so many picks with resolutions are refused
 	problem  *client.Problem
 	changed  chan struct{}
 }
@@ -59,6 +60,11 @@ func (e *engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		before := e.pick.IdempotencyKey
 		e.pick = client.PickRequest{}
 		_ = json.NewDecoder(r.Body).Decode(&e.pick)
+		if len(e.pick.Resolutions) > 0 && e.refused > 0 {
+			e.refused--
+			refuse(w, client.Problem{Status: http.StatusInternalServerError, Code: "internal"})
+			return
+		}
 		e.inPicks += len(e.pick.Resolutions)
 		out := client.PickResponse{Results: e.resolve(e.pick.Resolutions), Control: e.control}
 		if e.pick.IdempotencyKey != before {
@@ -376,6 +382,32 @@ func TestWorkerGoesOnWhereAnotherTryMayHelp(t *testing.T) {
 	e.problem = nil
 	e.mu.Unlock()
 	e.until(t, "an end", func() bool { return len(e.ended) == 1 })
+}
+
+func TestWorkerSendsResolutionsOfARefusedPickAgain(t *testing.T) {
+	e := newEngine("a")
+	e.refused = 2
+	start(t, e, client.Worker{Handler: complete, Delay: time.Minute}) // only picks take resolutions along
+	e.until(t, "an end", func() bool { return len(e.ended) == 1 && e.refused == 0 })
+}
+
+func TestWorkerEndsTheHandlerOfAStaleLeaseBeforeItsTime(t *testing.T) {
+	e := newEngine("a")
+	lost := make(chan error, 1)
+	start(t, e, client.Worker{Lock: 3 * time.Second, Handler: func(ctx context.Context, _ client.Leased) client.Resolution {
+		<-ctx.Done()
+		lost <- context.Cause(ctx)
+		return client.Complete()
+	}})
+	e.until(t, "an extension", func() bool { return e.extended["a"] == 1 })
+	e.mu.Lock()
+	e.stale = true
+	e.mu.Unlock()
+	select {
+	case <-lost: // at the next extension, in a second
+	case <-time.After(2 * time.Second):
+		t.Error("the handler goes on until the lease's own end")
+	}
 }
 
 func TestWorkerReturnsTheErrorThatEndedIt(t *testing.T) {
