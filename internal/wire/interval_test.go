@@ -85,6 +85,15 @@ func TestIntervalStringIsReadBack(t *testing.T) {
 	})
 }
 
+func TestParseIntervalReadsWhatADurationWrites(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		d := time.Duration(rapid.Int64Range(-1e15, 1e15).Draw(t, "micros")) * time.Microsecond
+		if got, err := wire.ParseInterval(d.String()); err != nil || got != (wire.Interval{Micros: d.Microseconds()}) {
+			t.Fatalf("ParseInterval(%q) = %+v, %v", d, got, err)
+		}
+	})
+}
+
 func TestApproxCountsMonthsAs30DaysAndSaturates(t *testing.T) {
 	const day = 24 * time.Hour
 	for _, c := range []struct {
