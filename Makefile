@@ -1,0 +1,73 @@
+# make help says what there is. Everything runs from this folder, with Go, Node and make alone.
+
+VERSION = $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LINTER  = go tool -modfile=tools/go.mod golangci-lint
+
+# The race detector needs a C compiler; where there is none, the tests run without it.
+RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+
+# Targets run one after the other, also with -j: they share two cores and one Postgres.
+.NOTPARALLEL:
+.DEFAULT_GOAL = help
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "make %-10s %s\n", $$1, $$2}'
+
+run: bin/fetchq node_modules/.package-lock.json ## build what changed and serve on 127.0.0.1:8080, with a private Postgres in ./data
+	@scripts/run bin/fetchq serve
+
+build: bin/fetchq ## build bin/fetchq
+
+demo: bin/fetchq ## crawl Go's own sources through the server that make run started, and prove the sums
+	examples/crawler/demo.sh
+
+test: node_modules/.package-lock.json lint vet fresh test-18 faults bench-once test-15 ## everything: lint, all tests on Postgres 18 and 15, crashes, benchmarks once
+
+test-fast: node_modules/.package-lock.json ## the short tests, on Postgres 18
+	scripts/on-postgres 18 go test -short -timeout 3m ./...
+
+lint: ## golangci-lint, from source at the version in tools/go.mod
+	@scripts/need go
+	$(LINTER) run
+
+fmt: ## format the Go files
+	$(LINTER) fmt
+
+bench: bin/fetchq ## measure what docs/performance.md reports
+	go run ./test/bench
+
+# The parts of make test. macOS is not tested, but what is built for it is checked.
+vet:
+	go vet ./...
+	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 go vet ./...
+
+fresh:
+	go mod tidy -diff
+	cd tools && go mod tidy -diff
+
+test-18:
+	@$(if $(RACE),,echo "no C compiler here: testing without the race detector" >&2)
+	scripts/on-postgres 18 go test $(RACE) -timeout 10m $$(go list ./... | grep -v /test/faults)
+
+test-15:
+	scripts/on-postgres 15 go test -timeout 10m $$(go list ./... | grep -v /test/faults)
+
+faults:
+	scripts/on-postgres 18 go test -count=1 -timeout 10m ./test/faults
+
+bench-once:
+	scripts/on-postgres 18 go test -run '^$$' -bench . -benchtime 1x ./...
+
+# go build knows better than make what changed, and does nothing where nothing did.
+bin/fetchq: FORCE
+	@scripts/need go
+	go build -trimpath -ldflags '-X main.version=$(VERSION)' -o $@ ./cmd/web
+
+node_modules/.package-lock.json: package.json package-lock.json .npmrc
+	@scripts/need npm
+	npm ci
+	@touch $@
+
+FORCE:
+
+.PHONY: help run build demo test test-fast lint fmt bench vet fresh test-18 test-15 faults bench-once FORCE
