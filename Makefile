@@ -43,7 +43,6 @@ vet:
 
 fresh:
 	go mod tidy -diff
-	cd tools && go mod tidy -diff
 
 test-18:
 	@$(if $(RACE),,echo "no C compiler here: testing without the race detector" >&2)

@@ -87,10 +87,11 @@ func load(t *testing.T) []source {
 		t.Fatal(err)
 	}
 	list := exec.CommandContext(t.Context(), "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-	list.Dir = root
+	var said strings.Builder
+	list.Dir, list.Stderr = root, &said
 	out, err := list.Output()
 	if err != nil {
-		t.Fatalf("list the files with git, which this test needs: %v", err)
+		t.Fatalf("list the files with git, which this test needs: %v: %s", err, &said)
 	}
 	var all []source
 	seen := map[string]bool{}
