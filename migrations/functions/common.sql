@@ -1,0 +1,87 @@
+-- Shared by the other files: finding a queue, refusing a value.
+
+-- queue_find returns the register's row of a queue or raises FQ004.
+create function fetchq.queue_find(p_queue text) returns fetchq.queues
+language plpgsql stable as $$
+declare
+    q fetchq.queues;
+begin
+    select * into q from fetchq.queues where name = p_queue;
+    if not found then
+        raise exception using errcode = 'FQ004', column = 'queue',
+            message = format('there is no queue %s', coalesce(quote_ident(left(p_queue, 40)), 'without a name'));
+    end if;
+    return q;
+end $$;
+
+-- refuse raises FQ001 for a field; p_message says what was wrong and what would be right.
+create function fetchq.refuse(p_field text, p_message text) returns void
+language plpgsql immutable as $$
+begin
+    raise exception using errcode = 'FQ001', column = p_field, message = p_message;
+end $$;
+
+-- is_paused tells whether a queue hands out nothing at p_now.
+create function fetchq.is_paused(q fetchq.queues, p_now timestamptz) returns boolean
+language sql immutable as $$
+    select q.paused and (q.paused_until is null or q.paused_until > p_now)
+$$;
+
+-- micros returns microseconds since 1970 of the real clock: the base of a new document's lease number, so that a
+-- number never comes again for a subject that was dropped and pushed anew.
+create function fetchq.micros() returns bigint
+language sql volatile as $$
+    select (extract(epoch from clock_timestamp()) * 1000000)::bigint
+$$;
+
+-- uuid_v7 returns a UUID of version 7 (RFC 9562, 5.7): 48 bits of milliseconds, then random bits.
+create function fetchq.uuid_v7() returns uuid
+language sql volatile as $$
+    select encode(
+        set_bit(set_bit(overlay(uuid_send(gen_random_uuid())
+            placing substring(int8send((extract(epoch from clock_timestamp()) * 1000)::bigint) from 3) from 1 for 6),
+            52, 1), 53, 1), 'hex')::uuid
+$$;
+
+-- backoff returns how long a document waits after its p_attempts-th failure. fixed: base; exponential:
+-- base × 2^(attempts - 1), at most cap; both times a random factor between 1 - jitter and 1 + jitter.
+create function fetchq.backoff(q fetchq.queues, p_attempts integer) returns interval
+language sql volatile as $$
+    select make_interval(secs => case q.backoff_kind
+        when 'none' then 0
+        when 'fixed' then extract(epoch from q.backoff_base)::float8
+        else least(extract(epoch from q.backoff_base)::float8 * power(2::float8, least(greatest(p_attempts, 1), 64) - 1),
+                   extract(epoch from q.backoff_cap)::float8)
+    end * (1 + q.backoff_jitter * (2 * random() - 1)))
+$$;
+
+-- item_problem says why a document cannot be taken, or null. The limits are those of internal/queue.
+create function fetchq.item_problem(p_subject text, p_payload jsonb, p_version integer, p_priority integer, p_date timestamptz)
+returns text language sql immutable as $$
+    select case
+        when p_subject is null then 'subject is missing'
+        when octet_length(p_subject) not between 1 and 255 then
+            format('subject has %s bytes; 1 to 255 are allowed', octet_length(p_subject))
+        when p_version not between 0 and 32767 then format('version is %s; 0 to 32767 are allowed', p_version)
+        when p_priority not between -32768 and 32767 then
+            format('priority is %s; -32768 to 32767 are allowed', p_priority)
+        when p_date not between '1970-01-01 00:00+00' and '9999-12-31 23:59:59+00' then
+            'next_iteration is outside the years 1970 to 9999'
+        when pg_column_size(p_payload) > 8 * 1048576 then
+            format('payload takes %s bytes; 8388608 are allowed', pg_column_size(p_payload))
+    end
+$$;
+
+-- cut_text and cut_json bound what a log line keeps, and say so in what they keep.
+create function fetchq.cut_text(p_text text, p_bytes integer) returns text
+language sql immutable as $$
+    select case when octet_length(p_text) <= p_bytes then p_text
+        else left(p_text, p_bytes / 4) || format(' … [cut: %s bytes, %s are kept]', octet_length(p_text), p_bytes / 4) end
+$$;
+
+create function fetchq.cut_json(p_json jsonb, p_bytes integer) returns jsonb
+language sql immutable as $$
+    select case when pg_column_size(p_json) <= p_bytes then p_json
+        else jsonb_build_object('cut', format('details take %s bytes, %s are kept', pg_column_size(p_json), p_bytes),
+                                'begins', left(p_json::text, 2000)) end
+$$;

@@ -1,0 +1,390 @@
+-- Queues: creation, settings, pause, removal.
+
+-- queue_create makes a queue. FQ001: a name or setting outside its limits. FQ006: the name is taken.
+create function fetchq.queue_create(p_queue text, p_settings jsonb default '{}') returns fetchq.queues
+language plpgsql as $$
+declare
+    q fetchq.queues;
+begin
+    if p_queue is null or p_queue !~ '^[a-z][a-z0-9_]{0,39}$' then
+        perform fetchq.refuse('queue', 'a queue''s name is 1 to 40 of a-z, 0-9 and _, and begins with a letter');
+    end if;
+    insert into fetchq.queues (name) values (p_queue) on conflict do nothing;
+    if not found then
+        raise exception using errcode = 'FQ006', column = 'queue', message = format('the queue %s exists', p_queue);
+    end if;
+    q := fetchq.queue_set(p_queue, p_settings, true);
+    perform fetchq.queue_build(q);
+    insert into fetchq.queue_states (queue, as_of) values (p_queue, clock_timestamp());
+    insert into fetchq.jobs (queue, kind) select p_queue, unnest(fetchq.job_kinds());
+    return q;
+end $$;
+
+-- queue_put creates the queue, or changes what p_settings names. Safe to repeat.
+create function fetchq.queue_put(p_queue text, p_settings jsonb default '{}', out created boolean, out queue fetchq.queues)
+language plpgsql as $$
+begin
+    created := false;
+    if not exists (select from fetchq.queues where name = p_queue) then
+        begin
+            queue := fetchq.queue_create(p_queue, p_settings);
+            created := true;
+            return;
+        exception when sqlstate 'FQ006' then
+            null; -- made by somebody else in this moment: change it
+        end;
+    end if;
+    queue := fetchq.queue_set(p_queue, p_settings);
+end $$;
+
+-- queue_build creates the schema of a queue: everything hot about it, and nothing that points outside.
+create function fetchq.queue_build(q fetchq.queues) returns void
+language plpgsql as $$
+declare
+    s        constant text := 'q_' || q.name;
+    v_space  constant text := current_setting('default_tablespace');
+    v_leaves text[];
+    v_leaf   text;
+begin
+    if q.tablespace is not null then
+        perform set_config('default_tablespace', q.tablespace, true);
+    end if;
+    execute format('create schema %I', s);
+    -- One number of the sequence is a block of 10,000: a call numbers its items inside the block that it drew.
+    execute format('create sequence %I.seq as bigint increment by 10000 minvalue 0', s);
+    execute format($t$
+        create table %I.docs (
+            subject        text collate "C" not null,
+            seq            bigint      not null,
+            lease          bigint      not null,
+            next_iteration timestamptz not null,
+            created_at     timestamptz not null,
+            last_iteration timestamptz,
+            picked_at      timestamptz,
+            attempts       integer     not null default 0,
+            iterations     integer     not null default 0,
+            size           integer     not null, -- bytes of the payload in memory, so that a pick can stop before it reads it
+            version        smallint    not null default 0,
+            priority       smallint    not null default 0,
+            status         smallint    not null,
+            ended          smallint    not null default 0, -- the action that ended the present lease number; 0: none did
+            payload        jsonb       not null,
+            worker         text,
+            primary key (subject)
+        )%s $t$, s, case when q.partitions > 1 then ' partition by hash (subject)' else '' end);
+    if q.partitions > 1 then
+        for i in 0 .. q.partitions - 1 loop
+            execute format('create table %I.%I partition of %I.docs for values with (modulus %s, remainder %s)',
+                s, 'docs_p' || i, s, q.partitions, i);
+            v_leaves := v_leaves || ('docs_p' || i);
+        end loop;
+    else
+        v_leaves := array['docs'];
+    end if;
+    execute format('create index docs_due on %I.docs (version, priority desc, next_iteration, seq) where status = 1', s);
+    execute format('create index docs_planned on %I.docs (version, next_iteration) where status = 0', s);
+    execute format('create index docs_active on %I.docs (next_iteration) where status = 2', s);
+    execute format('create index docs_finished on %I.docs (status, last_iteration, seq) where status in (3, -1)', s);
+    foreach v_leaf in array v_leaves loop
+        -- A queue's rows die twice a cycle: vacuum by what has changed, without pauses, also between our own vacuums.
+        execute format($t$ alter table %I.%I set (
+            autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000,
+            autovacuum_analyze_scale_factor = 0.1, autovacuum_vacuum_cost_delay = 0,
+            toast.autovacuum_vacuum_scale_factor = 0.05, toast.autovacuum_vacuum_cost_delay = 0) $t$, s, v_leaf);
+    end loop;
+    execute format($t$
+        create table %I.logs (
+            created_at timestamptz not null,
+            id         bigint generated always as identity,
+            kind       smallint not null, -- 0 note, 1 error
+            attempt    integer,
+            subject    text collate "C",
+            message    text not null,
+            ref_id     text,
+            worker     text,
+            details    jsonb,
+            primary key (created_at, id)
+        ) $t$, s);
+    execute format('create index logs_subject on %I.logs (subject, created_at, id)', s);
+    execute format($t$
+        create table %I.deltas (
+            version   smallint not null,
+            planned   integer not null default 0,
+            pending   integer not null default 0,
+            active    integer not null default 0,
+            completed integer not null default 0,
+            killed    integer not null default 0,
+            ev_entered     integer not null default 0,
+            ev_picked      integer not null default 0,
+            ev_completed   integer not null default 0,
+            ev_rescheduled integer not null default 0,
+            ev_rejected    integer not null default 0,
+            ev_orphaned    integer not null default 0,
+            ev_killed      integer not null default 0,
+            ev_dropped     integer not null default 0,
+            ev_forwarded   integer not null default 0,
+            ev_errors      integer not null default 0,
+            ev_logs        integer not null default 0
+        ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0) $t$, s);
+    -- Limited picks take turns at this row; it holds the token bucket of the rate.
+    execute format('create table %I.gate (tokens float8, filled_at timestamptz) with (fillfactor = 20)', s);
+    execute format('insert into %I.gate values (null, null)', s);
+    -- Answers kept for callers that repeat themselves under an idempotency key.
+    execute format($t$
+        create table %I.requests (
+            key        text not null,
+            kind       text not null check (kind in ('append', 'pick')),
+            expires_at timestamptz not null,
+            subjects   text[],
+            leases     bigint[],
+            primary key (kind, key)
+        ) $t$, s);
+    execute format('create index requests_expiry on %I.requests (expires_at)', s);
+    perform set_config('default_tablespace', v_space, true);
+end $$;
+
+-- queue_set changes the settings that p_settings names and leaves the rest. Durations are text that Postgres reads as
+-- an interval. FQ001 names the setting as column. partitions and tablespace are taken at creation only.
+create function fetchq.queue_set(p_queue text, p_settings jsonb, p_creating boolean default false) returns fetchq.queues
+language plpgsql as $$
+declare
+    q     fetchq.queues;
+    k     text;
+    v     jsonb;
+    v_max constant interval := '36500 days';
+begin
+    perform fetchq.queue_find(p_queue);
+    select * into q from fetchq.queues where name = p_queue for update;
+    if jsonb_typeof(p_settings) <> 'object' then
+        perform fetchq.refuse('settings', 'settings are an object');
+    end if;
+    for k, v in select * from jsonb_each(p_settings) loop
+        case k
+        when 'max_attempts' then q.max_attempts := fetchq.setting_integer(k, v, 1, 1000000);
+        when 'lock' then q.lock := fetchq.setting_interval(k, v, '1 second', '24 hours');
+        when 'backoff' then
+            q := fetchq.setting_backoff(q, v);
+        when 'max_active' then
+            q.max_active := case when v <> 'null' then fetchq.setting_integer(k, v, 1, 1000000000) end;
+        when 'rate' then
+            q := fetchq.setting_rate(q, v);
+        when 'logs_retention' then
+            q.logs_retention := case when v <> 'null' then fetchq.setting_interval(k, v, '1 hour', v_max) end;
+        when 'completed_retention' then
+            q.completed_retention := case when v <> 'null' then fetchq.setting_interval(k, v, '1 hour', v_max) end;
+        when 'killed_retention' then
+            q.killed_retention := case when v <> 'null' then fetchq.setting_interval(k, v, '1 hour', v_max) end;
+        when 'partitions' then
+            if not p_creating and v <> to_jsonb(q.partitions) then
+                perform fetchq.refuse(k, format('the queue has %s partitions; their number is set at creation', q.partitions));
+            end if;
+            q.partitions := fetchq.setting_integer(k, v, 1, 256);
+        when 'tablespace' then
+            if not p_creating and v is distinct from coalesce(to_jsonb(q.tablespace), 'null') then
+                perform fetchq.refuse(k, 'the tablespace is set at creation');
+            end if;
+            q.tablespace := v #>> '{}';
+            if q.tablespace is not null and not exists (select from pg_tablespace where spcname = q.tablespace) then
+                perform fetchq.refuse(k, 'there is no tablespace of this name');
+            end if;
+        else
+            perform fetchq.refuse(left(k, 40), 'there is no such setting');
+        end case;
+    end loop;
+    update fetchq.queues set
+        max_attempts = q.max_attempts, lock = q.lock,
+        backoff_kind = q.backoff_kind, backoff_base = q.backoff_base, backoff_cap = q.backoff_cap, backoff_jitter = q.backoff_jitter,
+        max_active = q.max_active, rate_picks = q.rate_picks, rate_per = q.rate_per, rate_burst = q.rate_burst,
+        logs_retention = q.logs_retention, completed_retention = q.completed_retention, killed_retention = q.killed_retention,
+        partitions = q.partitions, tablespace = q.tablespace
+    where name = p_queue;
+    return q;
+end $$;
+
+create function fetchq.setting_integer(p_field text, p_value jsonb, p_from integer, p_to integer) returns integer
+language plpgsql immutable as $$
+begin
+    if jsonb_typeof(p_value) <> 'number' or p_value::numeric not between p_from and p_to
+        or p_value::numeric <> trunc(p_value::numeric) then
+        perform fetchq.refuse(p_field, format('a whole number from %s to %s is wanted', p_from, p_to));
+    end if;
+    return p_value::numeric::integer;
+end $$;
+
+create function fetchq.setting_interval(p_field text, p_value jsonb, p_from interval, p_to interval) returns interval
+language plpgsql stable as $$
+declare
+    v interval;
+begin
+    if jsonb_typeof(p_value) = 'string' then
+        begin
+            v := (p_value #>> '{}')::interval;
+        exception when others then
+            v := null; -- not a duration: refused below with the same words as one that is out of its limits
+        end;
+    end if;
+    if v is null or v not between p_from and p_to then
+        perform fetchq.refuse(p_field, format('a duration from %s to %s is wanted', p_from, p_to));
+    end if;
+    return v;
+end $$;
+
+create function fetchq.setting_backoff(q fetchq.queues, p_value jsonb) returns fetchq.queues
+language plpgsql stable as $$
+declare
+    k text;
+begin
+    if jsonb_typeof(p_value) <> 'object' then
+        perform fetchq.refuse('backoff', 'an object with kind, base, cap and jitter is wanted');
+    end if;
+    for k in select jsonb_object_keys(p_value) loop
+        if k not in ('kind', 'base', 'cap', 'jitter') then
+            perform fetchq.refuse('backoff.' || left(k, 40), 'backoff has kind, base, cap and jitter');
+        end if;
+    end loop;
+    if p_value ? 'kind' then
+        if coalesce(p_value ->> 'kind', '') not in ('none', 'fixed', 'exponential') then
+            perform fetchq.refuse('backoff.kind', 'none, fixed or exponential is wanted');
+        end if;
+        q.backoff_kind := p_value ->> 'kind';
+    end if;
+    if p_value ? 'base' then
+        q.backoff_base := fetchq.setting_interval('backoff.base', p_value -> 'base', '1 millisecond', '30 days');
+    end if;
+    if p_value ? 'cap' then
+        q.backoff_cap := fetchq.setting_interval('backoff.cap', p_value -> 'cap', '1 millisecond', '30 days');
+    end if;
+    if p_value ? 'jitter' then
+        if jsonb_typeof(p_value -> 'jitter') <> 'number' or (p_value ->> 'jitter')::numeric not between 0 and 1 then
+            perform fetchq.refuse('backoff.jitter', 'a number from 0 to 1 is wanted');
+        end if;
+        q.backoff_jitter := (p_value ->> 'jitter')::float8;
+    end if;
+    return q;
+end $$;
+
+create function fetchq.setting_rate(q fetchq.queues, p_value jsonb) returns fetchq.queues
+language plpgsql stable as $$
+declare
+    k text;
+begin
+    if p_value = 'null' then
+        q.rate_picks := null; q.rate_per := null; q.rate_burst := null;
+        return q;
+    end if;
+    if jsonb_typeof(p_value) <> 'object' then
+        perform fetchq.refuse('rate', 'null or an object with picks, per and burst is wanted');
+    end if;
+    for k in select jsonb_object_keys(p_value) loop
+        if k not in ('picks', 'per', 'burst') then
+            perform fetchq.refuse('rate.' || left(k, 40), 'rate has picks, per and burst');
+        end if;
+    end loop;
+    q.rate_picks := fetchq.setting_integer('rate.picks', coalesce(p_value -> 'picks', 'null'), 1, 1000000000);
+    q.rate_per := fetchq.setting_interval('rate.per', coalesce(p_value -> 'per', 'null'), '1 second', '24 hours');
+    q.rate_burst := case when p_value ? 'burst' and p_value -> 'burst' <> 'null'
+        then fetchq.setting_integer('rate.burst', p_value -> 'burst', 1, 1000000000) else q.rate_picks end;
+    return q;
+end $$;
+
+-- queue_pause stops a queue from handing out documents, until p_until or until queue_resume.
+create function fetchq.queue_pause(p_queue text, p_reason text default null, p_until timestamptz default null) returns fetchq.queues
+language plpgsql as $$
+declare
+    q fetchq.queues;
+begin
+    perform fetchq.queue_find(p_queue);
+    if octet_length(p_reason) > 1000 then
+        perform fetchq.refuse('reason', format('the reason has %s bytes; 1000 are allowed', octet_length(p_reason)));
+    end if;
+    if p_until <= clock_timestamp() then
+        perform fetchq.refuse('until', 'the end of a pause lies ahead');
+    end if;
+    update fetchq.queues set paused = true, pause_reason = p_reason, paused_until = p_until where name = p_queue returning * into q;
+    return q;
+end $$;
+
+create function fetchq.queue_resume(p_queue text) returns fetchq.queues
+language plpgsql as $$
+declare
+    q fetchq.queues;
+begin
+    perform fetchq.queue_find(p_queue);
+    update fetchq.queues set paused = false, pause_reason = null, paused_until = null where name = p_queue returning * into q;
+    return q;
+end $$;
+
+-- queue_drop removes a queue with its documents, logs and counters.
+create function fetchq.queue_drop(p_queue text) returns void
+language plpgsql as $$
+begin
+    perform fetchq.queue_find(p_queue);
+    delete from fetchq.queues where name = p_queue;
+    execute format('drop schema %I cascade', 'q_' || p_queue);
+    delete from fetchq.counters where queue = p_queue;
+    delete from fetchq.queue_states where queue = p_queue;
+    delete from fetchq.jobs where queue = p_queue;
+end $$;
+
+-- queue_truncate removes all documents, and the log lines if asked; events stay counted.
+create function fetchq.queue_truncate(p_queue text, p_logs boolean default false) returns void
+language plpgsql as $$
+begin
+    perform fetchq.queue_find(p_queue);
+    -- The lock comes first: what other calls had counted by then is folded, then the gauges have nothing left to count.
+    execute format('lock table %1$I.docs, %1$I.deltas in access exclusive mode', 'q_' || p_queue);
+    perform fetchq.mnt_fold(p_queue);
+    execute format('truncate %1$I.docs, %1$I.requests', 'q_' || p_queue);
+    if p_logs then
+        execute format('truncate %I.logs', 'q_' || p_queue);
+    end if;
+    update fetchq.counters set planned = 0, pending = 0, active = 0, completed = 0, killed = 0 where queue = p_queue;
+    update fetchq.queue_states set oldest_due_at = null where queue = p_queue;
+end $$;
+
+-- queue_attach takes in the schema of a queue that was put back with Postgres's own tools: registers it, paused,
+-- recounts it, and gives every document a new lease number, so that a lease from before is refused.
+create function fetchq.queue_attach(p_queue text, p_settings jsonb default '{}') returns fetchq.queues
+language plpgsql as $$
+declare
+    q fetchq.queues;
+    s constant text := 'q_' || p_queue;
+    v_parts integer;
+begin
+    if p_queue is null or p_queue !~ '^[a-z][a-z0-9_]{0,39}$' then
+        perform fetchq.refuse('queue', 'a queue''s name is 1 to 40 of a-z, 0-9 and _, and begins with a letter');
+    end if;
+    if to_regclass(format('%I.docs', s)) is null or to_regclass(format('%I.deltas', s)) is null
+        or to_regclass(format('%I.logs', s)) is null then
+        raise exception using errcode = 'FQ004', column = 'queue', message = format('there is no schema %I with the tables of a queue', s);
+    end if;
+    select greatest(count(*), 1) into v_parts from pg_inherits where inhparent = to_regclass(format('%I.docs', s));
+    insert into fetchq.queues (name) values (p_queue) on conflict do nothing;
+    perform fetchq.queue_set(p_queue, p_settings || jsonb_build_object('partitions', v_parts), true);
+    execute format('lock table %1$I.docs, %1$I.deltas in access exclusive mode', s);
+    execute format('update %I.docs set lease = greatest(fetchq.micros(), lease + 1), ended = 0', s);
+    perform fetchq.mnt_fold(p_queue);
+    perform fetchq.queue_recount(p_queue);
+    insert into fetchq.queue_states (queue, as_of) values (p_queue, clock_timestamp()) on conflict do nothing;
+    insert into fetchq.jobs (queue, kind) select p_queue, unnest(fetchq.job_kinds()) on conflict do nothing;
+    q := fetchq.queue_pause(p_queue, 'attached; look at its dates, then resume it');
+    return q;
+end $$;
+
+-- queue_recount sets the gauges of a queue to what a real count finds. It locks the queue's documents against writes.
+create function fetchq.queue_recount(p_queue text) returns void
+language plpgsql as $$
+begin
+    perform fetchq.queue_find(p_queue);
+    execute format('lock table %I.docs in share row exclusive mode', 'q_' || p_queue);
+    perform fetchq.mnt_fold(p_queue);
+    update fetchq.counters set planned = 0, pending = 0, active = 0, completed = 0, killed = 0 where queue = p_queue;
+    execute format($t$
+        insert into fetchq.counters as c (queue, version, planned, pending, active, completed, killed)
+        select $1, version, count(*) filter (where status = 0), count(*) filter (where status = 1),
+            count(*) filter (where status = 2), count(*) filter (where status = 3), count(*) filter (where status = -1)
+        from %I.docs group by version
+        on conflict (queue, version) do update set planned = excluded.planned, pending = excluded.pending,
+            active = excluded.active, completed = excluded.completed, killed = excluded.killed $t$, 'q_' || p_queue)
+    using p_queue;
+end $$;
