@@ -1,5 +1,11 @@
 -- +goose Up
 
+-- What the program notes about the database itself: the hash of its functions.
+create table fetchq.meta (
+    key   text primary key,
+    value text not null
+);
+
 -- The register: one row a queue. Every engine call reads its queue's row, so nothing that changes often stands here.
 create table fetchq.queues (
     name                 text collate "C" primary key check (name ~ '^[a-z][a-z0-9_]{0,39}$'),

@@ -43,6 +43,35 @@ language sql volatile as $$
             52, 1), 53, 1), 'hex')::uuid
 $$;
 
+-- date_of returns the date that a caller means: one that is given, or a delay from now; p_default where neither is, and
+-- null (which item_problem refuses) for a delay that leads out of the calendar.
+create function fetchq.date_of(p_date timestamptz, p_delay interval, p_default timestamptz, p_now timestamptz) returns timestamptz
+language sql stable as $$
+    select case
+        when p_date is not null then p_date
+        when p_delay is null then p_default
+        when p_delay between interval '-1000 years' and interval '1000 years' then p_now + p_delay
+    end
+$$;
+
+-- leaves returns the names of the tables that hold a queue's documents.
+create function fetchq.leaves(q fetchq.queues) returns text[]
+language sql immutable as $$
+    select case when q.partitions = 1 then array['docs']
+        else (select array_agg('docs_p' || i order by i) from generate_series(0, q.partitions - 1) i) end
+$$;
+
+-- touch moves a maintenance job of a queue forward to p_at where it sleeps longer. A row that somebody else holds is
+-- being moved already.
+create function fetchq.touch(p_queue text, p_kind text, p_at timestamptz) returns void
+language plpgsql as $$
+begin
+    perform from fetchq.jobs where queue = p_queue and kind = p_kind and next_run > p_at for update skip locked;
+    if found then
+        update fetchq.jobs set next_run = p_at where queue = p_queue and kind = p_kind;
+    end if;
+end $$;
+
 -- backoff returns how long a document waits after its p_attempts-th failure. fixed: base; exponential:
 -- base × 2^(attempts - 1), at most cap; both times a random factor between 1 - jitter and 1 + jitter.
 create function fetchq.backoff(q fetchq.queues, p_attempts integer) returns interval
@@ -56,16 +85,17 @@ language sql volatile as $$
 $$;
 
 -- item_problem says why a document cannot be taken, or null. The limits are those of internal/queue.
+-- Like all that call format, it says stable, else the planner would not inline it.
 create function fetchq.item_problem(p_subject text, p_payload jsonb, p_version integer, p_priority integer, p_date timestamptz)
-returns text language sql immutable as $$
+returns text language sql stable as $$
     select case
         when p_subject is null then 'subject is missing'
         when octet_length(p_subject) not between 1 and 255 then
             format('subject has %s bytes; 1 to 255 are allowed', octet_length(p_subject))
         when p_version not between 0 and 32767 then format('version is %s; 0 to 32767 are allowed', p_version)
-        when p_priority not between -32768 and 32767 then
-            format('priority is %s; -32768 to 32767 are allowed', p_priority)
-        when p_date not between '1970-01-01 00:00+00' and '9999-12-31 23:59:59+00' then
+        when p_priority not between -32767 and 32767 then
+            format('priority is %s; -32767 to 32767 are allowed', p_priority)
+        when p_date is null or p_date not between '1970-01-01 00:00+00' and '9999-12-31 23:59:59+00' then
             'next_iteration is outside the years 1970 to 9999'
         when pg_column_size(p_payload) > 8 * 1048576 then
             format('payload takes %s bytes; 8388608 are allowed', pg_column_size(p_payload))
@@ -74,13 +104,13 @@ $$;
 
 -- cut_text and cut_json bound what a log line keeps, and say so in what they keep.
 create function fetchq.cut_text(p_text text, p_bytes integer) returns text
-language sql immutable as $$
+language sql stable as $$
     select case when octet_length(p_text) <= p_bytes then p_text
         else left(p_text, p_bytes / 4) || format(' … [cut: %s bytes, %s are kept]', octet_length(p_text), p_bytes / 4) end
 $$;
 
 create function fetchq.cut_json(p_json jsonb, p_bytes integer) returns jsonb
-language sql immutable as $$
+language sql stable as $$
     select case when pg_column_size(p_json) <= p_bytes then p_json
         else jsonb_build_object('cut', format('details take %s bytes, %s are kept', pg_column_size(p_json), p_bytes),
                                 'begins', left(p_json::text, 2000)) end

@@ -1,0 +1,68 @@
+-- Logs: lines about documents that come from outside a resolution, and the trace of a subject.
+
+-- log_add_many writes lines of one kind (0 note, 1 error), one for each of p_messages. A subject needs no document; where
+-- it has one, the line takes its attempt. Messages are kept up to 10 KB and details up to 256 KB; a cut is marked.
+create function fetchq.log_add_many(
+    p_queue    text,
+    p_kind     integer,
+    p_subjects text[],
+    p_messages text[],
+    p_details  jsonb[]     default null,
+    p_ref_ids  text[]      default null,
+    p_worker   text        default null,
+    p_now      timestamptz default clock_timestamp()
+) returns void
+language plpgsql as $$
+declare
+    n constant integer := coalesce(cardinality(p_messages), 0);
+begin
+    perform fetchq.queue_find(p_queue);
+    if n = 0 then
+        return;
+    elsif n > 10000 then
+        perform fetchq.refuse('logs', format('the call has %s lines; 10000 are allowed', n));
+    elsif cardinality(p_subjects) <> n or cardinality(p_details) <> n or cardinality(p_ref_ids) <> n then
+        perform fetchq.refuse('logs', 'the arrays differ in length');
+    elsif p_kind not in (0, 1) or p_kind is null then
+        perform fetchq.refuse('kind', '0 (note) or 1 (error) is wanted');
+    elsif array_position(p_messages, null) is not null then
+        perform fetchq.refuse('message', 'each line has a message');
+    elsif exists (select from unnest(p_subjects) s where octet_length(s) not between 1 and 255) then
+        perform fetchq.refuse('subject', 'a subject has 1 to 255 bytes');
+    elsif exists (select from unnest(p_ref_ids) r where octet_length(r) > 255) then
+        perform fetchq.refuse('ref_id', 'a ref_id has up to 255 bytes');
+    elsif octet_length(p_worker) > 255 then
+        perform fetchq.refuse('worker', format('worker has %s bytes; 255 are allowed', octet_length(p_worker)));
+    end if;
+    execute format($t$
+        with line as materialized (
+            select u.*, d.attempts, d.version
+            from unnest($2, $3, $4, $5) with ordinality u (subject, message, details, ref_id, ord)
+                left join lateral (select attempts, version from %1$I.docs where subject = u.subject) d on true
+        ), written as (
+            insert into %1$I.logs (created_at, kind, attempt, subject, message, ref_id, worker, details)
+            select $7, $1, attempts, subject, fetchq.cut_text(message, 10240), ref_id, $6, fetchq.cut_json(details, 262144)
+            from line order by ord
+        )
+        insert into %1$I.deltas (version, ev_errors, ev_logs)
+        select coalesce(version, 0), $1 * count(*), count(*) from line group by 1 $t$, 'q_' || p_queue)
+    using p_kind, p_subjects, p_messages, p_details, p_ref_ids, p_worker, p_now;
+    perform fetchq.touch(p_queue, 'fold', p_now + interval '1 second');
+end $$;
+
+-- trace returns where a subject stands in all queues.
+create function fetchq.trace(p_subject text) returns table (
+    queue text, subject text, status smallint, payload jsonb, version smallint, priority smallint, attempts integer, iterations integer,
+    next_iteration timestamptz, created_at timestamptz, last_iteration timestamptz, picked_at timestamptz, worker text, seq bigint)
+language plpgsql stable as $$
+declare
+    v_queue text;
+begin
+    for v_queue in select name from fetchq.queues order by name loop
+        return query execute format($t$
+            select $1, subject::text, status, payload, version, priority, attempts, iterations, next_iteration, created_at, last_iteration,
+                picked_at, worker, seq
+            from %I.docs where subject = $2 $t$, 'q_' || v_queue)
+        using v_queue, p_subject;
+    end loop;
+end $$;

@@ -1,0 +1,268 @@
+-- Push: documents enter a queue.
+
+-- doc_push_many pushes up to 10,000 documents and returns one row for each, in their order.
+--
+-- An array that is null means the defaults: payload {}, version 0, priority 0, date now; so does a null in an array. Of a
+-- date and a delay the date counts. p_on_conflict 'ignore' leaves a subject that is taken as it is; 'update' gives it
+-- what is not null here, and the date; a document that a worker holds is left alone and answers active.
+-- Outcomes: created, updated, ignored, active, duplicate, invalid.
+create function fetchq.doc_push_many(
+    p_queue       text,
+    p_subjects    text[],
+    p_payloads    jsonb[]       default null,
+    p_versions    integer[]     default null,
+    p_priorities  integer[]     default null,
+    p_dates       timestamptz[] default null,
+    p_delays      interval[]    default null,
+    p_on_conflict text          default 'ignore',
+    p_now         timestamptz   default clock_timestamp()
+) returns setof fetchq.result
+language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+declare
+    n constant integer := coalesce(cardinality(p_subjects), 0);
+    v_first timestamptz; -- of what is planned
+begin
+    perform fetchq.queue_find(p_queue);
+    if n = 0 then
+        return;
+    elsif n > 10000 then
+        perform fetchq.refuse('documents', format('the call has %s documents; 10000 are allowed', n));
+    elsif cardinality(p_payloads) <> n or cardinality(p_versions) <> n or cardinality(p_priorities) <> n
+        or cardinality(p_dates) <> n or cardinality(p_delays) <> n then
+        perform fetchq.refuse('documents', 'the arrays differ in length');
+    end if;
+    case p_on_conflict
+    when 'ignore' then
+        return query select * from fetchq.push_ignore(p_queue, p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, p_now);
+    when 'update' then
+        return query select * from fetchq.push_update(p_queue, p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, p_now);
+    else
+        perform fetchq.refuse('on_conflict', 'ignore or update is wanted');
+    end case;
+    select min(d) into v_first from (
+        select unnest(p_dates) union all select p_now + unnest(p_delays)
+    ) t (d) where d > p_now;
+    if v_first is not null then
+        perform fetchq.touch(p_queue, 'mark_due', v_first);
+    end if;
+    perform fetchq.touch(p_queue, 'fold', p_now + interval '1 second');
+end $$;
+
+-- push_ignore is doc_push_many where a subject that is taken stays as it is. The rows go in by subject, so that two
+-- calls with the same subjects wait for each other in one order.
+create function fetchq.push_ignore(
+    p_queue text, p_subjects text[], p_payloads jsonb[], p_versions integer[], p_priorities integer[],
+    p_dates timestamptz[], p_delays interval[], p_now timestamptz
+) returns setof fetchq.result
+language plpgsql as $$
+begin
+    return query execute format($t$
+        with item as materialized (
+            select i.*, fetchq.item_problem(i.subject, i.payload, i.version, i.priority, i.date) as problem,
+                row_number() over (partition by i.subject order by i.ord) as nth
+            from (
+                select ord::integer, subject, coalesce(payload, '{}') as payload, coalesce(version, 0) as version,
+                    coalesce(priority, 0) as priority, fetchq.date_of(date, delay, $8, $8) as date
+                from unnest($1, $2, $3, $4, $5, $6) with ordinality u (subject, payload, version, priority, date, delay, ord)
+            ) i
+        ), made as (
+            insert into %1$I.docs (subject, seq, lease, next_iteration, created_at, size, version, priority, status, payload)
+            select subject, s.base + ord, $7, date, $8, pg_column_size(payload), version, priority, (date <= $8)::integer, payload
+            from item cross join (select nextval('%1$I.seq') as base) s
+            where problem is null and nth = 1
+            order by subject
+            on conflict (subject) do nothing
+            returning subject, status, version, priority, next_iteration
+        ), counted as (
+            insert into %1$I.deltas (version, planned, pending, ev_entered)
+            select version, count(*) filter (where status = 0), count(*) filter (where status = 1), count(*)
+            from made group by version
+        )
+        select i.ord, i.subject,
+            case when i.problem is not null then 'invalid' when i.nth > 1 then 'duplicate' when m.subject is null then 'ignored'
+                else 'created' end,
+            i.problem, m.status, m.version, m.priority, m.next_iteration
+        from item i left join made m on m.subject = i.subject and i.nth = 1 and i.problem is null
+        order by i.ord $t$, 'q_' || p_queue)
+    using p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, fetchq.micros(), p_now;
+end $$;
+
+-- push_update is doc_push_many where a subject that is taken gets the new values. A subject that somebody else inserts
+-- between our look and our insert is looked at again; ten times, for only subjects that come and go at once need that.
+create function fetchq.push_update(
+    p_queue text, p_subjects text[], p_payloads jsonb[], p_versions integer[], p_priorities integer[],
+    p_dates timestamptz[], p_delays interval[], p_now timestamptz
+) returns setof fetchq.result
+language plpgsql as $$
+declare
+    v_left integer[] := null; -- the items that a race left over; null: all
+    v_rows fetchq.result[];
+    v_done fetchq.result[] := '{}';
+begin
+    for i in 1 .. 10 loop
+        execute format($t$
+            with item as materialized (
+                select i.*, fetchq.item_problem(i.subject, i.payload, i.version, i.priority, i.date) as problem,
+                    row_number() over (partition by i.subject order by i.ord) as nth
+                from (
+                    select ord::integer, subject, payload, version, priority, fetchq.date_of(date, delay, $8, $8) as date
+                    from unnest($1, $2, $3, $4, $5, $6) with ordinality u (subject, payload, version, priority, date, delay, ord)
+                ) i
+            ), todo as materialized (
+                select * from item where problem is null and nth = 1 and ($9 is null or ord = any ($9)) order by subject
+            ), old as materialized (
+                select t.*, d.status as old_status, d.version as old_version
+                from todo t cross join lateral (
+                    select status, version from %1$I.docs where subject = t.subject for update
+                ) d
+            ), changed as (
+                update %1$I.docs d set
+                    payload = coalesce(o.payload, d.payload),
+                    size = case when o.payload is null then d.size else pg_column_size(o.payload) end,
+                    version = coalesce(o.version, d.version),
+                    priority = coalesce(o.priority, d.priority),
+                    next_iteration = o.date,
+                    status = (o.date <= $8)::integer,
+                    attempts = case when o.old_status in (3, -1) then 0 else d.attempts end,
+                    lease = d.lease + 1,
+                    ended = 0
+                from old o where d.subject = o.subject and o.old_status <> 2
+                returning o.ord, o.old_status, o.old_version, d.status, d.version, d.priority, d.next_iteration
+            ), made as (
+                insert into %1$I.docs (subject, seq, lease, next_iteration, created_at, size, version, priority, status, payload)
+                select subject, s.base + ord, $7, date, $8, pg_column_size(coalesce(payload, '{}')), coalesce(version, 0),
+                    coalesce(priority, 0), (date <= $8)::integer, coalesce(payload, '{}')
+                from todo cross join (select nextval('%1$I.seq') as base) s
+                where ord not in (select ord from old)
+                order by subject
+                on conflict (subject) do nothing
+                returning subject, status, version, priority, next_iteration
+            ), counted as (
+                insert into %1$I.deltas (version, planned, pending, completed, killed, ev_entered)
+                select version, sum(n) filter (where status = 0), sum(n) filter (where status = 1), sum(n) filter (where status = 3),
+                    sum(n) filter (where status = -1), sum(entered)
+                from (
+                    select version, status, 1 as n, 1 as entered from made
+                    union all select version, status, 1, 0 from changed
+                    union all select old_version, old_status, -1, 0 from changed
+                ) t group by version
+            )
+            select array_agg((i.ord, i.subject,
+                case when i.problem is not null then 'invalid' when i.nth > 1 then 'duplicate' when m.subject is not null then 'created'
+                    when c.ord is not null then 'updated' when o.ord is not null then 'active' else 'raced' end,
+                i.problem, coalesce(m.status, c.status, o.old_status), coalesce(m.version, c.version),
+                coalesce(m.priority, c.priority), coalesce(m.next_iteration, c.next_iteration))::fetchq.result)
+            from item i
+                left join made m on m.subject = i.subject and i.nth = 1 and i.problem is null
+                left join changed c on c.ord = i.ord
+                left join old o on o.ord = i.ord
+            where $9 is null or i.ord = any ($9) $t$, 'q_' || p_queue)
+        into v_rows
+        using p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, fetchq.micros(), p_now, v_left;
+        v_done := v_done || array(select r from unnest(v_rows) r where r.outcome <> 'raced');
+        v_left := array(select r.ord from unnest(v_rows) r where r.outcome = 'raced');
+        if cardinality(v_left) = 0 then
+            return query select * from unnest(v_done) r order by r.ord;
+            return;
+        end if;
+    end loop;
+    raise exception using errcode = '40001', message = 'subjects of this push came and went ten times meanwhile';
+end $$;
+
+-- doc_append pushes documents that have no subject of their own: each gets a UUID of version 7, which it returns. Under
+-- a key of the caller's the same call answers the same subjects for 24 hours, whatever its payload is by then.
+create function fetchq.doc_append_many(
+    p_queue      text,
+    p_payloads   jsonb[],
+    p_versions   integer[]     default null,
+    p_priorities integer[]     default null,
+    p_dates      timestamptz[] default null,
+    p_delays     interval[]    default null,
+    p_key        text          default null,
+    p_now        timestamptz   default clock_timestamp()
+) returns setof fetchq.result
+language plpgsql as $$
+declare
+    v_subjects text[];
+begin
+    perform fetchq.queue_find(p_queue);
+    v_subjects := fetchq.request_subjects(p_queue, p_key, array_fill(null::text, array[cardinality(p_payloads)]), p_now);
+    -- A subject that was made for this call can only be taken by this very call, made before.
+    return query select r.ord, r.subject, case r.outcome when 'ignored' then 'created' else r.outcome end, r.detail, r.status, r.version,
+        r.priority, r.next_iteration
+    from fetchq.doc_push_many(p_queue, v_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, 'ignore', p_now) r;
+end $$;
+
+-- request_subjects returns p_subjects with a UUID of version 7 in place of each null. Under a key it keeps what it made,
+-- for 24 hours, and gives the same to a call that repeats the key; FQ001 when that call has another number of documents.
+create function fetchq.request_subjects(p_queue text, p_key text, p_subjects text[], p_now timestamptz default clock_timestamp())
+returns text[]
+language plpgsql as $$
+declare
+    v_made text[] := array(select coalesce(s, fetchq.uuid_v7()::text) from unnest(p_subjects) with ordinality u (s, ord) order by ord);
+    v_kept text[];
+begin
+    if p_key is null then
+        return v_made;
+    end if;
+    if octet_length(p_key) not between 1 and 255 then
+        perform fetchq.refuse('idempotency_key', format('the key has %s bytes; 1 to 255 are allowed', octet_length(p_key)));
+    end if;
+    execute format($t$
+        insert into %1$I.requests as r (kind, key, expires_at, subjects) values ('append', $1, $2 + interval '24 hours', $3)
+        on conflict (kind, key) do update
+            set subjects = case when r.expires_at <= $2 then excluded.subjects else r.subjects end,
+                expires_at = case when r.expires_at <= $2 then excluded.expires_at else r.expires_at end
+        returning subjects $t$, 'q_' || p_queue)
+    into v_kept using p_key, p_now, v_made;
+    if cardinality(v_kept) <> cardinality(v_made) then
+        perform fetchq.refuse('idempotency_key', format('this key stands for a call with %s documents; this one has %s',
+            cardinality(v_kept), cardinality(v_made)));
+    end if;
+    return v_kept;
+end $$;
+
+-- doc_push pushes one document if its subject is free. It returns 1, or 0 where the subject is taken.
+create function fetchq.doc_push(
+    p_queue text, p_subject text, p_version integer default 0, p_priority integer default 0,
+    p_next_iteration timestamptz default null, p_payload jsonb default '{}'
+) returns integer
+language sql as $$
+    select (fetchq.one(r) = 'created')::integer
+    from fetchq.doc_push_many(p_queue, array[p_subject], array[p_payload], array[p_version], array[p_priority], array[p_next_iteration]) r
+$$;
+
+-- doc_append pushes one document under a new subject, and returns the subject.
+create function fetchq.doc_append(p_queue text, p_payload jsonb default '{}', p_version integer default 0, p_priority integer default 0)
+returns text
+language sql as $$
+    select case fetchq.one(r) when 'created' then (r).subject end
+    from fetchq.doc_append_many(p_queue, array[p_payload], array[p_version], array[p_priority]) r
+$$;
+
+-- doc_upsert pushes one document, or gives the one that has the subject the new values. It returns created or updated.
+-- FQ007: a worker holds the document.
+create function fetchq.doc_upsert(
+    p_queue text, p_subject text, p_version integer default 0, p_priority integer default 0,
+    p_next_iteration timestamptz default null, p_payload jsonb default '{}'
+) returns text
+language sql as $$
+    select fetchq.one(r)
+    from fetchq.doc_push_many(p_queue, array[p_subject], array[p_payload], array[p_version], array[p_priority], array[p_next_iteration],
+        null, 'update') r
+$$;
+
+-- one returns the outcome of a call for a single document, or raises what went wrong as an error: FQ001 invalid, FQ004
+-- not_found, FQ005 stale, FQ007 active.
+create function fetchq.one(r fetchq.result) returns text
+language plpgsql as $$
+begin
+    case r.outcome
+    when 'invalid' then perform fetchq.refuse(split_part(r.detail, ' ', 1), r.detail);
+    when 'not_found' then raise exception using errcode = 'FQ004', column = 'subject', message = 'there is no such document';
+    when 'stale' then raise exception using errcode = 'FQ005', column = 'lease', message = 'the lease is over';
+    when 'active' then raise exception using errcode = 'FQ007', message = 'the document is held by a worker; release it first';
+    else return r.outcome;
+    end case;
+    return null;
+end $$;

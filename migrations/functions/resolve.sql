@@ -1,0 +1,406 @@
+-- Resolve, extend, and what an admin does to a document: one function settles them all.
+
+-- doc_resolve_many ends up to 10,000 leases and returns one row for each item, in their order. Actions: complete,
+-- reschedule, reject, kill, drop, forward. A null in an array, or a null array, leaves that field of the document as it
+-- is. One bad item never spoils the others: it answers invalid, and says why in detail.
+-- Outcomes: ok, already, stale, not_found, exists (forward), invalid.
+create function fetchq.doc_resolve_many(
+    p_queue      text,
+    p_subjects   text[],
+    p_leases     bigint[],
+    p_actions    text[],
+    p_dates      timestamptz[] default null,
+    p_delays     interval[]    default null,
+    p_payloads   jsonb[]       default null,
+    p_priorities integer[]     default null,
+    p_versions   integer[]     default null,
+    p_messages   text[]        default null,
+    p_details    jsonb[]       default null,
+    p_ref_ids    text[]        default null,
+    p_retries    boolean[]     default null,
+    p_to_queues  text[]        default null,
+    p_thens      text[]        default null,
+    p_now        timestamptz   default clock_timestamp()
+) returns setof fetchq.result
+language sql as $$
+    select * from fetchq.settle(p_queue, false, p_subjects, p_leases, p_actions, p_dates, p_delays, p_payloads, p_priorities,
+        p_versions, p_messages, p_details, p_ref_ids, p_retries, p_to_queues, p_thens, p_now)
+$$;
+
+-- doc_act_many is what an admin does, whoever holds the document: complete, reschedule, kill, drop, forward from any
+-- state, and run_now, retry, release, edit. It ends a lease by giving the document a new number.
+-- Outcomes: ok, not_found, active (run_now, or a new date for a document that is held), exists (forward), invalid.
+create function fetchq.doc_act_many(
+    p_queue      text,
+    p_subjects   text[],
+    p_actions    text[],
+    p_dates      timestamptz[] default null,
+    p_delays     interval[]    default null,
+    p_payloads   jsonb[]       default null,
+    p_priorities integer[]     default null,
+    p_versions   integer[]     default null,
+    p_messages   text[]        default null,
+    p_details    jsonb[]       default null,
+    p_ref_ids    text[]        default null,
+    p_to_queues  text[]        default null,
+    p_thens      text[]        default null,
+    p_now        timestamptz   default clock_timestamp()
+) returns setof fetchq.result
+language sql as $$
+    select * from fetchq.settle(p_queue, true, p_subjects, null, p_actions, p_dates, p_delays, p_payloads, p_priorities,
+        p_versions, p_messages, p_details, p_ref_ids, null, p_to_queues, p_thens, p_now)
+$$;
+
+-- action_problem says why an item cannot be taken, or null.
+create function fetchq.action_problem(
+    p_admin boolean, p_subject text, p_lease bigint, p_action text, p_dated boolean, p_date timestamptz, p_payload jsonb,
+    p_priority integer, p_version integer, p_ref_id text, p_retry boolean, p_to_queue text, p_then text
+) returns text
+language sql stable as $$
+    select case
+        when p_action is null then 'action is missing'
+        when not p_admin and p_action not in ('complete', 'reschedule', 'reject', 'kill', 'drop', 'forward') then
+            'action is one of complete, reschedule, reject, kill, drop and forward'
+        when p_admin and p_action = 'reject' then 'action reject needs a lease'
+        when p_admin and p_action not in ('complete', 'reschedule', 'kill', 'drop', 'forward', 'run_now', 'retry', 'release', 'edit') then
+            'action is one of run_now, retry, release, edit, complete, reschedule, kill, drop and forward'
+        when not p_admin and p_lease is null then 'lease is missing'
+        when p_action = 'reschedule' and not p_dated then 'next_iteration is missing: reschedule wants one'
+        when p_dated and p_action not in ('reschedule', 'reject', 'forward', 'edit') then
+            format('next_iteration has no meaning for %s', p_action)
+        when p_action = 'forward' and p_to_queue is null then 'to_queue is missing: forward wants one'
+        when p_action = 'forward' and coalesce(p_then, 'complete') not in ('complete', 'drop') then 'then is complete or drop'
+        when p_action <> 'forward' and (p_to_queue is not null or p_then is not null) then 'to_queue and then belong to forward'
+        when p_action <> 'reject' and p_retry is not null then 'retry belongs to reject'
+        when p_action = 'edit' and not p_dated and p_payload is null and p_priority is null and p_version is null then
+            'payload, priority, version or next_iteration is missing: edit wants one'
+        when octet_length(p_ref_id) > 255 then format('ref_id has %s bytes; 255 are allowed', octet_length(p_ref_id))
+        else fetchq.item_problem(p_subject, p_payload, p_version, p_priority, p_date)
+    end
+$$;
+
+-- settle carries out doc_resolve_many and doc_act_many. In a resolution the first item with the live lease of a subject
+-- ends it, and later ones for that subject answer as a repeated call would.
+--
+-- The rows are locked by the primary key, one by one in the order of their subjects: the planner must not look at the
+-- small index of active documents here, for under a held snapshot that index is a heap of dead entries.
+create function fetchq.settle(
+    p_queue text, p_admin boolean, p_subjects text[], p_leases bigint[], p_actions text[], p_dates timestamptz[], p_delays interval[],
+    p_payloads jsonb[], p_priorities integer[], p_versions integer[], p_messages text[], p_details jsonb[], p_ref_ids text[],
+    p_retries boolean[], p_to_queues text[], p_thens text[], p_now timestamptz
+) returns setof fetchq.result
+language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+declare
+    q fetchq.queues := fetchq.queue_find(p_queue);
+    n constant integer := coalesce(cardinality(p_subjects), 0);
+    v_rows    fetchq.result[];
+    v_forward jsonb[];
+    v_next    timestamptz;
+begin
+    if n = 0 then
+        return;
+    elsif n > 10000 then
+        perform fetchq.refuse('resolutions', format('the call has %s items; 10000 are allowed', n));
+    elsif cardinality(p_leases) <> n or cardinality(p_actions) <> n or cardinality(p_dates) <> n or cardinality(p_delays) <> n
+        or cardinality(p_payloads) <> n or cardinality(p_priorities) <> n or cardinality(p_versions) <> n
+        or cardinality(p_messages) <> n or cardinality(p_details) <> n or cardinality(p_ref_ids) <> n
+        or cardinality(p_retries) <> n or cardinality(p_to_queues) <> n or cardinality(p_thens) <> n or p_actions is null then
+        perform fetchq.refuse('resolutions', 'the arrays differ in length');
+    end if;
+    execute format($t$
+        with item as materialized (
+            select i.*,
+                fetchq.action_problem($3, subject, lease, action, date is not null or delay is not null, at, payload, priority, version,
+                    ref_id, retry, to_queue, after) as problem
+            from (
+                select u.*, fetchq.date_of(date, delay, $2, $2) as at
+                from unnest($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) with ordinality
+                    u (subject, lease, action, date, delay, payload, priority, version, message, details, ref_id, retry, to_queue, after, ord)
+            ) i
+        ), known as materialized (
+            select item.*, case
+                when problem is not null then problem
+                when action = 'forward' and not exists (select from fetchq.queues where name = to_queue) then
+                    'to_queue is not a queue'
+                end as wrong
+            from item
+        ), held as materialized (
+            select s.subject, d.*
+            from (select distinct subject from known where wrong is null order by subject) s
+                cross join lateral (
+                    select lease as d_lease, status, version as d_version, priority as d_priority, attempts, next_iteration, ended, worker
+                    from %1$I.docs where subject = s.subject for update
+                ) d
+        ), judged as (
+            select k.*, h.d_lease, h.status, h.d_version, h.d_priority, h.attempts, h.next_iteration, h.ended, h.worker, case
+                when k.wrong is not null then 'invalid'
+                when h.subject is null then 'not_found'
+                when not $3 and k.lease <> h.d_lease then 'stale'
+                when not $3 and h.status = 2 then case when h.next_iteration > $2 then 'ok' else 'stale' end
+                when not $3 then case when h.ended = fetchq.action_code(k.action) then 'already' else 'stale' end
+                when h.status = 2 and (k.action = 'run_now' or k.action = 'edit' and (k.date is not null or k.delay is not null)) then 'active'
+                when k.action = 'retry' and h.status <> -1 then 'not killed'
+                when k.action = 'release' and h.status <> 2 then 'not active'
+                when k.action = 'edit' and h.status in (3, -1) and (k.date is not null or k.delay is not null) then 'finished'
+                else 'ok' end as verdict
+            from known k left join held h on h.subject = k.subject and k.wrong is null
+        ), ranked as (
+            select j.*, row_number() over (partition by subject, verdict order by ord) as nth,
+                first_value(action) over (partition by subject, verdict order by ord) as winner,
+                first_value(after) over (partition by subject, verdict order by ord) as winner_after
+            from judged j
+        ), settled as materialized (
+            select r.*, verdict = 'ok' and nth = 1 as wins,
+                case action
+                    when 'complete' then 3
+                    when 'forward' then 3
+                    when 'kill' then -1
+                    when 'reject' then case when retry is false or attempts >= $18 then -1 else (f.next <= $2)::integer end
+                    when 'reschedule' then (f.next <= $2)::integer
+                    when 'edit' then case when status in (0, 1) then (f.next <= $2)::integer else status end
+                    else 1
+                end as new_status,
+                f.next as new_next,
+                action = 'drop' or action = 'forward' and after = 'drop' as goes,
+                case when action in ('complete', 'reschedule', 'run_now', 'retry', 'forward') then 0
+                     when action = 'release' then greatest(attempts - 1, 0)
+                     else attempts end as new_attempts,
+                action in ('complete', 'reschedule', 'reject', 'kill', 'forward') as iterates,
+                case when action = 'forward' then d_version else coalesce(version, d_version) end as new_version
+            from ranked r cross join lateral (
+                select case
+                    when r.action = 'forward' then $2
+                    when r.date is not null or r.delay is not null then r.at
+                    when r.action = 'edit' then r.next_iteration
+                    when r.action = 'reject' and r.verdict = 'ok' then $2 + fetchq.backoff($1, r.attempts)
+                    else $2 end as next
+            ) f
+        ), changed as (
+            update %1$I.docs d set
+                status = s.new_status,
+                next_iteration = case when s.new_status = -1 and s.action <> 'edit' then $2 else s.new_next end,
+                attempts = s.new_attempts,
+                iterations = d.iterations + s.iterates::integer,
+                last_iteration = case when s.iterates then $2 else d.last_iteration end,
+                lease = d.lease + ($3 and not (s.action = 'edit' and s.status = 2))::integer,
+                ended = case when $3 then 0 else fetchq.action_code(s.action) end,
+                payload = case when s.action = 'forward' then d.payload else coalesce(s.payload, d.payload) end,
+                size = case when s.payload is null or s.action = 'forward' then d.size else pg_column_size(s.payload) end,
+                priority = case when s.action = 'forward' then d.priority else coalesce(s.priority, d.priority) end,
+                version = s.new_version
+            from settled s
+            where d.subject = s.subject and s.wins and not s.goes
+            returning d.subject, d.status, d.version, d.priority, d.next_iteration,
+                case when s.action = 'forward' then d.payload end as payload
+        ), gone as (
+            delete from %1$I.docs d using settled s
+            where d.subject = s.subject and s.wins and s.goes
+            returning d.subject, d.payload
+        ), logged as (
+            insert into %1$I.logs (created_at, kind, attempt, subject, message, ref_id, worker, details)
+            select $2, (action = 'reject')::integer, attempts, subject, fetchq.cut_text(coalesce(message, 'rejected'), 10240), ref_id,
+                case when not $3 then worker end, fetchq.cut_json(details, 262144)
+            from settled where wins and (message is not null or action = 'reject')
+            order by ord
+        ), counted as (
+            insert into %1$I.deltas (version, planned, pending, active, completed, killed, ev_completed, ev_rescheduled, ev_rejected,
+                ev_killed, ev_dropped, ev_forwarded, ev_errors, ev_logs)
+            select c.version, sum((c.status = 0)::integer * c.n), sum((c.status = 1)::integer * c.n), sum((c.status = 2)::integer * c.n),
+                sum((c.status = 3)::integer * c.n), sum((c.status = -1)::integer * c.n),
+                count(*) filter (where c.n = -1 and c.action = 'complete'), count(*) filter (where c.n = -1 and c.action = 'reschedule'),
+                count(*) filter (where c.n = -1 and c.action = 'reject'),
+                count(*) filter (where c.n = -1 and (c.action = 'kill' or c.action = 'reject' and c.new_status = -1)),
+                count(*) filter (where c.n = -1 and c.action = 'drop'), count(*) filter (where c.n = -1 and c.action = 'forward'),
+                count(*) filter (where c.n = -1 and c.action = 'reject'),
+                count(*) filter (where c.n = -1 and (c.message is not null or c.action = 'reject'))
+            from (
+                select d_version as version, status, -1 as n, action, new_status, message from settled where wins
+                union all
+                select new_version, new_status, 1, action, new_status, message from settled where wins and not goes
+            ) c group by c.version
+        ), answered as (
+            select s.ord::integer as ord, s.subject,
+                case
+                    when s.verdict in ('not killed', 'not active', 'finished') then 'invalid'
+                    when s.verdict <> 'ok' or s.nth = 1 then s.verdict
+                    when $3 then 'invalid'
+                    when s.winner = 'drop' or s.winner = 'forward' and s.winner_after = 'drop' then 'not_found'
+                    when s.winner = s.action then 'already'
+                    else 'stale'
+                end as outcome,
+                case
+                    when s.wrong is not null then s.wrong
+                    when s.verdict = 'not killed' then 'action retry is for killed documents'
+                    when s.verdict = 'not active' then 'action release is for active documents'
+                    when s.verdict = 'finished' then 'next_iteration of a finished document is set by reschedule or run_now'
+                    when s.verdict = 'ok' and s.nth > 1 and $3 then 'subject stands earlier in this call'
+                end as detail,
+                c.status, c.version, c.priority, c.next_iteration,
+                case when s.wins and s.action = 'forward' then jsonb_build_object('queue', s.to_queue, 'ord', s.ord, 'subject', s.subject,
+                    'payload', coalesce(s.payload, c.payload, g.payload), 'version', coalesce(s.version, s.d_version),
+                    'priority', coalesce(s.priority, s.d_priority), 'date', s.at) end as forward
+            from settled s
+                left join changed c on c.subject = s.subject and s.wins
+                left join gone g on g.subject = s.subject and s.wins
+        )
+        select array_agg((ord, subject, outcome, detail, status, version, priority, next_iteration)::fetchq.result order by ord),
+            array_agg(forward order by ord) filter (where forward is not null),
+            min(next_iteration) filter (where status = 0)
+        from answered $t$, 'q_' || p_queue)
+    into v_rows, v_forward, v_next
+    using q, p_now, p_admin, p_subjects, p_leases, p_actions, p_dates, p_delays, p_payloads, p_priorities, p_versions, p_messages,
+        p_details, p_ref_ids, p_retries, p_to_queues, p_thens, q.max_attempts;
+
+    if v_forward is not null then
+        v_rows := fetchq.forward(v_rows, v_forward, p_now);
+    end if;
+    if v_next is not null then
+        perform fetchq.touch(p_queue, 'mark_due', v_next);
+    end if;
+    perform fetchq.touch(p_queue, 'fold', p_now + interval '1 second');
+    return query select * from unnest(v_rows);
+end $$;
+
+-- action_code is how docs.ended tells which action ended a lease; 0 is none.
+create function fetchq.action_code(p_action text) returns smallint
+language sql immutable as $$
+    select case p_action when 'complete' then 1 when 'reschedule' then 2 when 'reject' then 3 when 'kill' then 4 when 'drop' then 5
+        when 'forward' then 6 else 0 end::smallint
+$$;
+
+-- forward pushes what resolutions hand on, queue by queue, and writes exists into the answer where a subject is taken.
+create function fetchq.forward(p_rows fetchq.result[], p_items jsonb[], p_now timestamptz) returns fetchq.result[]
+language plpgsql as $$
+declare
+    v_queue text;
+    v_items jsonb[];
+    v_taken integer[];
+begin
+    for v_queue, v_items in
+        select i ->> 'queue', array_agg(i order by i ->> 'subject') from unnest(p_items) i group by 1 order by 1
+    loop
+        select v_taken || array_agg((v_items[r.ord] ->> 'ord')::integer) into v_taken
+        from fetchq.doc_push_many(v_queue,
+            array(select i ->> 'subject' from unnest(v_items) with ordinality u (i, o) order by o),
+            array(select i -> 'payload' from unnest(v_items) with ordinality u (i, o) order by o),
+            array(select (i ->> 'version')::integer from unnest(v_items) with ordinality u (i, o) order by o),
+            array(select (i ->> 'priority')::integer from unnest(v_items) with ordinality u (i, o) order by o),
+            array(select (i ->> 'date')::timestamptz from unnest(v_items) with ordinality u (i, o) order by o),
+            null, 'ignore', p_now) r
+        where r.outcome = 'ignored';
+    end loop;
+    return array(
+        select (r.ord, r.subject, case when r.ord = any (v_taken) then 'exists' else r.outcome end, r.detail, r.status, r.version,
+            r.priority, r.next_iteration)::fetchq.result
+        from unnest(p_rows) r order by r.ord);
+end $$;
+
+-- doc_extend_many moves the end of live leases to now + p_lock (null: the queue's lock), and answers one row for each in
+-- their order: ok, stale, not_found. p_progress is written to the log of each document as a note.
+create function fetchq.doc_extend_many(
+    p_queue    text,
+    p_subjects text[],
+    p_leases   bigint[],
+    p_lock     interval    default null,
+    p_progress text        default null,
+    p_now      timestamptz default clock_timestamp()
+) returns table (ord integer, subject text, outcome text, detail text, lease_expires_at timestamptz)
+language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+#variable_conflict use_column
+declare
+    q fetchq.queues := fetchq.queue_find(p_queue);
+    n constant integer := coalesce(cardinality(p_subjects), 0);
+    v_lock constant interval := coalesce(p_lock, q.lock);
+begin
+    if n = 0 then
+        return;
+    elsif n > 10000 then
+        perform fetchq.refuse('leases', format('the call has %s leases; 10000 are allowed', n));
+    elsif cardinality(p_leases) is distinct from n then
+        perform fetchq.refuse('leases', 'the arrays differ in length');
+    elsif v_lock not between interval '1 second' and interval '24 hours' then
+        perform fetchq.refuse('lock', format('lock is %s; 1 second to 24 hours are allowed', v_lock));
+    end if;
+    return query execute format($t$
+        with item as materialized (
+            select ord::integer, subject, lease from unnest($1, $2) with ordinality u (subject, lease, ord)
+        ), held as materialized (
+            select s.subject, d.*
+            from (select distinct subject from item order by subject) s
+                cross join lateral (
+                    select lease as d_lease, status, next_iteration, attempts, worker, version from %1$I.docs
+                    where subject = s.subject for update
+                ) d
+        ), judged as materialized (
+            select i.*, h.attempts, h.worker, h.version, row_number() over (partition by i.subject order by i.ord) as nth, case
+                when h.subject is null then 'not_found'
+                when h.d_lease = i.lease and h.status = 2 and h.next_iteration > $4 then 'ok'
+                else 'stale' end as outcome
+            from item i left join held h on h.subject = i.subject
+        ), changed as (
+            update %1$I.docs d set next_iteration = $4 + $3
+            from (select distinct subject from judged where outcome = 'ok') j where d.subject = j.subject
+        ), logged as (
+            insert into %1$I.logs (created_at, kind, attempt, subject, message, worker)
+            select distinct on (subject) $4, 0, attempts, subject, fetchq.cut_text($5, 10240), worker
+            from judged where outcome = 'ok' and $5 is not null
+            returning subject
+        ), counted as (
+            insert into %1$I.deltas (version, ev_logs)
+            select version, count(*) from (
+                select distinct subject, version from judged where outcome = 'ok' and $5 is not null) t group by version
+        )
+        select ord, subject, outcome, null::text, case when outcome = 'ok' then $4 + $3 end from judged order by ord $t$, 'q_' || p_queue)
+    using p_subjects, p_leases, v_lock, p_now, p_progress;
+    perform fetchq.touch(p_queue, 'orphans', p_now + v_lock);
+    if p_progress is not null then
+        perform fetchq.touch(p_queue, 'fold', p_now + interval '1 second');
+    end if;
+end $$;
+
+-- The forms for one document, with the names and arguments of Fetchq 4 and the lease at the end; without a lease they
+-- act as an admin. They raise FQ004 not_found, FQ005 stale, FQ007 active, FQ001 invalid.
+
+create function fetchq.doc_reschedule(
+    p_queue text, p_subject text, p_next_iteration timestamptz, p_payload jsonb default null, p_lease bigint default null
+) returns text language sql as $$
+    select fetchq.settle_one(p_queue, p_subject, 'reschedule', p_lease, p_next_iteration, p_payload)
+$$;
+
+create function fetchq.doc_complete(p_queue text, p_subject text, p_payload jsonb default null, p_lease bigint default null)
+returns text language sql as $$
+    select fetchq.settle_one(p_queue, p_subject, 'complete', p_lease, null, p_payload)
+$$;
+
+create function fetchq.doc_kill(p_queue text, p_subject text, p_payload jsonb default null, p_lease bigint default null)
+returns text language sql as $$
+    select fetchq.settle_one(p_queue, p_subject, 'kill', p_lease, null, p_payload)
+$$;
+
+create function fetchq.doc_drop(p_queue text, p_subject text, p_lease bigint default null) returns text language sql as $$
+    select fetchq.settle_one(p_queue, p_subject, 'drop', p_lease)
+$$;
+
+-- doc_reject wants a lease: null means the present one, whoever holds it.
+create function fetchq.doc_reject(
+    p_queue text, p_subject text, p_message text, p_details jsonb default null, p_ref_id text default null, p_lease bigint default null
+) returns text
+language plpgsql as $$
+declare
+    v_lease bigint := p_lease;
+begin
+    perform fetchq.queue_find(p_queue);
+    if v_lease is null then
+        execute format('select lease from %I.docs where subject = $1', 'q_' || p_queue) into v_lease using p_subject;
+    end if;
+    return fetchq.settle_one(p_queue, p_subject, 'reject', coalesce(v_lease, 0), null, null, p_message, p_details, p_ref_id);
+end $$;
+
+-- settle_one settles a single document and raises what went wrong.
+create function fetchq.settle_one(
+    p_queue text, p_subject text, p_action text, p_lease bigint, p_date timestamptz default null, p_payload jsonb default null,
+    p_message text default null, p_details jsonb default null, p_ref_id text default null
+) returns text language sql as $$
+    select fetchq.one(r) from fetchq.settle(p_queue, p_lease is null, array[p_subject], array[p_lease], array[p_action], array[p_date],
+        null, array[p_payload], null, null, array[p_message], array[p_details], array[p_ref_id], null, null, null, clock_timestamp()) r
+$$;
