@@ -139,8 +139,8 @@ begin
                 returning subject, status, version, priority, next_iteration
             ), counted as (
                 insert into %1$I.deltas (version, planned, pending, completed, killed, ev_entered)
-                select version, sum(n) filter (where status = 0), sum(n) filter (where status = 1), sum(n) filter (where status = 3),
-                    sum(n) filter (where status = -1), sum(entered)
+                select version, sum((status = 0)::integer * n), sum((status = 1)::integer * n), sum((status = 3)::integer * n),
+                    sum((status = -1)::integer * n), sum(entered)
                 from (
                     select version, status, 1 as n, 1 as entered from made
                     union all select version, status, 1, 0 from changed
