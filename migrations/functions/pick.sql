@@ -27,7 +27,7 @@ create function fetchq.doc_pick_many(
 ) returns table (
     subject text, payload jsonb, version smallint, priority smallint, attempts integer, iterations integer, created_at timestamptz,
     last_iteration timestamptz, lease bigint, lease_expires_at timestamptz, due_at timestamptz, seq bigint, size integer,
-    partition integer, marked_priorities integer[], marked_dates timestamptz[])
+    partition integer, partitions integer, marked_priorities integer[], marked_dates timestamptz[])
 language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 #variable_conflict use_column
 declare
@@ -68,6 +68,7 @@ begin
         v_limit := fetchq.gate_open(q, p_limit, p_now);
     end if;
     v_left := v_limit;
+    partitions := q.partitions;
 
     for i in 0 .. q.partitions - 1 loop
         exit when v_left <= 0 or v_bytes <= 0;
@@ -201,13 +202,13 @@ end $$;
 create function fetchq.pick_again(p_queue text, p_key text, p_now timestamptz) returns table (
     subject text, payload jsonb, version smallint, priority smallint, attempts integer, iterations integer, created_at timestamptz,
     last_iteration timestamptz, lease bigint, lease_expires_at timestamptz, due_at timestamptz, seq bigint, size integer,
-    partition integer, marked_priorities integer[], marked_dates timestamptz[])
+    partition integer, partitions integer, marked_priorities integer[], marked_dates timestamptz[])
 language plpgsql as $$
 begin
     perform pg_advisory_xact_lock(hashtextextended(p_queue || ' ' || p_key, 0));
     return query execute format($t$
         select d.subject, d.payload, d.version, d.priority, d.attempts, d.iterations, d.created_at, d.last_iteration, d.lease,
-            d.next_iteration, null::timestamptz, d.seq, d.size, null::integer, null::integer[], null::timestamptz[]
+            d.next_iteration, null::timestamptz, d.seq, d.size, null::integer, null::integer, null::integer[], null::timestamptz[]
         from (select subjects, leases from %1$I.requests where kind = 'pick' and key = $1) r
             cross join lateral unnest(r.subjects, r.leases) with ordinality u (subject, lease, ord)
             cross join lateral (select * from %1$I.docs where subject = u.subject) d

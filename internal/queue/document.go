@@ -1,0 +1,38 @@
+package queue
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/fetchq/server/internal/errs"
+)
+
+// documentColumns are the columns of a queue's docs that scanDocument reads, in its order.
+const documentColumns = `subject, seq, status, payload, version, priority, attempts, iterations, next_iteration, created_at,
+	last_iteration, picked_at, worker`
+
+// Doc returns one document. Errors: NotFound (no such queue or document).
+func (e *Engine) Doc(ctx context.Context, queue, subject string) (Document, error) {
+	if err := find(queue); err != nil {
+		return Document{}, err
+	}
+	docs, err := query(ctx, e, "read a document of "+queue, scanDocument(queue),
+		`select `+documentColumns+` from `+table(queue, "docs")+` where subject = $1`, subject)
+	if err != nil {
+		return Document{}, err
+	}
+	if len(docs) == 0 {
+		return Document{}, &errs.Error{Code: errs.NotFound, Field: "subject", Message: "there is no such document in this queue"}
+	}
+	return docs[0], nil
+}
+
+func scanDocument(queue string) pgx.RowToFunc[Document] {
+	return func(row pgx.CollectableRow) (Document, error) {
+		d := Document{Queue: queue}
+		err := row.Scan(&d.Subject, &d.Seq, &d.Status, &d.Payload, &d.Version, &d.Priority, &d.Attempts, &d.Iterations, &d.Next,
+			&d.CreatedAt, &d.LastIteration, &d.PickedAt, &d.Worker)
+		return d, err
+	}
+}

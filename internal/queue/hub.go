@@ -1,0 +1,111 @@
+package queue
+
+import (
+	"container/list"
+	"context"
+	"sync"
+	"time"
+)
+
+// hub is where picks wait for documents, in line by queue and payload version. A wait costs no database connection.
+type hub struct {
+	mu    sync.Mutex
+	lines map[spot]*list.List // of *waiter, the longest waiting first
+}
+
+// waiter is one pick in line.
+type waiter struct {
+	spot  spot
+	woken chan struct{} // holds one wake until it is taken
+	place *list.Element
+}
+
+func newHub() *hub { return &hub{lines: map[spot]*list.List{}} }
+
+// join puts a pick at the end of its line.
+func (h *hub) join(s spot) *waiter {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	line := h.lines[s]
+	if line == nil {
+		line = list.New()
+		h.lines[s] = line
+	}
+	w := &waiter{spot: s, woken: make(chan struct{}, 1)}
+	w.place = line.PushBack(w)
+	return w
+}
+
+// leave takes a pick out of its line; a wake that it did not use goes to the next.
+func (h *hub) leave(w *waiter) {
+	h.mu.Lock()
+	line := h.lines[w.spot]
+	line.Remove(w.place)
+	if line.Len() == 0 {
+		delete(h.lines, w.spot)
+	}
+	h.mu.Unlock()
+	select {
+	case <-w.woken:
+		h.wake(w.spot, 1)
+	default:
+	}
+}
+
+// wake lets up to n picks of a line look again. Those woken go to its end, so that each gets its turn.
+func (h *hub) wake(s spot, n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	line := h.lines[s]
+	if line == nil {
+		return
+	}
+	for range min(n, line.Len()) {
+		front := line.Front()
+		line.MoveToBack(front)
+		select {
+		case front.Value.(*waiter).woken <- struct{}{}:
+		default: // woken already, and about to look
+		}
+	}
+}
+
+// wakeQueue lets all picks of a queue look again.
+func (h *hub) wakeQueue(queue string) {
+	for _, s := range h.waiting() {
+		if queue == "" || s.queue == queue {
+			h.wake(s, int(^uint(0)>>1))
+		}
+	}
+}
+
+// waiting returns the lines that somebody stands in.
+func (h *hub) waiting() []spot {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	spots := make([]spot, 0, len(h.lines))
+	for s := range h.lines {
+		spots = append(spots, s)
+	}
+	return spots
+}
+
+// pollEvery is how often one pick of each line looks again, whether or not it was told to.
+const pollEvery = time.Second
+
+// tick wakes one pick of each line every second, until ctx ends: the backstop for documents that became due where no
+// node was told, or that were pushed by SQL.
+func (h *hub) tick(ctx context.Context) {
+	ticker := time.NewTicker(pollEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			for _, s := range h.waiting() {
+				h.wake(s, 1)
+			}
+		}
+	}
+}

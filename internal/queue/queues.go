@@ -1,0 +1,159 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/fetchq/server/internal/errs"
+	"github.com/fetchq/server/internal/wire"
+)
+
+// Put creates a queue, or changes what patch names and leaves the rest; safe to repeat. patch is an object of settings in
+// the API's words. Errors: Invalid (name, setting; Field names it), Malformed (patch is no object).
+func (e *Engine) Put(ctx context.Context, name string, patch json.RawMessage) (q Queue, created bool, err error) {
+	if err := CheckName(name); err != nil {
+		return Queue{}, false, err
+	}
+	settings, err := sqlSettings(patch)
+	if err != nil {
+		return Queue{}, false, err
+	}
+	created, err = queryRow(ctx, e, "put the queue "+name, pgx.RowTo[bool], `select created from fetchq.queue_put($1, $2)`, name, settings)
+	if err != nil {
+		return Queue{}, false, err
+	}
+	e.wakeQueue(name) // its limits may have changed
+	q, err = e.Get(ctx, name)
+	return q, created, err
+}
+
+// Patch is Put for a queue that exists. Errors: as Put, and NotFound.
+func (e *Engine) Patch(ctx context.Context, name string, patch json.RawMessage) (Queue, error) {
+	settings, err := sqlSettings(patch)
+	if err != nil {
+		return Queue{}, err
+	}
+	return e.change(ctx, name, "patch the queue ", `select fetchq.queue_set($1, $2)`, settings)
+}
+
+// Pause stops a queue from handing out documents, until Resume or until a date (zero: none). Errors: NotFound, Invalid.
+func (e *Engine) Pause(ctx context.Context, name, reason string, until wire.Date) (Queue, error) {
+	var c columns
+	c.date(0, 1, until)
+	var at, delay any
+	if c.dates != nil {
+		at = c.dates[0]
+	}
+	if c.delays != nil {
+		delay = c.delays[0]
+	}
+	return e.change(ctx, name, "pause the queue ",
+		`select fetchq.queue_pause($1, $2, fetchq.date_of($3, $4, null, clock_timestamp()))`, optional(reason), at, delay)
+}
+
+// Resume ends a pause. Errors: NotFound.
+func (e *Engine) Resume(ctx context.Context, name string) (Queue, error) {
+	return e.change(ctx, name, "resume the queue ", `select fetchq.queue_resume($1)`)
+}
+
+// Truncate removes all documents of a queue, and its logs if asked; events stay counted. Errors: NotFound, Overloaded
+// (the queue is locked by other work).
+func (e *Engine) Truncate(ctx context.Context, name string, logs bool) (Queue, error) {
+	return e.change(ctx, name, "truncate the queue ", `select fetchq.queue_truncate($1, $2)`, logs)
+}
+
+// Drop removes a queue with its documents, logs and counters. Errors: as Truncate.
+func (e *Engine) Drop(ctx context.Context, name string) error {
+	if err := find(name); err != nil {
+		return err
+	}
+	_, err := retry(ctx, "drop the queue "+name, func() (any, error) {
+		return e.db.Exec(ctx, `select fetchq.queue_drop($1)`, name)
+	})
+	e.wakeQueue(name)
+	return err
+}
+
+// change runs one statement on a queue and returns the queue.
+func (e *Engine) change(ctx context.Context, name, op, sql string, args ...any) (Queue, error) {
+	if err := find(name); err != nil {
+		return Queue{}, err
+	}
+	_, err := retry(ctx, op+name, func() (any, error) {
+		return e.db.Exec(ctx, sql, append([]any{name}, args...)...)
+	})
+	e.wakeQueue(name)
+	if err != nil {
+		return Queue{}, err
+	}
+	return e.Get(ctx, name)
+}
+
+const queueColumns = `name, created_at, fetchq.is_paused(q, clock_timestamp()), pause_reason, paused_until, ` + settingsColumns
+
+// Get returns one queue with its exact counts. Errors: NotFound.
+func (e *Engine) Get(ctx context.Context, name string) (Queue, error) {
+	if err := find(name); err != nil {
+		return Queue{}, err
+	}
+	q, err := queryRow(ctx, e, "read the queue "+name, scanQueue, `
+		select `+queueColumns+`, clock_timestamp(), fetchq.queue_oldest_due(name), c.*
+		from fetchq.queue_find($1) q, lateral (
+			select coalesce(sum(planned), 0)::bigint, coalesce(sum(pending), 0)::bigint, coalesce(sum(active), 0)::bigint,
+				coalesce(sum(completed), 0)::bigint, coalesce(sum(killed), 0)::bigint
+			from fetchq.queue_counters($1)
+		) c`, name)
+	return q, err
+}
+
+// ListParams choose queues by name, in its order.
+type ListParams struct {
+	Only  []string // nil: all
+	Limit int
+	After string // names after this one
+}
+
+// MaxList is the most that one page of any list holds.
+const MaxList = 200
+
+// List returns queues with the counts that the last fold saw (AsOf), and the name after which the next page begins; ""
+// at the end. Errors: Invalid (limit).
+func (e *Engine) List(ctx context.Context, p ListParams) (queues []Queue, next string, err error) {
+	if p.Limit < 1 || p.Limit > MaxList {
+		return nil, "", errs.Field("limit", "limit is %d; 1 to %d are allowed", p.Limit, MaxList)
+	}
+	queues, err = query(ctx, e, "list queues", scanQueue, `
+		select `+queueColumns+`, coalesce(s.as_of, q.created_at), s.oldest_due_at, c.*
+		from fetchq.queues q left join fetchq.queue_states s on s.queue = q.name
+			cross join lateral (
+				select coalesce(sum(planned), 0)::bigint, coalesce(sum(pending), 0)::bigint, coalesce(sum(active), 0)::bigint,
+					coalesce(sum(completed), 0)::bigint, coalesce(sum(killed), 0)::bigint
+				from fetchq.counters where queue = q.name
+			) c
+		where name > $1 and ($2::text[] is null or name = any ($2))
+		order by name limit $3`, p.After, p.Only, p.Limit+1)
+	if err != nil {
+		return nil, "", err
+	}
+	if len(queues) > p.Limit {
+		queues = queues[:p.Limit]
+		next = queues[p.Limit-1].Name
+	}
+	return queues, next, nil
+}
+
+func scanQueue(row pgx.CollectableRow) (Queue, error) {
+	var q Queue
+	var s settingsRow
+	targets := append([]any{&q.Name, &q.CreatedAt, &q.Paused, &q.PauseReason, &q.PausedUntil}, s.targets()...)
+	targets = append(targets, &q.AsOf, &q.OldestDueAt,
+		&q.Counts.Planned, &q.Counts.Pending, &q.Counts.Active, &q.Counts.Completed, &q.Counts.Killed)
+	err := row.Scan(targets...)
+	q.Settings = s.settings()
+	if !q.Paused { // a pause that is over
+		q.PauseReason, q.PausedUntil = nil, nil
+	}
+	return q, err
+}
