@@ -57,7 +57,9 @@ create function fetchq.push_ignore(
 language plpgsql as $$
 begin
     return query execute format($t$
-        with item as materialized (
+        with block as materialized (
+            select nextval('%1$I.seq') as first -- materialized: one number a call, whatever the plan
+        ), item as materialized (
             select i.*, fetchq.item_problem(i.subject, i.payload, i.version, i.priority, i.date) as problem,
                 row_number() over (partition by i.subject order by i.ord) as nth
             from (
@@ -67,8 +69,8 @@ begin
             ) i
         ), made as (
             insert into %1$I.docs (subject, seq, lease, next_iteration, created_at, size, version, priority, status, payload)
-            select subject, s.base + ord, $7, date, $8, pg_column_size(payload), version, priority, (date <= $8)::integer, payload
-            from item cross join (select nextval('%1$I.seq') as base) s
+            select subject, block.first + ord, $7, date, $8, pg_column_size(payload), version, priority, (date <= $8)::integer, payload
+            from item cross join block
             where problem is null and nth = 1
             order by subject
             on conflict (subject) do nothing
@@ -101,7 +103,9 @@ declare
 begin
     for i in 1 .. 10 loop
         execute format($t$
-            with item as materialized (
+            with block as materialized (
+                select nextval('%1$I.seq') as first
+            ), item as materialized (
                 select i.*, fetchq.item_problem(i.subject, i.payload, i.version, i.priority, i.date) as problem,
                     row_number() over (partition by i.subject order by i.ord) as nth
                 from (
@@ -130,9 +134,9 @@ begin
                 returning o.ord, o.old_status, o.old_version, d.status, d.version, d.priority, d.next_iteration
             ), made as (
                 insert into %1$I.docs (subject, seq, lease, next_iteration, created_at, size, version, priority, status, payload)
-                select subject, s.base + ord, $7, date, $8, pg_column_size(coalesce(payload, '{}')), coalesce(version, 0),
+                select subject, block.first + ord, $7, date, $8, pg_column_size(coalesce(payload, '{}')), coalesce(version, 0),
                     coalesce(priority, 0), (date <= $8)::integer, coalesce(payload, '{}')
-                from todo cross join (select nextval('%1$I.seq') as base) s
+                from todo cross join block
                 where ord not in (select ord from old)
                 order by subject
                 on conflict (subject) do nothing

@@ -161,7 +161,7 @@ begin
                     else 1
                 end as new_status,
                 f.next as new_next,
-                action = 'drop' or action = 'forward' and after = 'drop' as goes,
+                action = 'drop' or action = 'forward' and coalesce(after, 'complete') = 'drop' as goes,
                 case when action in ('complete', 'reschedule', 'run_now', 'retry', 'forward') then 0
                      when action = 'release' then greatest(attempts - 1, 0)
                      else attempts end as new_attempts,
