@@ -1,0 +1,179 @@
+package maintenance
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/fetchq/server/internal/dbtest"
+	"github.com/fetchq/server/internal/queue"
+	"github.com/fetchq/server/internal/wire"
+)
+
+func node(t *testing.T, url, name string) (*pgxpool.Pool, *queue.Engine, *Loop) {
+	t.Helper()
+	db := dbtest.Open(t, url)
+	log := slog.New(slog.DiscardHandler)
+	e := queue.New(db, queue.Options{Log: log, Node: name, Now: time.Now})
+	t.Cleanup(e.Stop)
+	return db, e, New(db, e, Options{Log: log, Node: name, Now: time.Now})
+}
+
+func put(t *testing.T, e *queue.Engine, name, settings string) {
+	t.Helper()
+	if _, _, err := e.Put(t.Context(), name, json.RawMessage(settings)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// eventually polls until what is true or the time is up.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within 20 seconds", what)
+		}
+	}
+}
+
+func scan[T any](t *testing.T, db *pgxpool.Pool, sql string, args ...any) T {
+	t.Helper()
+	var v T
+	if err := db.QueryRow(context.Background(), sql, args...).Scan(&v); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return v
+}
+
+func TestTheLoopDoesEveryJobOfAQueue(t *testing.T) {
+	t.Parallel()
+	db, e, l := node(t, dbtest.URL(t), "n1")
+	ctx := t.Context()
+	put(t, e, "a", `{"backoff":{"kind":"none"},"completed_retention":"1h"}`)
+	if _, err := e.Push(ctx, "a", []queue.Push{
+		{Subject: "lost"}, {Subject: "soon", Next: wire.Date{Delay: &wire.Interval{Micros: 300_000}}}, {Subject: "done"},
+	}, queue.Ignore); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Pick(ctx, "a", queue.PickParams{Limit: 1, Lock: time.Second, Worker: "w"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(ctx, `select fetchq.doc_complete('a', 'done');
+		update q_a.docs set last_iteration = now() - interval '2 hours' where subject = 'done'`); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	defer l.Stop()
+	eventually(t, "the lost lease comes back", func() bool {
+		d, err := e.Doc(ctx, "a", "lost")
+		return err == nil && d.Status == queue.Pending && d.Attempts == 1
+	})
+	eventually(t, "the planned document is marked", func() bool {
+		d, err := e.Doc(ctx, "a", "soon")
+		return err == nil && d.Status == queue.Pending
+	})
+	eventually(t, "the finished document is removed", func() bool {
+		return scan[int](t, db, `select count(*) from q_a.docs where subject = 'done'`) == 0
+	})
+	eventually(t, "the counters are folded", func() bool {
+		return scan[int](t, db, `select count(*) from q_a.deltas`) == 0 &&
+			scan[int](t, db, `select pending from fetchq.counters where queue = 'a'`) == 2
+	})
+	eventually(t, "every job ran and said ok", func() bool {
+		return scan[int](t, db, `select count(*) from fetchq.jobs where last_outcome = 'ok'`) == len(kinds)
+	})
+}
+
+func TestAFailingJobIsTriedAgainAndShown(t *testing.T) {
+	t.Parallel()
+	db, e, l := node(t, dbtest.URL(t), "n1")
+	put(t, e, "a", `{}`)
+	dbtest.Replace(t, db, "mnt_fold", "select count(*) from gone", "select 1/0 from gone")
+	if _, err := db.Exec(t.Context(), `insert into q_a.deltas (version, pending) values (0, 0)`); err != nil {
+		t.Fatal(err)
+	}
+	for run := 1; run <= 2; run++ {
+		if _, err := db.Exec(t.Context(), `select fetchq.job_run_now('a', 'fold')`); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.runOnce(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := scan[int](t, db, `select failures from fetchq.jobs where kind = 'fold' and last_error like '%division by zero%'
+			and last_outcome = 'failed' and failing_since is not null and streak = 0 - $1::int and next_run > now()`, run); n != run {
+			t.Errorf("run %d: %d failures are counted", run, n)
+		}
+	}
+	dbtest.Replace(t, db, "mnt_fold", "select 1/0 from gone", "select count(*) from gone")
+	if _, err := db.Exec(t.Context(), `select fetchq.job_run_now('a', 'fold')`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.runOnce(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if outcome := scan[string](t, db, `select last_outcome from fetchq.jobs where kind = 'fold' and failing_since is null`); outcome != "ok" {
+		t.Errorf("the job says %s after it worked", outcome)
+	}
+}
+
+func TestAnIdleQueueSleepsAndAPushWakesIt(t *testing.T) {
+	t.Parallel()
+	db, e, l := node(t, dbtest.URL(t), "n1")
+	put(t, e, "a", `{}`)
+	for range 12 {
+		if _, err := db.Exec(t.Context(), `update fetchq.jobs set next_run = clock_timestamp()`); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.runOnce(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const sleeps = `select extract(epoch from next_run - clock_timestamp())::float8 from fetchq.jobs where kind = $1`
+	for _, kind := range []string{"mark_due", "orphans", "fold"} {
+		if s := scan[float64](t, db, sleeps, kind); s < 25 || s > 31 {
+			t.Errorf("%s of an idle queue runs next in %.1f s; 30 s is wanted", kind, s)
+		}
+	}
+	if _, err := e.Push(t.Context(), "a", []queue.Push{{Subject: "x", Next: wire.Date{Delay: &wire.Interval{Micros: 5e6}}}}, queue.Ignore); err != nil {
+		t.Fatal(err)
+	}
+	if s := scan[float64](t, db, sleeps, "fold"); s > 1.1 {
+		t.Errorf("fold runs in %.1f s after a push; 1 s is wanted", s)
+	}
+	if s := scan[float64](t, db, sleeps, "mark_due"); s > 5.1 || s < 3 {
+		t.Errorf("mark_due runs in %.1f s after a push with a date 5 s ahead", s)
+	}
+}
+
+func TestTwoNodesShareTheJobsAndAClaimOfADeadNodeRunsOut(t *testing.T) {
+	t.Parallel()
+	url := dbtest.URL(t)
+	db, e, one := node(t, url, "n1")
+	_, _, two := node(t, url, "n2")
+	put(t, e, "a", `{}`)
+	if n := scan[int](t, db, `select count(*) from fetchq.job_claim('dead', 100)`); n != len(kinds) {
+		t.Fatalf("%d jobs are claimed, %d are there", n, len(kinds))
+	}
+	if n, err := two.runOnce(t.Context()); err != nil || n != 0 {
+		t.Fatalf("the other node took %d claimed jobs, error %v", n, err)
+	}
+	if _, err := db.Exec(t.Context(), `update fetchq.jobs set claimed_until = clock_timestamp() - interval '1 s'`); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := one.runOnce(t.Context()); err != nil || n != len(kinds) {
+		t.Fatalf("%d jobs of the dead node were taken, error %v", n, err)
+	}
+}
+
+func TestStopWithoutStartAndTwice(t *testing.T) {
+	t.Parallel()
+	_, _, l := node(t, dbtest.URL(t), "n1")
+	l.Stop()
+	l.Stop()
+}
