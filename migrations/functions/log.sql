@@ -50,19 +50,35 @@ begin
     perform fetchq.touch(p_queue, 'fold', p_now + interval '1 second');
 end $$;
 
--- trace returns where a subject stands in all queues.
-create function fetchq.trace(p_subject text) returns table (
-    queue text, subject text, status smallint, payload jsonb, version smallint, priority smallint, attempts integer, iterations integer,
-    next_iteration timestamptz, created_at timestamptz, last_iteration timestamptz, picked_at timestamptz, worker text, seq bigint)
+-- trace returns where a subject stands in all queues, or in those of p_queues.
+create function fetchq.trace(p_subject text, p_queues text[] default null) returns table (
+    queue text, subject text, seq bigint, status smallint, payload jsonb, version smallint, priority smallint, attempts integer,
+    iterations integer, next_iteration timestamptz, created_at timestamptz, last_iteration timestamptz, picked_at timestamptz, worker text)
 language plpgsql stable as $$
 declare
     v_queue text;
 begin
-    for v_queue in select name from fetchq.queues order by name loop
+    for v_queue in select name from fetchq.queues where p_queues is null or name = any (p_queues) order by name loop
         return query execute format($t$
-            select $1, subject::text, status, payload, version, priority, attempts, iterations, next_iteration, created_at, last_iteration,
-                picked_at, worker, seq
+            select $1, subject::text, seq, status, payload, version, priority, attempts, iterations, next_iteration, created_at,
+                last_iteration, picked_at, worker
             from %I.docs where subject = $2 $t$, 'q_' || v_queue)
         using v_queue, p_subject;
+    end loop;
+end $$;
+
+-- trace_logs returns the last p_limit lines about a subject in each of these queues, newest first.
+create function fetchq.trace_logs(p_subject text, p_queues text[] default null, p_limit integer default 200) returns table (
+    queue text, id bigint, created_at timestamptz, kind smallint, subject text, message text, details jsonb, ref_id text, worker text,
+    attempt integer)
+language plpgsql stable as $$
+declare
+    v_queue text;
+begin
+    for v_queue in select name from fetchq.queues where p_queues is null or name = any (p_queues) order by name loop
+        return query execute format($t$
+            select $1, id, created_at, kind, subject::text, message, details, ref_id, worker, attempt
+            from %I.logs where subject = $2 order by created_at desc, id desc limit $3 $t$, 'q_' || v_queue)
+        using v_queue, p_subject, p_limit;
     end loop;
 end $$;

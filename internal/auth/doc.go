@@ -1,0 +1,2 @@
+// Package auth knows who calls: bearer tokens with rights and queues.
+package auth

@@ -1,0 +1,179 @@
+package auth
+
+import (
+	"context"
+	"encoding/hex"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/fetchq/server/internal/database"
+	"github.com/fetchq/server/internal/errs"
+)
+
+const (
+	cacheLasts = time.Second // so that a revocation takes effect everywhere within it
+	cacheMost  = 10_000      // tokens; then the cache begins anew
+	usedEvery  = time.Minute // how often the use of one token is written down
+)
+
+// Tokens is the store of tokens. Its methods are safe for concurrent use.
+type Tokens struct {
+	db    *pgxpool.Pool
+	now   func() time.Time
+	calls singleflight.Group
+
+	mu    sync.Mutex
+	known map[string]cached // by the hash
+	used  map[uuid.UUID]time.Time
+}
+
+type cached struct {
+	token Token
+	until time.Time
+}
+
+// NewTokens returns the store in a migrated database. now is this machine's clock, for the cache only.
+func NewTokens(db *pgxpool.Pool, now func() time.Time) *Tokens {
+	return &Tokens{db: db, now: now, known: map[string]cached{}, used: map[uuid.UUID]time.Time{}}
+}
+
+var errUnknown = errs.New(errs.Unauthenticated, "the token is unknown, has expired or was revoked; make one with fetchq token create")
+
+// Authenticate returns the token behind a text. Errors: Unauthenticated, Unavailable.
+//
+// A token costs one query a second, however many calls use it; a text that cannot be a token costs none.
+func (s *Tokens) Authenticate(ctx context.Context, text string) (Token, error) {
+	if !wellFormed(text) {
+		return Token{}, errUnknown
+	}
+	sum := hash(text)
+	key := hex.EncodeToString(sum)
+	s.mu.Lock()
+	c, ok := s.known[key]
+	s.mu.Unlock()
+	if ok && s.now().Before(c.until) {
+		return c.token, nil
+	}
+	found, err, _ := s.calls.Do(key, func() (any, error) {
+		// The first of several callers may go away; what it asked serves the others.
+		return s.find(context.WithoutCancel(ctx), sum, key)
+	})
+	if err != nil {
+		return Token{}, err
+	}
+	return found.(Token), nil
+}
+
+const columns = `id, name, rights, queues, created_at, expires_at, revoked_at, last_used_at`
+
+// find asks the database, and writes down at most once a minute that the token was used.
+func (s *Tokens) find(ctx context.Context, sum []byte, key string) (Token, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	rows, err := s.db.Query(ctx, `select `+columns+` from fetchq.tokens
+		where hash = $1 and revoked_at is null and (expires_at is null or expires_at > clock_timestamp())`, sum)
+	if err != nil {
+		return Token{}, database.Error("find a token", err)
+	}
+	tokens, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Token])
+	if err != nil {
+		return Token{}, database.Error("find a token", err)
+	}
+	if len(tokens) == 0 {
+		s.forget(key)
+		return Token{}, errUnknown
+	}
+	t := tokens[0]
+	if s.remember(key, t) {
+		_, err := s.db.Exec(ctx, `update fetchq.tokens set last_used_at = clock_timestamp() where id = $1`, t.ID)
+		if err != nil {
+			return Token{}, database.Error("note the use of a token", err)
+		}
+	}
+	return t, nil
+}
+
+// remember keeps a token, and says whether its use is to be written down.
+func (s *Tokens) remember(key string, t Token) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.known) >= cacheMost {
+		clear(s.known)
+		clear(s.used)
+	}
+	now := s.now()
+	s.known[key] = cached{t, now.Add(cacheLasts)}
+	if now.Sub(s.used[t.ID]) < usedEvery {
+		return false
+	}
+	s.used[t.ID] = now
+	return true
+}
+
+func (s *Tokens) forget(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.known, key)
+}
+
+// Create makes a token and returns its text, which nobody can see again. queues nil means all; expires nil means never.
+// Errors: Invalid (name, rights, queues, expires_at), Exists (the name is taken).
+func (s *Tokens) Create(ctx context.Context, name string, rights, queues []string, expires *time.Time) (Token, string, error) {
+	if err := check(name, rights, queues); err != nil {
+		return Token{}, "", err
+	}
+	if expires != nil && !expires.After(s.now()) {
+		return Token{}, "", errs.Field("expires_at", "the end of a token lies ahead")
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Token{}, "", err
+	}
+	text := mint()
+	rights = slices.Compact(slices.Sorted(slices.Values(rights)))
+	rows, err := s.db.Query(ctx, `insert into fetchq.tokens (id, name, hash, rights, queues, expires_at) values ($1, $2, $3, $4, $5, $6)
+		on conflict (name) do nothing returning `+columns, id, name, hash(text), rights, queues, expires)
+	if err != nil {
+		return Token{}, "", database.Error("create a token", err)
+	}
+	tokens, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Token])
+	if err != nil {
+		return Token{}, "", database.Error("create a token", err)
+	}
+	if len(tokens) == 0 {
+		return Token{}, "", &errs.Error{Code: errs.Exists, Field: "name", Message: "a token of this name exists; revoke it or choose another name"}
+	}
+	return tokens[0], text, nil
+}
+
+// List returns all tokens that were not revoked, by name.
+func (s *Tokens) List(ctx context.Context) ([]Token, error) {
+	rows, err := s.db.Query(ctx, `select `+columns+` from fetchq.tokens where revoked_at is null order by name`)
+	if err != nil {
+		return nil, database.Error("list tokens", err)
+	}
+	tokens, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Token])
+	return tokens, database.Error("list tokens", err)
+}
+
+// Revoke ends a token; every node refuses it within a second. Its name is free again. Errors: NotFound.
+func (s *Tokens) Revoke(ctx context.Context, name string) error {
+	done, err := s.db.Exec(ctx, `update fetchq.tokens set revoked_at = clock_timestamp(), name = name || ' (revoked ' || id || ')'
+		where name = $1 and revoked_at is null`, name)
+	if err != nil {
+		return database.Error("revoke a token", err)
+	}
+	if done.RowsAffected() == 0 {
+		return &errs.Error{Code: errs.NotFound, Field: "name", Message: "there is no token of this name"}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.known) // at once on this node
+	return nil
+}

@@ -1,0 +1,81 @@
+// Package config is the one struct of settings, read from flags and the environment, and the only place that reads the
+// latter.
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"reflect"
+	"strings"
+	"time"
+)
+
+// Config are the settings of the program. The tags are kong's: each field is a flag and a variable.
+type Config struct {
+	Listen       string        `env:"FETCHQ_LISTEN" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where to serve."`
+	DataDir      string        `env:"FETCHQ_DATA_DIR" default:"./data" placeholder:"DIR" help:"Where the private Postgres keeps its data."`
+	DatabaseURL  string        `env:"DATABASE_URL" name:"database-url" secret:"true" placeholder:"URL" help:"Use this Postgres (15 to 18) in place of a private one."`
+	ListenURL    string        `env:"FETCHQ_LISTEN_URL" name:"listen-url" secret:"true" placeholder:"URL" help:"Where to LISTEN and migrate, if DATABASE_URL leads to a transaction pooler."`
+	BaseURL      string        `env:"FETCHQ_BASE_URL" name:"base-url" placeholder:"URL" help:"What the world calls this server, if it stands behind a proxy."`
+	PgBin        string        `env:"FETCHQ_PG_BIN" name:"pg-bin" placeholder:"DIR" help:"Programs of the private Postgres; default: look for them."`
+	PoolSize     int           `env:"FETCHQ_POOL_SIZE" default:"20" help:"Connections to Postgres, 2 to 1000."`
+	DrainTimeout time.Duration `env:"FETCHQ_DRAIN_TIMEOUT" default:"20s" help:"How long requests that run may take to end when the program stops."`
+	LogLevel     string        `env:"FETCHQ_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least level that is logged: debug, info, warn or error."`
+	LogFormat    string        `env:"FETCHQ_LOG_FORMAT" default:"text" enum:"text,json" help:"Lines of the log, on standard error: text or json."`
+}
+
+// Check refuses values outside their limits.
+func (c Config) Check() error {
+	if c.PoolSize < 2 || c.PoolSize > 1000 {
+		return fmt.Errorf("FETCHQ_POOL_SIZE is %d; 2 to 1000 is allowed", c.PoolSize)
+	}
+	if c.DrainTimeout < 0 || c.DrainTimeout > time.Hour {
+		return fmt.Errorf("FETCHQ_DRAIN_TIMEOUT is %s; 0s to 1h is allowed", c.DrainTimeout)
+	}
+	if c.BaseURL != "" {
+		u, err := url.Parse(c.BaseURL)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return fmt.Errorf("FETCHQ_BASE_URL is %q; something like https://queue.example.org is wanted", c.BaseURL)
+		}
+	}
+	return nil
+}
+
+// MigrateURL is the address for migrations: that for LISTEN if there is one, else that of the database.
+func (c Config) MigrateURL() string {
+	if c.ListenURL != "" {
+		return c.ListenURL
+	}
+	return c.DatabaseURL
+}
+
+// Logger returns the log that the settings ask for, on standard error.
+func (c Config) Logger() *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.LogLevel)) // kong has checked the word
+	opt := &slog.HandlerOptions{Level: level}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(os.Stderr, opt))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, opt))
+}
+
+// String lists the settings by their variables, with secrets hidden.
+func (c Config) String() string {
+	var b strings.Builder
+	v := reflect.ValueOf(c)
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		value := fmt.Sprint(v.Field(i).Interface())
+		if f.Tag.Get("secret") != "" && value != "" {
+			value = "(hidden)"
+		}
+		fmt.Fprintf(&b, "%s=%s\n", f.Tag.Get("env"), value)
+	}
+	return b.String()
+}
+
+// LogValue hides the secrets from the log as well.
+func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }

@@ -1,0 +1,132 @@
+package embedpg
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"github.com/fetchq/server/internal/errs"
+)
+
+// home is where a private Postgres lives whose user cannot reach the folders that were asked for.
+const home = "/var/lib/fetchq"
+
+// owner is whom the server runs as.
+type owner struct {
+	name     string
+	uid, gid int
+	root     bool // this program is root, and hands over to the owner
+}
+
+// findOwner returns this user, or for root an unprivileged one: Postgres refuses to run as root.
+func findOwner() (owner, error) {
+	if os.Getuid() != 0 {
+		return owner{uid: os.Getuid(), gid: os.Getgid()}, nil
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, err1 := strconv.Atoi(u.Uid)
+		gid, err2 := strconv.Atoi(u.Gid)
+		if err1 == nil && err2 == nil && uid > 0 {
+			return owner{name: name, uid: uid, gid: gid, root: true}, nil
+		}
+	}
+	return owner{}, errs.New(errs.Unavailable, "Postgres does not run as root, and there is neither a user postgres nor nobody; start fetchq as another user")
+}
+
+// process returns how a program of Postgres is started: as the owner, in a session of its own, so that Ctrl-C at the
+// terminal does not reach it before the drain.
+func (o owner) process() *syscall.SysProcAttr {
+	attr := &syscall.SysProcAttr{Setsid: true}
+	if o.root {
+		attr.Credential = &syscall.Credential{Uid: uint32(o.uid), Gid: uint32(o.gid)} //nolint:gosec // as the system gave them
+	}
+	return attr
+}
+
+// give hands a file or folder to the owner.
+func (o owner) give(path string) error {
+	if !o.root {
+		return nil
+	}
+	return os.Chown(path, o.uid, o.gid)
+}
+
+// reaches says whether the owner can search a folder and all above it.
+func (o owner) reaches(dir string) bool {
+	if !o.root {
+		return true
+	}
+	for {
+		info, err := os.Stat(dir)
+		if err == nil && !o.searches(info) {
+			return false
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return true
+		}
+		dir = parent
+	}
+}
+
+func (o owner) searches(info os.FileInfo) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	switch {
+	case !ok:
+		return true
+	case int(stat.Uid) == o.uid:
+		return info.Mode()&0o100 != 0
+	case int(stat.Gid) == o.gid:
+		return info.Mode()&0o010 != 0
+	}
+	return info.Mode()&0o001 != 0
+}
+
+// moved returns the place below home that stands for a folder which the owner cannot reach.
+func moved(dir, kind string) string {
+	sum := sha256.Sum256([]byte(dir))
+	return filepath.Join(home, kind+"-"+hex.EncodeToString(sum[:4]))
+}
+
+// reachable returns binaries that the owner can run: those given, or a copy below home, made once.
+func (o owner) reachable(b Binaries) (Binaries, error) {
+	if o.reaches(b.Dir) {
+		return b, nil
+	}
+	to := moved(b.Dir, "postgres-"+b.Version)
+	copied := b
+	copied.Dir = filepath.Join(to, filepath.Base(b.Dir))
+	if _, err := os.Stat(copied.Dir); err == nil {
+		return copied, nil
+	}
+	if err := os.MkdirAll(home, 0o755); err != nil { //nolint:gosec // the owner searches it
+		return b, err
+	}
+	temp, err := os.MkdirTemp(home, "copy-")
+	if err != nil {
+		return b, err
+	}
+	defer os.RemoveAll(temp) //nolint:errcheck // gone already where all went well
+	// cp keeps links and modes; the folder that holds bin, lib and share is the whole installation.
+	if out, err := exec.Command("cp", "-a", filepath.Dir(b.Dir)+"/.", temp).CombinedOutput(); err != nil { //nolint:gosec // our own folders
+		return b, errs.New(errs.Unavailable, "the programs of Postgres cannot be copied to %s: %s", to, out)
+	}
+	if err := os.Chmod(temp, 0o755); err != nil { //nolint:gosec // the owner searches it
+		return b, err
+	}
+	if err := os.Rename(temp, to); err != nil && !os.IsExist(err) {
+		if _, there := os.Stat(copied.Dir); there != nil {
+			return b, err
+		}
+	}
+	return copied, nil
+}

@@ -1,0 +1,147 @@
+package embedpg
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// process is the postmaster: our child, or one that another program started.
+type process struct {
+	pid  int
+	out  *tail         // what it said before its own log took over; nil for one that was found
+	gone chan struct{} // closed when it has ended
+}
+
+// spawn starts the postmaster as our child.
+func (s *Server) spawn(port int) (process, error) {
+	cmd := exec.Command(filepath.Join(s.binaries.Dir, "postgres"), "-D", s.cluster.path(), "-p", strconv.Itoa(port)) //nolint:gosec // found by Find
+	cmd.Dir = s.cluster.path()
+	cmd.Env = environment()
+	cmd.SysProcAttr = s.cluster.owner.process()
+	p := process{out: &tail{}, gone: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = p.out, p.out
+	// Its children may hold the pipe open after it was killed.
+	cmd.WaitDelay = time.Second
+	if err := cmd.Start(); err != nil {
+		return process{}, err
+	}
+	p.pid = cmd.Process.Pid
+	go func() {
+		_ = cmd.Wait() // how it ended stands in its log
+		close(p.gone)
+	}()
+	return p, nil
+}
+
+// found watches a postmaster that is not our child.
+func found(pid int) process {
+	p := process{pid: pid, gone: make(chan struct{})}
+	go func() {
+		for exists(pid) {
+			time.Sleep(100 * time.Millisecond)
+		}
+		close(p.gone)
+	}()
+	return p
+}
+
+func (p process) ended() <-chan struct{} { return p.gone }
+
+func (p process) alive() bool {
+	select {
+	case <-p.gone:
+		return false
+	default:
+		return true
+	}
+}
+
+func (p process) said() string {
+	if p.out == nil {
+		return ""
+	}
+	return p.out.String()
+}
+
+func (p process) end(sig syscall.Signal) {
+	if p.alive() {
+		_ = syscall.Kill(p.pid, sig) // one that has just ended is as good
+	}
+}
+
+// exists says whether a process runs. One that has ended and that nobody waits for, as an orphan in a container whose first
+// process does not, counts as gone where the system tells.
+func exists(pid int) bool {
+	if err := syscall.Kill(pid, 0); err != nil && !errors.Is(err, syscall.EPERM) {
+		return false
+	}
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	return err != nil || !bytes.Contains(stat, []byte(") Z "))
+}
+
+// postmaster reads who runs the cluster, from the file that every postmaster writes (process, folder, start, port, …).
+// A file that a killed one left, whose number another program has by now, is removed: Postgres itself would take that
+// program for its own, and refuse to start.
+func (c cluster) postmaster() (pid, port int, ok bool) {
+	path := filepath.Join(c.path(), "postmaster.pid")
+	text, err := os.ReadFile(path) //nolint:gosec // our own folder
+	if err != nil {
+		return 0, 0, false
+	}
+	lines := strings.Split(string(text), "\n")
+	pid, err = strconv.Atoi(strings.TrimSpace(lines[0]))
+	if err != nil || pid <= 1 || !exists(pid) {
+		return 0, 0, false
+	}
+	if !isPostgres(pid) {
+		_ = os.Remove(path) // Postgres says so where this fails
+		return 0, 0, false
+	}
+	if len(lines) > 3 {
+		port, _ = strconv.Atoi(strings.TrimSpace(lines[3]))
+	}
+	return pid, port, true
+}
+
+// isPostgres says whether a process is a Postgres; where the system does not tell, it is taken for one.
+func isPostgres(pid int) bool {
+	name, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
+	if err != nil {
+		out, err := exec.Command("ps", "-o", "comm=", "-p", strconv.Itoa(pid)).Output() //nolint:gosec // a number
+		if err != nil {
+			return true
+		}
+		name = out
+	}
+	return strings.Contains(string(name), "postgres")
+}
+
+// tail keeps the last 8 KB that were written to it.
+type tail struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.text = append(t.text, p...)
+	if over := len(t.text) - 8192; over > 0 {
+		t.text = t.text[over:]
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.text)
+}

@@ -1,0 +1,216 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/fetchq/server/internal/errs"
+	"github.com/fetchq/server/internal/wire"
+)
+
+// The orders of a list of documents.
+const (
+	BySubject = "subject"
+	ByNext    = "next_iteration" // planned, pending or active ones, the oldest date first
+	ByLast    = "last_iteration" // completed or killed ones, the newest first
+)
+
+// DocFilter chooses documents of a queue. Nil and zero mean any.
+type DocFilter struct {
+	Status        *Status
+	SubjectPrefix string
+	Version       *int
+	Priority      *int
+	AttemptsMin   int
+	Worker        string // who holds the document, or held it last
+	Order         string // "": by subject, or, for one status without prefix, attempts and worker, by date
+	Limit         int    // 1 to MaxList
+	Cursor        string // from the page before
+}
+
+// Docs returns one page of a queue's documents and the cursor of the next; "" at the end. No row is skipped or shown twice
+// that keeps its key meanwhile. A page looks at 10,000 rows at most: it may be short, or empty, and still have a next.
+// Errors: NotFound, Invalid (limit, cursor, order).
+func (e *Engine) Docs(ctx context.Context, queue string, f DocFilter) (docs []Document, next string, err error) {
+	if err := errors.Join(find(queue), checkLimit(f.Limit), f.choose()); err != nil {
+		return nil, "", err
+	}
+	switch {
+	case f.Order == BySubject:
+		return e.docsBySubject(ctx, queue, f)
+	case f.Order == ByLast:
+		return e.docsByDate(ctx, queue, f, "last_iteration", true)
+	case *f.Status == Active:
+		return e.docsByDate(ctx, queue, f, "next_iteration", false)
+	}
+	return e.docsByNext(ctx, queue, f)
+}
+
+// choose fills in the order, and refuses one that no index serves.
+func (f *DocFilter) choose() error {
+	rest := f.SubjectPrefix != "" || f.AttemptsMin > 0 || f.Worker != "" ||
+		f.Priority != nil && f.Status != nil && *f.Status == Planned
+	finished := f.Status != nil && (*f.Status == Completed || *f.Status == Killed)
+	switch f.Order {
+	case "":
+		switch {
+		case rest || f.Status == nil:
+			f.Order = BySubject
+		case finished:
+			f.Order = ByLast
+		default:
+			f.Order = ByNext
+		}
+	case BySubject:
+	case ByNext:
+		if f.Status == nil || finished || rest {
+			return errs.Field("order", "next_iteration goes with the status planned, pending or active, and without subject_prefix, attempts_min, worker and, for planned ones, priority")
+		}
+	case ByLast:
+		if !finished || rest {
+			return errs.Field("order", "last_iteration goes with the status completed or killed, and without subject_prefix, attempts_min and worker")
+		}
+	default:
+		return errs.Field("order", "%.40q is no order; there are subject, next_iteration and last_iteration", f.Order)
+	}
+	return nil
+}
+
+func (e *Engine) docsBySubject(ctx context.Context, queue string, f DocFilter) ([]Document, string, error) {
+	p := page{table: table(queue, "docs"), columns: documentColumns, key: []string{"subject"}, limit: f.Limit}
+	if f.SubjectPrefix != "" {
+		p.within = append(p.within, "subject >= "+p.add(f.SubjectPrefix))
+		if end, open := prefixEnd(f.SubjectPrefix); !open {
+			p.within = append(p.within, "subject < "+p.add(end))
+		}
+	}
+	if f.Cursor != "" {
+		parts, err := wire.DecodeCursor(f.Cursor, 1)
+		if err != nil {
+			return nil, "", err
+		}
+		p.after = []any{parts[0]}
+	}
+	if f.Status != nil {
+		p.filter = append(p.filter, "status = "+p.add(*f.Status))
+	}
+	f.restrict(&p)
+	docs, edge, err := fetch(ctx, e, "list documents of "+queue, &p, scanDocument(queue), func(row pgx.CollectableRow) ([]string, error) {
+		var subject string
+		err := row.Scan(&subject)
+		return []string{subject}, err
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	return cut(docs, f.Limit, edge, func(d Document) []string { return []string{d.Subject} })
+}
+
+// restrict adds the conditions that no index serves.
+func (f DocFilter) restrict(p *page) {
+	if f.Version != nil {
+		p.filter = append(p.filter, "version = "+p.add(*f.Version))
+	}
+	if f.Priority != nil {
+		p.filter = append(p.filter, "priority = "+p.add(*f.Priority))
+	}
+	if f.AttemptsMin > 0 {
+		p.filter = append(p.filter, "attempts >= "+p.add(f.AttemptsMin))
+	}
+	if f.Worker != "" {
+		p.filter = append(p.filter, "worker = "+p.add(f.Worker))
+	}
+}
+
+// docsByDate lists documents of one status by a date that its partial index leads with.
+func (e *Engine) docsByDate(ctx context.Context, queue string, f DocFilter, date string, desc bool) (_ []Document, _ string, err error) {
+	p := page{table: table(queue, "docs"), columns: documentColumns, key: []string{date, "seq"}, desc: desc, limit: f.Limit}
+	// The status is no parameter: the planner must see that the partial index serves.
+	p.within = []string{"status = " + strconv.Itoa(int(*f.Status))}
+	if *f.Status != Active {
+		p.within = append(p.within, "status in (3, -1)")
+	}
+	if f.Cursor != "" {
+		if p.after, err = timeCursor(f.Cursor); err != nil {
+			return nil, "", err
+		}
+	}
+	f.restrict(&p)
+	docs, edge, err := fetch(ctx, e, "list documents of "+queue, &p, scanDocument(queue), scanTimeKey)
+	if err != nil {
+		return nil, "", err
+	}
+	return cut(docs, f.Limit, edge, func(d Document) []string {
+		at := d.Next
+		if desc {
+			at = value(d.LastIteration)
+		}
+		return []string{cursorTime(at), strconv.FormatInt(d.Seq, 10)}
+	})
+}
+
+// docsByNext lists planned or pending documents by date. Their indexes lead with the version (and the priority), so each of
+// these is a scan of its own, and the scans are merged.
+func (e *Engine) docsByNext(ctx context.Context, queue string, f DocFilter) (_ []Document, _ string, err error) {
+	after := []any{time.UnixMicro(0).AddDate(-1, 0, 0), int64(0)}
+	if f.Cursor != "" {
+		if after, err = timeCursor(f.Cursor); err != nil {
+			return nil, "", err
+		}
+	}
+	docs, err := query(ctx, e, "list documents of "+queue, scanDocument(queue),
+		`select `+documentColumns+` from fetchq.docs_by_next($1, $2, $3, $4, $5, $6, $7)`,
+		queue, *f.Status, f.Version, f.Priority, after[0], after[1], f.Limit+1)
+	if err != nil {
+		return nil, "", err
+	}
+	return cut(docs, f.Limit, nil, func(d Document) []string {
+		return []string{cursorTime(d.Next), strconv.FormatInt(d.Seq, 10)}
+	})
+}
+
+// cut takes the row over the limit off a page, and makes the cursor of the next one.
+func cut[T any](rows []T, limit int, edge []string, key func(T) []string) ([]T, string, error) {
+	switch {
+	case len(rows) > limit:
+		rows = rows[:limit]
+		return rows, wire.EncodeCursor(key(rows[limit-1])...), nil
+	case edge != nil:
+		return rows, wire.EncodeCursor(edge...), nil
+	}
+	return rows, "", nil
+}
+
+// prefixEnd returns the first text behind all that begin with p, which letter by letter is byte by byte in UTF-8; open where
+// there is none.
+func prefixEnd(p string) (end string, open bool) {
+	for r := []rune(p); len(r) > 0; r = r[:len(r)-1] {
+		next := r[len(r)-1] + 1
+		if next > utf8.MaxRune {
+			continue
+		}
+		if utf16.IsSurrogate(next) {
+			next = 0xE000 // the first letter behind those that are none
+		}
+		return string(r[:len(r)-1]) + string(next), false
+	}
+	return "", true
+}
+
+func scanTimeKey(row pgx.CollectableRow) ([]string, error) {
+	var at time.Time
+	var n int64
+	err := row.Scan(&at, &n)
+	return []string{cursorTime(at), strconv.FormatInt(n, 10)}, err
+}
+
+// Names returns the names of all queues, in their order.
+func (e *Engine) Names(ctx context.Context) ([]string, error) {
+	return query(ctx, e, "list queues", pgx.RowTo[string], `select name from fetchq.queues order by name`)
+}

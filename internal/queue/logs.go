@@ -1,0 +1,142 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/fetchq/server/internal/errs"
+	"github.com/fetchq/server/internal/wire"
+)
+
+// The kinds of log lines.
+const (
+	KindError = "error"
+	KindNote  = "note"
+)
+
+var kindCodes = map[string]int{KindNote: 0, KindError: 1}
+
+// LogFilter chooses log lines of a queue. Zero values mean any.
+type LogFilter struct {
+	Kind    string // error or note
+	Subject string
+	From    time.Time // included
+	To      time.Time // not included
+	Text    string    // stands in the message, in any case of its letters
+	Limit   int       // 1 to MaxList
+	Cursor  string
+}
+
+const logColumns = `id, created_at, kind, subject, message, details, ref_id, worker, attempt`
+
+// Logs returns one page of a queue's log lines, newest first, and the cursor of the next; "" at the end. A page looks at
+// 10,000 rows at most, as that of Docs. Errors: NotFound, Invalid (limit, cursor, kind).
+func (e *Engine) Logs(ctx context.Context, queue string, f LogFilter) (_ []Log, next string, err error) {
+	if err := errors.Join(find(queue), checkLimit(f.Limit)); err != nil {
+		return nil, "", err
+	}
+	p := page{table: table(queue, "logs"), columns: logColumns, key: []string{"created_at", "id"}, desc: true, limit: f.Limit}
+	if f.Cursor != "" {
+		if p.after, err = timeCursor(f.Cursor); err != nil {
+			return nil, "", err
+		}
+	}
+	if f.Subject != "" {
+		p.within = append(p.within, "subject = "+p.add(f.Subject))
+	}
+	if !f.From.IsZero() {
+		p.within = append(p.within, "created_at >= "+p.add(f.From))
+	}
+	if !f.To.IsZero() {
+		p.within = append(p.within, "created_at < "+p.add(f.To))
+	}
+	if f.Kind != "" {
+		code, known := kindCodes[f.Kind]
+		if !known {
+			return nil, "", errs.Field("kind", "%.40q is no kind of line; there are error and note", f.Kind)
+		}
+		p.filter = append(p.filter, "kind = "+p.add(code))
+	}
+	if f.Text != "" {
+		p.filter = append(p.filter, "position(lower("+p.add(f.Text)+") in lower(message)) > 0")
+	}
+	logs, edge, err := fetch(ctx, e, "list logs of "+queue, &p, scanLog, scanTimeKey)
+	if err != nil {
+		return nil, "", err
+	}
+	return cut(logs, f.Limit, edge, func(l Log) []string { return []string{cursorTime(l.CreatedAt), strconv.FormatInt(l.ID, 10)} })
+}
+
+func scanLog(row pgx.CollectableRow) (l Log, err error) {
+	var kind int
+	err = row.Scan(&l.ID, &l.CreatedAt, &kind, &l.Subject, &l.Message, &l.Details, &l.RefID, &l.Worker, &l.Attempt)
+	l.Kind = kindName(kind)
+	return l, err
+}
+
+func kindName(code int) string {
+	if code == kindCodes[KindError] {
+		return KindError
+	}
+	return KindNote
+}
+
+// AddLogs writes notes about documents, or, without a subject, about the queue. Errors: NotFound, Invalid (too many, a field
+// outside its limits).
+func (e *Engine) AddLogs(ctx context.Context, queue, worker string, logs []NewLog) error {
+	if err := errors.Join(find(queue), batch("logs", len(logs))); err != nil {
+		return err
+	}
+	n := len(logs)
+	messages := make([]string, n)
+	var subjects, refs []*string
+	var details [][]byte
+	for i, l := range logs {
+		if l.Message == "" {
+			return errs.Field("logs["+strconv.Itoa(i)+"].message", "a line has a message")
+		}
+		messages[i] = l.Message
+		put(&subjects, i, n, &l.Subject, l.Subject != "")
+		put(&refs, i, n, &l.RefID, l.RefID != "")
+		put(&details, i, n, l.Details, l.Details != nil)
+	}
+	_, err := retry(ctx, "write logs of "+queue, func() (any, error) {
+		return e.db.Exec(ctx, `select fetchq.log_add_many($1, 0, $2, $3, $4, $5, $6)`, queue, subjects, messages, details, refs, optional(worker))
+	})
+	if spoiled(err) {
+		return errs.Field("details", "cannot be stored as jsonb")
+	}
+	return err
+}
+
+// traceLogs is how many lines of each queue a trace shows.
+const traceLogs = 200
+
+// Trace returns where a subject stands in all queues, or in those of only (nil: all), and the last lines about it in each.
+// Both are empty where nothing is known of it. Errors: Invalid (subject).
+func (e *Engine) Trace(ctx context.Context, subject string, only []string) ([]Document, []Log, error) {
+	if err := wire.CheckSubject(subject); err != nil {
+		return nil, nil, err
+	}
+	docs, err := query(ctx, e, "trace a subject", func(row pgx.CollectableRow) (Document, error) {
+		var d Document
+		err := row.Scan(&d.Queue, &d.Subject, &d.Seq, &d.Status, &d.Payload, &d.Version, &d.Priority, &d.Attempts, &d.Iterations, &d.Next,
+			&d.CreatedAt, &d.LastIteration, &d.PickedAt, &d.Worker)
+		return d, err
+	}, `select queue, `+documentColumns+` from fetchq.trace($1, $2)`, subject, only)
+	if err != nil {
+		return nil, nil, err
+	}
+	logs, err := query(ctx, e, "trace the logs of a subject", func(row pgx.CollectableRow) (Log, error) {
+		var l Log
+		var kind int
+		err := row.Scan(&l.Queue, &l.ID, &l.CreatedAt, &kind, &l.Subject, &l.Message, &l.Details, &l.RefID, &l.Worker, &l.Attempt)
+		l.Kind = kindName(kind)
+		return l, err
+	}, `select queue, `+logColumns+` from fetchq.trace_logs($1, $2, $3)`, subject, only, traceLogs)
+	return docs, logs, err
+}
