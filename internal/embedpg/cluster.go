@@ -23,6 +23,7 @@ const (
 	clusterDir   = "postgres"
 	unfinished   = "postgres.new"
 	passwordFile = "password"
+	givenFile    = "password.new" // for initdb
 	portFile     = "port"
 	markFile     = "fetchq.json" // in the cluster: it is ours
 	role         = "fetchq"
@@ -30,7 +31,7 @@ const (
 )
 
 // ours are the names that may stand in a data directory.
-var ours = []string{clusterDir, unfinished, passwordFile, portFile, startLock, serveLock, usersLock}
+var ours = []string{clusterDir, unfinished, passwordFile, givenFile, portFile, startLock, serveLock, usersLock}
 
 // cluster is the data directory of a private Postgres.
 type cluster struct {
@@ -128,23 +129,18 @@ func (c cluster) init(ctx context.Context, b Binaries, password string, log *slo
 		return err
 	}
 	log.Info("making a private Postgres", "version", b.Version, "folder", c.path())
-	// The password travels through a pipe: no file of it that the owner can read is ever written.
-	pwfile, feed, err := os.Pipe()
-	if err != nil {
+	// A copy that the owner can read, for as long as initdb runs.
+	given := filepath.Join(c.dir, givenFile)
+	if err := c.write(given, []byte(password+"\n")); err != nil {
 		return err
 	}
-	defer pwfile.Close() //nolint:errcheck // only read from
-	go func() {
-		defer feed.Close()           //nolint:errcheck // a reader that is gone has said why
-		fmt.Fprintln(feed, password) //nolint:errcheck // a reader that is gone has said why
-	}()
-	args := []string{"-D", temp, "-U", role, "--pwfile=/dev/fd/3", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--data-checksums"}
+	defer os.Remove(given) //nolint:errcheck // an interrupted start leaves it too; it says nothing new
+	args := []string{"-D", temp, "-U", role, "--pwfile=" + given, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--data-checksums"}
 	if b.Major >= 17 {
 		// The same rules for letters on every system, and no damage when a system changes its own.
 		args = append(args, "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 	}
 	initdb := exec.CommandContext(ctx, filepath.Join(b.Dir, "initdb"), args...) //nolint:gosec // found by Find
-	initdb.ExtraFiles = []*os.File{pwfile}
 	initdb.Dir = temp
 	initdb.SysProcAttr = c.owner.process()
 	initdb.Env = environment()

@@ -150,7 +150,9 @@ func (s *Server) adopt(ctx context.Context) (bool, error) {
 	for p.alive() {
 		if database.Ping(ctx, s.address("postgres")) == nil {
 			s.process = p
-			s.opt.Log.Info("took over a Postgres that was running", "process", pid, "port", port)
+			if s.serve {
+				s.opt.Log.Info("took over a Postgres that was running", "process", pid, "port", port)
+			}
 			return true, database.Create(ctx, s.address("postgres"), databaseName)
 		}
 		select {

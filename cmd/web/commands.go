@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/fetchq/server/internal/app"
+	"github.com/fetchq/server/internal/config"
+	"github.com/fetchq/server/internal/errs"
+	"github.com/fetchq/server/internal/queue"
+	"github.com/fetchq/server/internal/wire"
+)
+
+// sentence is what a person is told of an error; what lies behind it stands in the log.
+func sentence(err error) string {
+	var e *errs.Error
+	if !errors.As(err, &e) {
+		return err.Error()
+	}
+	if e.Field != "" {
+		return e.Field + ": " + e.Message
+	}
+	return e.Message
+}
+
+type serve struct{}
+
+// Run serves until a signal comes, then drains. A second signal ends the program at once.
+func (serve) Run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+	began := time.Now()
+	a := app.New(cfg, program(), log)
+	if err := a.Start(ctx); err != nil {
+		return err
+	}
+	if note := a.Note(); note != "" {
+		log.Info(note)
+	}
+	fmt.Printf("fetchq is ready at http://%s (%s, %.1f s)\n", a.Addr(), a.Postgres(), time.Since(began).Seconds())
+	var failure error
+	select {
+	case <-ctx.Done():
+		fmt.Println("fetchq is stopping")
+	case failure = <-a.Failed():
+	}
+	a.Stop(context.WithoutCancel(ctx))
+	return failure
+}
+
+type migrate struct{}
+
+// Run brings the database up to date.
+func (migrate) Run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+	t, err := app.OpenTools(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	t.Close(ctx)
+	return nil
+}
+
+type doctor struct{}
+
+var errDiffer = errors.New("counters differ from what stands in the queues; tell us how it came to that, and set them right with: select fetchq.queue_recount('name')")
+
+// Run prints the counters of each queue and version beside a real count.
+func (doctor) Run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+	t, err := app.OpenTools(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer t.Close(ctx)
+	checks, err := t.Engine.Doctor(ctx)
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "queue\tversion\t\tplanned\tpending\tactive\tcompleted\tkilled\t")
+	differ := false
+	for _, c := range checks {
+		line(w, c, "real", c.Real)
+		if !c.OK() {
+			differ = true
+			line(w, c, "counted", c.Counted)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if differ {
+		return errDiffer
+	}
+	fmt.Println("counters agree with a real count")
+	return nil
+}
+
+func line(w *tabwriter.Writer, c queue.Check, word string, n queue.Counts) {
+	fmt.Fprintf(w, "%s\t%d\t%s\t%d\t%d\t%d\t%d\t%d\t\n", c.Queue, c.Version, word, n.Planned, n.Pending, n.Active, n.Completed, n.Killed)
+}
+
+type dbURL struct{}
+
+// Run prints the address of the database. A private Postgres that no server keeps running is gone a moment later.
+func (dbURL) Run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+	t, err := app.OpenTools(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer t.Close(ctx)
+	fmt.Println(t.URL())
+	return nil
+}
+
+type psql struct {
+	Args []string `arg:"" optional:"" passthrough:"" help:"Further arguments of psql."`
+}
+
+// Run opens psql, and keeps a private Postgres up as long as it is open.
+func (p psql) Run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+	path, err := exec.LookPath("psql")
+	if err != nil {
+		return errs.New(errs.Unavailable, "psql is not installed; Debian has it in postgresql-client, or take another client and fetchq db-url")
+	}
+	t, err := app.OpenTools(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer t.Close(ctx)
+	shell := exec.Command(path, append([]string{t.URL()}, p.Args...)...) //nolint:gosec,noctx // Ctrl-C is psql's own to deal with
+	shell.Stdin, shell.Stdout, shell.Stderr = os.Stdin, os.Stdout, os.Stderr
+	return shell.Run()
+}
+
+type printed struct{}
+
+// Run prints the version.
+func (printed) Run() error {
+	fmt.Println(program())
+	return nil
+}
+
+type token struct {
+	Create tokenCreate `cmd:"" help:"Make a token and print it; nobody can see it again."`
+	List   tokenList   `cmd:"" help:"List the tokens."`
+	Revoke tokenRevoke `cmd:"" help:"Revoke a token; every server refuses it within a second."`
+}
+
+type tokenCreate struct {
+	Name    string   `required:"" help:"What it is for; no two have the same."`
+	Rights  []string `required:"" help:"Some of read, push, work, metrics, admin."`
+	Queues  []string `help:"Only these queues; a name may end in *. Default: all."`
+	Expires string   `help:"How long it lasts, as in 90d. Default: for ever."`
+}
+
+// Run prints the token alone on standard output.
+func (c tokenCreate) Run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+	var expires *time.Time
+	if c.Expires != "" {
+		span, err := wire.ParseInterval(c.Expires)
+		if err != nil {
+			return fmt.Errorf("expires: %s", sentence(err))
+		}
+		at := time.Now().Add(span.Approx())
+		expires = &at
+	}
+	t, err := app.OpenTools(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer t.Close(ctx)
+	_, text, err := t.Tokens.Create(ctx, c.Name, c.Rights, c.Queues, expires)
+	if err != nil {
+		return err
+	}
+	fmt.Println(text)
+	return nil
+}
+
+type tokenList struct{}
+
+// Run lists the tokens that were not revoked.
+func (tokenList) Run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+	t, err := app.OpenTools(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer t.Close(ctx)
+	tokens, err := t.Tokens.List(ctx)
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "name\trights\tqueues\tcreated\texpires\tlast used")
+	for _, k := range tokens {
+		queues := "all"
+		if k.Queues != nil {
+			queues = strings.Join(k.Queues, ",")
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", k.Name, strings.Join(k.Rights, ","), queues, moment(&k.CreatedAt), moment(k.ExpiresAt), moment(k.LastUsedAt))
+	}
+	return w.Flush()
+}
+
+func moment(t *time.Time) string {
+	if t == nil {
+		return "never"
+	}
+	return t.UTC().Format("2006-01-02 15:04")
+}
+
+type tokenRevoke struct {
+	Name string `arg:"" help:"The token's name."`
+}
+
+// Run revokes a token.
+func (c tokenRevoke) Run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+	t, err := app.OpenTools(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer t.Close(ctx)
+	return t.Tokens.Revoke(ctx, c.Name)
+}

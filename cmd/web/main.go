@@ -1,0 +1,58 @@
+// Command fetchq serves document queues on Postgres.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/fetchq/server/internal/config"
+)
+
+// version is set by the build.
+var version string
+
+type commands struct {
+	config.Config
+
+	Serve   serve   `cmd:"" default:"1" help:"Serve until Ctrl-C; this is what fetchq does without a command."`
+	Migrate migrate `cmd:"" help:"Bring the database up to date."`
+	Token   token   `cmd:"" help:"Make, list and revoke tokens for the API."`
+	Doctor  doctor  `cmd:"" help:"Compare the counters of all queues with a real count; exit code 1 where they differ."`
+	Psql    psql    `cmd:"" help:"Open psql on the database."`
+	DBURL   dbURL   `cmd:"" name:"db-url" help:"Print the address of the database, with its password."`
+	Version printed `cmd:"" help:"Print the version."`
+}
+
+func main() {
+	var c commands
+	parser := kong.Parse(&c, kong.Name("fetchq"), kong.UsageOnError(),
+		kong.Description("A document queue on Postgres. Without DATABASE_URL it runs a private Postgres in its data directory."))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := c.Check()
+	if err == nil {
+		parser.BindTo(ctx, (*context.Context)(nil))
+		err = parser.Run(c.Config, c.Logger())
+	}
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "fetchq:", sentence(err))
+		os.Exit(1)
+	}
+}
+
+// program is the version as it was built.
+func program() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return info.Main.Version
+	}
+	return "unknown"
+}

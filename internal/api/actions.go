@@ -1,0 +1,134 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/fetchq/server/client"
+	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/errs"
+	"github.com/fetchq/server/internal/queue"
+)
+
+type inAction struct {
+	InQueue
+	WithBody
+	Subject string `path:"subject" doc:"The subject, escaped."`
+	Action  string `path:"action" enum:"complete,reschedule,reject,kill,drop,forward,run_now,retry,release,edit"`
+}
+
+type inActionQuery struct {
+	InQueue
+	WithBody
+	Subject string `query:"subject" required:"true"`
+	Action  string `path:"action" enum:"complete,reschedule,reject,kill,drop,forward,run_now,retry,release,edit"`
+}
+
+func (s *Server) actionRoutes() {
+	register(s, route{
+		method: http.MethodPost, path: "/queues/{queue}/documents/{subject}/{action}", body: client.Resolution{}, large: true,
+		summary: "Act on one document [work with a lease, admin without]",
+	}, func(ctx context.Context, in *inAction) (*out[client.Document], error) {
+		name, err := subject(in.Subject)
+		if err != nil {
+			return nil, err
+		}
+		return s.act(ctx, in.Queue, name, in.Action, in.RawBody)
+	})
+	register(s, route{
+		method: http.MethodPost, path: "/queues/{queue}/documents/{action}", body: client.Resolution{}, large: true,
+		summary: "The same, with the subject in the query [work with a lease, admin without]",
+	}, func(ctx context.Context, in *inActionQuery) (*out[client.Document], error) {
+		return s.act(ctx, in.Queue, in.Subject, in.Action, in.RawBody)
+	})
+}
+
+// act carries out one action on one document: with a lease as a worker resolves it, without one as an admin. The answer is
+// the document after it, or, where it is gone, as it stood last.
+func (s *Server) act(ctx context.Context, queueName, name, action string, raw []byte) (*out[client.Document], error) {
+	var body client.Resolution
+	if err := decode(raw, &body); err != nil {
+		return nil, err
+	}
+	if body.Subject != "" && body.Subject != name || body.Action != "" && body.Action != action {
+		return nil, errs.Field("subject", "the subject and action of the body are not those of the path; leave them out")
+	}
+	body.Subject, body.Action = name, action
+	if err := mayAct(ctx, body); err != nil {
+		return nil, err
+	}
+	item, detail := resolution(body)
+	if detail != "" {
+		if len(body.Payload) > maxPayload || len(body.Details) > maxPayload {
+			return nil, &errs.Error{Code: errs.TooLarge, Field: firstWord(detail), Message: detail}
+		}
+		return nil, errs.Field(firstWord(detail), "%s", detail)
+	}
+	before, err := s.document(ctx, queueName, name, 0)
+	if err != nil {
+		return nil, err
+	}
+	carryOut := s.Engine.Act
+	if body.Lease != 0 {
+		carryOut = s.Engine.Resolve
+	}
+	results, err := carryOut(ctx, queueName, []queue.Resolution{item})
+	if err != nil {
+		return nil, err
+	}
+	if err := refusal(results[0]); err != nil {
+		return nil, err
+	}
+	after, err := s.document(ctx, queueName, name, 0)
+	if errs.Of(err) == errs.NotFound {
+		return &out[client.Document]{before}, nil
+	}
+	return &out[client.Document]{after}, err
+}
+
+// mayAct refuses what the token may not do: work needs a lease, all else is for admins; a forward pushes elsewhere.
+func mayAct(ctx context.Context, r client.Resolution) error {
+	right := auth.Admin
+	if r.Lease != 0 {
+		right = auth.Work
+	}
+	if err := need(ctx, right); err != nil {
+		return err
+	}
+	if r.Action == client.ActionForward {
+		return mayForward(ctx, r.ToQueue)
+	}
+	return nil
+}
+
+func mayForward(ctx context.Context, toQueue string) error {
+	if err := need(ctx, auth.Push); err != nil {
+		return err
+	}
+	if !tokenOf(ctx).Sees(toQueue) {
+		return &errs.Error{Code: errs.Forbidden, Field: "to_queue", Message: "the token is limited to other queues"}
+	}
+	return nil
+}
+
+// refusal is the error of a call about one document whose outcome is none of success.
+func refusal(r queue.Result) error {
+	switch r.Outcome {
+	case client.OutcomeInvalid:
+		return errs.Field(firstWord(r.Detail), "%s", r.Detail)
+	case client.OutcomeNotFound:
+		return &errs.Error{Code: errs.NotFound, Field: "subject", Message: "there is no such document in this queue"}
+	case client.OutcomeStale:
+		return &errs.Error{Code: errs.Stale, Field: "lease", Message: "the lease is over: it ran out, or somebody else ended it"}
+	case client.OutcomeActive:
+		return errs.New(errs.Active, "the document is held by a worker; release it first")
+	}
+	return nil
+}
+
+// firstWord is the field that a detail begins with.
+func firstWord(detail string) string {
+	word, _, _ := strings.Cut(detail, " ")
+	return strings.TrimSuffix(word, ":")
+}

@@ -1,0 +1,90 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
+	"github.com/labstack/echo/v4"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/queue"
+)
+
+// Options of the API.
+type Options struct {
+	Engine  *queue.Engine
+	Tokens  *auth.Tokens
+	Ready   func(ctx context.Context) error // nil when the database answers and is up to date
+	Log     *slog.Logger
+	Now     func() time.Time // this machine's clock, for throttles
+	Version string           // of the program
+	BaseURL string           // what the world calls this server; may be empty
+}
+
+// Limits of the API.
+const (
+	maxBody      = 16 << 20  // bytes of a body with documents or resolutions
+	maxSmallBody = 1 << 20   // bytes of any other body
+	maxPayload   = 1 << 20   // bytes of one payload, or of the details of one line
+	maxInFlight  = 256 << 20 // bytes of all bodies that are being worked on
+	maxCalls     = 256       // calls that run at once, besides waiting picks
+	maxPicks     = 10_000    // picks that run or wait at once
+	lineWait     = time.Second
+	bodyTimeout  = 2 * time.Minute // for the whole body; longer than a pick may wait, for it bounds that as well
+)
+
+// Server answers the calls of the API.
+type Server struct {
+	Options
+	echo   *echo.Echo
+	huma   huma.API
+	calls  chan struct{} // holds one for each call that runs
+	picks  chan struct{}
+	bytes  *semaphore.Weighted
+	throws *throttle
+}
+
+// New returns the API as a handler.
+func New(opt Options) *Server {
+	s := &Server{
+		Options: opt, echo: echo.New(),
+		calls: make(chan struct{}, maxCalls), picks: make(chan struct{}, maxPicks),
+		bytes: semaphore.NewWeighted(maxInFlight), throws: newThrottle(opt.Now),
+	}
+	s.echo.HTTPErrorHandler = s.fail
+	s.echo.Pre(escapedPath)
+	s.echo.Use(requestID, s.recoverPanic, s.authenticate, s.limitBody, s.streamDocuments)
+	s.huma = humaecho.New(s.echo, description(opt.Version, opt.BaseURL))
+	s.queueRoutes()
+	s.documentRoutes()
+	s.actionRoutes()
+	s.workRoutes()
+	s.logRoutes()
+	s.describeStream()
+	s.probeRoutes()
+	s.docsRoute()
+	return s
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.ServeHTTP(w, r) }
+
+// description is what the OpenAPI document says besides the calls. Links to schemas and pages from elsewhere are off.
+func description(version, baseURL string) huma.Config {
+	c := huma.DefaultConfig("Fetchq", version)
+	c.Info.Description = "A document queue on Postgres. Each call wants a bearer token; the right that it needs stands in brackets."
+	c.CreateHooks, c.SchemasPath, c.DocsPath, c.OpenAPIPath = nil, "", "", "/api/openapi"
+	c.Formats = map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat}
+	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
+	c.Security = []map[string][]string{{"token": {}}}
+	if baseURL != "" {
+		c.Servers = []*huma.Server{{URL: baseURL}}
+	}
+	c.Transformers = []huma.Transformer{fillProblem}
+	return c
+}

@@ -1,0 +1,191 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/fetchq/server/client"
+	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/errs"
+	"github.com/fetchq/server/internal/queue"
+	"github.com/fetchq/server/internal/wire"
+)
+
+type documentsOut struct {
+	Documents  []client.Document `json:"documents"`
+	NextCursor *string           `json:"next_cursor"`
+}
+
+type traceOut struct {
+	Documents []client.Document `json:"documents"`
+	Logs      []client.Log      `json:"logs"`
+}
+
+type inDocument struct {
+	InQueue
+	Subject string `path:"subject" doc:"The subject, escaped."`
+	Logs    int    `query:"logs" default:"0" minimum:"0" maximum:"200" doc:"How many of the last log lines to show."`
+}
+
+type inDocuments struct {
+	InQueue
+	Status        string `query:"status" enum:"planned,pending,active,completed,killed"`
+	SubjectPrefix string `query:"subject_prefix" maxLength:"255"`
+	Version       int    `query:"version" default:"-1" maximum:"32767"`
+	Priority      int    `query:"priority" default:"-32768" minimum:"-32768" maximum:"32767"`
+	AttemptsMin   int    `query:"attempts_min" minimum:"0"`
+	Worker        string `query:"worker" maxLength:"255" doc:"Who holds the document, or held it last."`
+	Order         string `query:"order" enum:"subject,next_iteration,last_iteration"`
+	Limit         int    `query:"limit" default:"50" minimum:"1" maximum:"200"`
+	Cursor        string `query:"cursor"`
+	Subject       string `query:"subject" doc:"Show this one document, in place of a list."`
+	Logs          int    `query:"logs" default:"0" minimum:"0" maximum:"200" doc:"With subject: how many of the last log lines to show."`
+}
+
+func (s *Server) documentRoutes() {
+	register(s, route{
+		method: http.MethodPost, path: "/queues/{queue}/documents", right: auth.Push, summary: "Push documents", body: client.PushRequest{}, large: true,
+	}, s.pushDocuments)
+	register(s, route{method: http.MethodGet, path: "/queues/{queue}/documents", right: auth.Read, summary: "List documents"}, s.listDocuments)
+	register(s, route{method: http.MethodGet, path: "/queues/{queue}/documents/{subject}", right: auth.Read, summary: "Show a document"}, s.getDocument)
+	register(s, route{method: http.MethodGet, path: "/trace/{subject}", right: auth.Read, summary: "Show where a subject stands in all queues"}, s.trace)
+	register(s, route{method: http.MethodGet, path: "/trace", right: auth.Read, summary: "The same, with the subject in the query"}, s.traceQuery)
+}
+
+func (s *Server) pushDocuments(ctx context.Context, in *struct {
+	InQueue
+	WithBody
+	Key string `header:"Idempotency-Key" maxLength:"255" doc:"Makes documents without a subject repeatable for 24 hours."`
+}) (*out[client.PushResponse], error) {
+	var body client.PushRequest
+	if err := wire.Decode(in.RawBody, &body); err != nil {
+		return nil, err
+	}
+	if len(body.Documents) == 0 {
+		return nil, errs.Field("documents", "1 to %d documents are wanted", queue.MaxBatch)
+	}
+	if len(body.Documents) > queue.MaxBatch {
+		return nil, errs.Field("documents", "%d documents are too many for one call; %d are allowed, or any number as application/x-ndjson",
+			len(body.Documents), queue.MaxBatch)
+	}
+	if err := wire.CheckText("Idempotency-Key", in.Key, 255); err != nil {
+		return nil, err
+	}
+	policy := queue.OnConflict(body.OnConflict)
+	if policy == "" {
+		policy = queue.Ignore
+	}
+	results, err := sift(body.Documents, document, func(d client.Push) string { return d.Subject }, func(good []queue.Push) ([]queue.Result, error) {
+		return s.Engine.Append(ctx, in.Queue, in.Key, good, policy)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(results) == 1 && len(body.Documents[0].Payload) > maxPayload {
+		return nil, &errs.Error{Code: errs.TooLarge, Field: "payload", Message: results[0].Detail}
+	}
+	answer := client.PushResponse{Results: clientResults(results)}
+	for _, r := range results {
+		switch r.Outcome {
+		case client.OutcomeCreated:
+			answer.Created++
+		case client.OutcomeUpdated:
+			answer.Updated++
+		case client.OutcomeIgnored:
+			answer.Ignored++
+		}
+	}
+	return &out[client.PushResponse]{answer}, nil
+}
+
+// documentOrList answers both forms of the same path: one document by its subject, or a list.
+type documentOrList struct {
+	Body any
+}
+
+func (s *Server) listDocuments(ctx context.Context, in *inDocuments) (*documentOrList, error) {
+	if in.Subject != "" {
+		d, err := s.document(ctx, in.Queue, in.Subject, in.Logs)
+		return &documentOrList{d}, err
+	}
+	f := queue.DocFilter{
+		SubjectPrefix: in.SubjectPrefix, AttemptsMin: in.AttemptsMin, Worker: in.Worker, Order: in.Order, Limit: in.Limit, Cursor: in.Cursor,
+	}
+	for _, text := range []struct{ field, value string }{{"subject_prefix", in.SubjectPrefix}, {"worker", in.Worker}} {
+		if err := wire.CheckText(text.field, text.value, 255); err != nil {
+			return nil, err
+		}
+	}
+	if in.Status != "" {
+		status, _ := queue.ParseStatus(in.Status) // huma has checked the word
+		f.Status = &status
+	}
+	if in.Version >= 0 {
+		f.Version = &in.Version
+	}
+	if in.Priority >= -queue.MaxPriority {
+		f.Priority = &in.Priority
+	}
+	docs, next, err := s.Engine.Docs(ctx, in.Queue, f)
+	if err != nil {
+		return nil, err
+	}
+	return &documentOrList{documentsOut{each(docs, clientDocument), cursor(next)}}, nil
+}
+
+func (s *Server) getDocument(ctx context.Context, in *inDocument) (*out[client.Document], error) {
+	name, err := subject(in.Subject)
+	if err != nil {
+		return nil, err
+	}
+	d, err := s.document(ctx, in.Queue, name, in.Logs)
+	return &out[client.Document]{d}, err
+}
+
+// document returns one document, with its last lines if asked.
+func (s *Server) document(ctx context.Context, queueName, name string, logs int) (client.Document, error) {
+	if err := wire.CheckSubject(name); err != nil {
+		return client.Document{}, err
+	}
+	d, err := s.Engine.Doc(ctx, queueName, name)
+	if err != nil {
+		return client.Document{}, err
+	}
+	answer := clientDocument(d)
+	if logs > 0 {
+		lines, _, err := s.Engine.Logs(ctx, queueName, queue.LogFilter{Subject: name, Limit: logs})
+		if err != nil {
+			return client.Document{}, err
+		}
+		answer.Logs = each(lines, clientLog)
+	}
+	return answer, nil
+}
+
+func (s *Server) trace(ctx context.Context, in *struct {
+	Subject string `path:"subject"`
+}) (*out[traceOut], error) {
+	name, err := subject(in.Subject)
+	if err != nil {
+		return nil, err
+	}
+	return s.traceSubject(ctx, name)
+}
+
+func (s *Server) traceQuery(ctx context.Context, in *struct {
+	Subject string `query:"subject" required:"true"`
+}) (*out[traceOut], error) {
+	return s.traceSubject(ctx, in.Subject)
+}
+
+func (s *Server) traceSubject(ctx context.Context, name string) (*out[traceOut], error) {
+	only, err := s.allowed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	docs, logs, err := s.Engine.Trace(ctx, name, only)
+	if err != nil {
+		return nil, err
+	}
+	return &out[traceOut]{traceOut{each(docs, clientDocument), each(logs, clientLog)}}, nil
+}

@@ -1,0 +1,204 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/fetchq/server/client"
+	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/errs"
+	"github.com/fetchq/server/internal/queue"
+	"github.com/fetchq/server/internal/wire"
+)
+
+// settingsBody describes the settings of a queue in a request. Any may be left out; null takes a limit or retention away.
+type settingsBody struct {
+	MaxAttempts        *int            `json:"max_attempts,omitempty" minimum:"1" maximum:"1000000"`
+	Lock               *string         `json:"lock,omitempty" doc:"1 s to 24 h."`
+	Backoff            *client.Backoff `json:"backoff,omitempty"`
+	MaxActive          *int            `json:"max_active,omitempty" nullable:"true"`
+	Rate               *client.Rate    `json:"rate,omitempty"`
+	LogsRetention      *string         `json:"logs_retention,omitempty" nullable:"true"`
+	CompletedRetention *string         `json:"completed_retention,omitempty" nullable:"true"`
+	KilledRetention    *string         `json:"killed_retention,omitempty" nullable:"true"`
+	Partitions         *int            `json:"partitions,omitempty" doc:"At creation only; 1 to 256."`
+	Tablespace         *string         `json:"tablespace,omitempty" nullable:"true" doc:"At creation only."`
+}
+
+type queuesOut struct {
+	Queues     []client.Queue `json:"queues"`
+	NextCursor *string        `json:"next_cursor"`
+}
+
+type pauseBody struct {
+	Reason string `json:"reason,omitempty"`
+	Until  string `json:"until,omitempty" doc:"A date, or a span from now with a sign."`
+}
+
+type truncateBody struct {
+	Confirm string `json:"confirm" doc:"The queue's name."`
+	Logs    bool   `json:"logs,omitempty" doc:"Remove the log lines too."`
+}
+
+type InQueueBody struct {
+	InQueue
+	WithBody
+}
+
+// createdOut is an answer whose status says whether something was made.
+type createdOut struct {
+	Status int
+	Body   client.Queue
+}
+
+func (s *Server) queueRoutes() {
+	register(s, route{method: http.MethodGet, path: "/queues", right: auth.Read, summary: "List queues"}, s.listQueues)
+	register(s, route{method: http.MethodPut, path: "/queues/{queue}", right: auth.Admin, summary: "Create or change a queue", body: settingsBody{}}, s.putQueue)
+	register(s, route{method: http.MethodPatch, path: "/queues/{queue}", right: auth.Admin, summary: "Change a queue", body: settingsBody{}}, s.patchQueue)
+	register(s, route{method: http.MethodGet, path: "/queues/{queue}", right: auth.Read, summary: "Show a queue with exact counts"}, s.getQueue)
+	register(s, route{method: http.MethodDelete, path: "/queues/{queue}", right: auth.Admin, summary: "Drop a queue", status: http.StatusNoContent}, s.dropQueue)
+	register(s, route{method: http.MethodPost, path: "/queues/{queue}/truncate", right: auth.Admin, summary: "Remove all documents of a queue", body: truncateBody{}}, s.truncateQueue)
+	register(s, route{method: http.MethodPost, path: "/queues/{queue}/pause", right: auth.Admin, summary: "Pause a queue", body: pauseBody{}}, s.pauseQueue)
+	register(s, route{method: http.MethodPost, path: "/queues/{queue}/resume", right: auth.Admin, summary: "Resume a queue"}, s.resumeQueue)
+}
+
+func (s *Server) listQueues(ctx context.Context, in *struct {
+	Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"200"`
+	Cursor string `query:"cursor"`
+}) (*out[queuesOut], error) {
+	p := queue.ListParams{Limit: in.Limit}
+	if in.Cursor != "" {
+		parts, err := wire.DecodeCursor(in.Cursor, 1)
+		if err != nil {
+			return nil, err
+		}
+		p.After = parts[0]
+	}
+	var err error
+	if p.Only, err = s.allowed(ctx); err != nil {
+		return nil, err
+	}
+	queues, next, err := s.Engine.List(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	if next != "" {
+		next = wire.EncodeCursor(next)
+	}
+	return &out[queuesOut]{queuesOut{each(queues, clientQueue), cursor(next)}}, nil
+}
+
+// cursor is null at the end of a list.
+func cursor(next string) *string {
+	if next == "" {
+		return nil
+	}
+	return &next
+}
+
+func (s *Server) putQueue(ctx context.Context, in *InQueueBody) (*createdOut, error) {
+	patch, err := settings(in.RawBody)
+	if err != nil {
+		return nil, err
+	}
+	q, created, err := s.Engine.Put(ctx, in.Queue, patch)
+	status := http.StatusOK
+	if created {
+		status = http.StatusCreated
+	}
+	return &createdOut{status, clientQueue(q)}, err
+}
+
+func (s *Server) patchQueue(ctx context.Context, in *InQueueBody) (*out[client.Queue], error) {
+	patch, err := settings(in.RawBody)
+	if err != nil {
+		return nil, err
+	}
+	return queueOut(s.Engine.Patch(ctx, in.Queue, patch))
+}
+
+// settings checks the text of a patch; the engine checks what it says.
+func settings(body []byte) (json.RawMessage, error) {
+	if len(body) == 0 {
+		return json.RawMessage(`{}`), nil
+	}
+	var members map[string]json.RawMessage
+	if err := wire.Decode(body, &members); err != nil {
+		return nil, err
+	}
+	if members == nil {
+		return nil, errs.New(errs.Malformed, "an object of settings is wanted")
+	}
+	for name, v := range members {
+		if err := wire.CheckText("settings", name, 100); err != nil {
+			return nil, err
+		}
+		if err := wire.CheckJSON(v); err != nil {
+			return nil, within(name, err)
+		}
+	}
+	return body, nil
+}
+
+func queueOut(q queue.Queue, err error) (*out[client.Queue], error) {
+	if err != nil {
+		return nil, err
+	}
+	return &out[client.Queue]{clientQueue(q)}, nil
+}
+
+func (s *Server) getQueue(ctx context.Context, in *InQueue) (*out[client.Queue], error) {
+	return queueOut(s.Engine.Get(ctx, in.Queue))
+}
+
+func (s *Server) dropQueue(ctx context.Context, in *struct {
+	InQueue
+	Confirm string `query:"confirm" doc:"The queue's name."`
+}) (*empty, error) {
+	if err := confirm(in.Queue, in.Confirm); err != nil {
+		return nil, err
+	}
+	return nil, s.Engine.Drop(ctx, in.Queue)
+}
+
+// confirm refuses what cannot be undone unless the queue is named twice.
+func confirm(name, again string) error {
+	if name != again {
+		return errs.Field("confirm", "this cannot be undone: confirm is to be the queue's name")
+	}
+	return nil
+}
+
+func (s *Server) truncateQueue(ctx context.Context, in *InQueueBody) (*out[client.Queue], error) {
+	var body truncateBody
+	if err := decode(in.RawBody, &body); err != nil {
+		return nil, err
+	}
+	if err := confirm(in.Queue, body.Confirm); err != nil {
+		return nil, err
+	}
+	return queueOut(s.Engine.Truncate(ctx, in.Queue, body.Logs))
+}
+
+func (s *Server) pauseQueue(ctx context.Context, in *InQueueBody) (*out[client.Queue], error) {
+	var body pauseBody
+	if err := decode(in.RawBody, &body); err != nil {
+		return nil, err
+	}
+	if err := wire.CheckText("reason", body.Reason, 1000); err != nil {
+		return nil, err
+	}
+	var until wire.Date
+	if body.Until != "" {
+		var err error
+		if until, err = wire.ParseDate(body.Until); err != nil {
+			return nil, within("until", err)
+		}
+	}
+	return queueOut(s.Engine.Pause(ctx, in.Queue, body.Reason, until))
+}
+
+func (s *Server) resumeQueue(ctx context.Context, in *InQueue) (*out[client.Queue], error) {
+	return queueOut(s.Engine.Resume(ctx, in.Queue))
+}

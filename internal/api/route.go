@@ -1,0 +1,161 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/fetchq/server/internal/errs"
+	"github.com/fetchq/server/internal/wire"
+)
+
+// route is one call of the API as it is described and guarded.
+type route struct {
+	method, path string // below base
+	right        string // "": the handler asks for it
+	summary      string
+	status       int // of the answer; 0: 200
+	body         any // the type of the body; nil: none
+	large        bool
+	line         chan struct{} // nil: the calls
+}
+
+// InQueue is the input of a call about one queue.
+type InQueue struct {
+	Queue string `path:"queue" doc:"1 to 40 of a-z, 0-9 and _; begins with a letter."`
+}
+
+func (q InQueue) queueName() string { return q.Queue }
+
+// WithBody is the input of a call with a body. The bytes are good until the handler returns.
+type WithBody struct {
+	RawBody []byte
+}
+
+// out is an answer with a body of type T.
+type out[T any] struct {
+	Body T
+}
+
+// empty is an answer without a body.
+type empty struct{}
+
+// register adds a call to the API: guarded by the right and the queue of its token, and by the line of calls that run.
+func register[I, O any](s *Server, r route, handle func(ctx context.Context, in *I) (*O, error)) {
+	op := huma.Operation{
+		Method: r.method, Path: base + r.path, Summary: r.summary, DefaultStatus: r.status,
+		OperationID: operationID(r.method, r.path), BodyReadTimeout: bodyTimeout, MaxBodyBytes: maxSmallBody + 1,
+		Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound},
+	}
+	if r.right != "" {
+		op.Summary += " [" + r.right + "]"
+	}
+	if r.large {
+		op.MaxBodyBytes = maxBody + 1
+	}
+	line := r.line
+	if line == nil {
+		line = s.calls
+	}
+	op.SkipValidateBody = true
+	huma.Register(s.huma, op, func(ctx context.Context, in *I) (*O, error) {
+		if err := permit(ctx, r.right, any(in)); err != nil {
+			return nil, toProblem(err)
+		}
+		leave, err := enter(ctx, line)
+		if err != nil {
+			return nil, toProblem(err)
+		}
+		defer leave()
+		answer, err := handle(ctx, in)
+		if err != nil {
+			return nil, toProblem(err)
+		}
+		return answer, nil
+	})
+	s.describeBody(r)
+}
+
+// describeBody puts the type of a body in the place of the bytes that huma hands on.
+func (s *Server) describeBody(r route) {
+	if r.body == nil {
+		return
+	}
+	item := s.huma.OpenAPI().Paths[base+r.path]
+	op := map[string]*huma.Operation{http.MethodPut: item.Put, http.MethodPatch: item.Patch, http.MethodPost: item.Post}[r.method]
+	schema := s.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(r.body), true, "")
+	op.RequestBody = &huma.RequestBody{Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}
+}
+
+// permit refuses a call whose token lacks the right or the queue.
+func permit(ctx context.Context, right string, in any) error {
+	if right != "" {
+		if err := need(ctx, right); err != nil {
+			return err
+		}
+	}
+	if q, ok := in.(interface{ queueName() string }); ok {
+		return seeQueue(ctx, q.queueName())
+	}
+	return nil
+}
+
+func need(ctx context.Context, right string) error {
+	if !tokenOf(ctx).Can(right) {
+		return errs.New(errs.Forbidden, "the token lacks the right %s", right)
+	}
+	return nil
+}
+
+func seeQueue(ctx context.Context, queue string) error {
+	if !tokenOf(ctx).Sees(queue) {
+		return &errs.Error{Code: errs.Forbidden, Field: "queue", Message: "the token is limited to other queues"}
+	}
+	return nil
+}
+
+// allowed returns the names of those queues that the token sees; nil means all.
+func (s *Server) allowed(ctx context.Context) ([]string, error) {
+	token := tokenOf(ctx)
+	if token.Queues == nil {
+		return nil, nil
+	}
+	names, err := s.Engine.Names(ctx)
+	if err != nil {
+		return nil, err
+	}
+	seen := []string{}
+	for _, name := range names {
+		if token.Sees(name) {
+			seen = append(seen, name)
+		}
+	}
+	return seen, nil
+}
+
+// subject decodes a subject from the path, once, and checks it.
+func subject(escaped string) (string, error) {
+	text, err := url.PathUnescape(escaped)
+	if err != nil {
+		return "", errs.Field("subject", "the path is not escaped rightly; %% stands before two hexadecimal digits")
+	}
+	return text, wire.CheckSubject(text)
+}
+
+// decode reads a body that may be left out.
+func decode(body []byte, v any) error {
+	if len(body) == 0 {
+		return nil
+	}
+	return wire.Decode(body, v)
+}
+
+// operationID names a call in the OpenAPI document.
+func operationID(method, path string) string {
+	words := strings.FieldsFunc(path, func(r rune) bool { return r == '/' || r == '{' || r == '}' })
+	return strings.ToLower(method) + "-" + strings.Join(words, "-")
+}

@@ -1,0 +1,133 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/fetchq/server/client"
+	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/errs"
+	"github.com/fetchq/server/internal/queue"
+	"github.com/fetchq/server/internal/wire"
+)
+
+func (s *Server) workRoutes() {
+	register(s, route{
+		method: http.MethodPost, path: "/queues/{queue}/pick", right: auth.Work, summary: "Pick documents under a lease", body: client.PickRequest{},
+		large: true, line: s.picks,
+	}, s.pick)
+	register(s, route{
+		method: http.MethodPost, path: "/queues/{queue}/resolve", right: auth.Work, summary: "End leases", body: client.ResolveRequest{}, large: true,
+	}, s.resolve)
+	register(s, route{
+		method: http.MethodPost, path: "/queues/{queue}/extend", right: auth.Work, summary: "Extend leases", body: client.ExtendRequest{}, large: true,
+	}, s.extend)
+}
+
+// pick carries out the resolutions that come along, then picks. They stand also when the pick fails: a caller that repeats
+// the call is told already.
+func (s *Server) pick(ctx context.Context, in *InQueueBody) (*out[client.PickResponse], error) {
+	var body client.PickRequest
+	if err := decode(in.RawBody, &body); err != nil {
+		return nil, err
+	}
+	p, err := pickParams(body)
+	if err != nil {
+		return nil, err
+	}
+	var answer client.PickResponse
+	if len(body.Resolutions) > 0 {
+		if answer.Results, err = s.resolveAll(ctx, in.Queue, body.Resolutions); err != nil {
+			return nil, err
+		}
+	}
+	picked, err := s.Engine.Pick(ctx, in.Queue, p)
+	if err != nil {
+		return nil, err
+	}
+	answer.Documents = each(picked.Documents, clientLeased)
+	answer.Control.Paused = picked.Paused
+	return &out[client.PickResponse]{answer}, nil
+}
+
+func pickParams(body client.PickRequest) (queue.PickParams, error) {
+	p := queue.PickParams{Limit: body.Limit, Version: body.Version, Worker: body.Worker, IdempotencyKey: body.IdempotencyKey}
+	var err error
+	if p.Lock, err = lockOf(body.Lock); err != nil {
+		return p, err
+	}
+	if p.Wait, err = durationOf("wait", body.Wait); err != nil {
+		return p, err
+	}
+	if err := wire.CheckText("worker", body.Worker, queue.MaxWorker); err != nil {
+		return p, err
+	}
+	return p, wire.CheckText("idempotency_key", body.IdempotencyKey, 255)
+}
+
+func (s *Server) resolve(ctx context.Context, in *InQueueBody) (*out[client.ResolveResponse], error) {
+	var body client.ResolveRequest
+	if err := wire.Decode(in.RawBody, &body); err != nil {
+		return nil, err
+	}
+	if len(body.Resolutions) == 0 {
+		return nil, errs.Field("resolutions", "1 to %d resolutions are wanted", queue.MaxBatch)
+	}
+	results, err := s.resolveAll(ctx, in.Queue, body.Resolutions)
+	return &out[client.ResolveResponse]{client.ResolveResponse{Results: results}}, err
+}
+
+// resolveAll resolves the good items of a batch. What a token may not forward to is refused before anything is done.
+func (s *Server) resolveAll(ctx context.Context, queueName string, items []client.Resolution) ([]client.Result, error) {
+	if len(items) > queue.MaxBatch {
+		return nil, errs.Field("resolutions", "%d resolutions are too many for one call; %d are allowed", len(items), queue.MaxBatch)
+	}
+	for _, r := range items {
+		if r.Action == client.ActionForward {
+			if err := mayForward(ctx, r.ToQueue); err != nil {
+				return nil, err
+			}
+		}
+	}
+	results, err := sift(items, resolution, func(r client.Resolution) string { return r.Subject }, func(good []queue.Resolution) ([]queue.Result, error) {
+		return s.Engine.Resolve(ctx, queueName, good)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return clientResults(results), nil
+}
+
+func (s *Server) extend(ctx context.Context, in *InQueueBody) (*out[client.ExtendResponse], error) {
+	var body client.ExtendRequest
+	if err := wire.Decode(in.RawBody, &body); err != nil {
+		return nil, err
+	}
+	lock, err := lockOf(body.Lock)
+	if err != nil {
+		return nil, err
+	}
+	if err := wire.CheckText("progress", body.Progress, maxPayload); err != nil {
+		return nil, err
+	}
+	if len(body.Leases) == 0 || len(body.Leases) > queue.MaxBatch {
+		return nil, errs.Field("leases", "there are %d leases; 1 to %d are wanted", len(body.Leases), queue.MaxBatch)
+	}
+	leases := make([]queue.Lease, len(body.Leases))
+	for i, l := range body.Leases {
+		if err := wire.CheckSubject(l.Subject); err != nil {
+			return nil, within(fmt.Sprintf("leases[%d].subject", i), err)
+		}
+		leases[i] = queue.Lease{Subject: l.Subject, Lease: l.Lease}
+	}
+	results, paused, err := s.Engine.Extend(ctx, in.Queue, leases, lock, body.Progress)
+	if err != nil {
+		return nil, err
+	}
+	answer := client.ExtendResponse{Control: client.Control{Paused: paused}}
+	answer.Results = each(results, func(r queue.ExtendResult) client.ExtendResult {
+		return client.ExtendResult{Subject: r.Subject, Outcome: r.Outcome, Detail: r.Detail, LeaseExpiresAt: optionalTime(r.ExpiresAt)}
+	})
+	return &out[client.ExtendResponse]{answer}, nil
+}

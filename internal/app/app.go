@@ -1,0 +1,171 @@
+// Package app puts the program together: it is the only list of constructors, and what tests start on a free port.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/fetchq/server/internal/api"
+	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/config"
+	"github.com/fetchq/server/internal/database"
+	"github.com/fetchq/server/internal/errs"
+	"github.com/fetchq/server/internal/maintenance"
+	"github.com/fetchq/server/internal/queue"
+)
+
+// Limits of the HTTP server. An answer has no time limit of its own: a pick may wait, a stream may go on.
+const (
+	headerTimeout = 10 * time.Second
+	idleTimeout   = 2 * time.Minute
+	maxHeader     = 64 << 10
+)
+
+// App is the running program.
+type App struct {
+	cfg      config.Config
+	log      *slog.Logger
+	version  string
+	listener net.Listener
+	source   *Source
+	pool     *pgxpool.Pool
+	engine   *queue.Engine
+	loop     *maintenance.Loop
+	server   *http.Server
+	hangUp   context.CancelFunc // ends the contexts of all requests
+	failed   chan error
+}
+
+// New returns the program, not yet started.
+func New(cfg config.Config, version string, log *slog.Logger) *App {
+	return &App{cfg: cfg, log: log, version: version, failed: make(chan error, 1)}
+}
+
+// Start brings everything up, in order: the port (so that a taken one is told at once), the database, its migrations, the
+// engine, the maintenance loop, the answers. What an error leaves behind is stopped.
+func (a *App) Start(ctx context.Context) (err error) {
+	defer func() {
+		if err != nil {
+			a.Stop(context.WithoutCancel(ctx))
+		}
+	}()
+	if a.listener, err = listen(ctx, a.cfg.Listen); err != nil {
+		return err
+	}
+	if a.source, err = OpenSource(ctx, a.cfg, true, a.log); err != nil {
+		return err
+	}
+	if err := database.Migrate(ctx, a.source.MigrateURL, a.log); err != nil {
+		return err
+	}
+	if a.pool, err = database.Open(ctx, a.source.URL, database.Options{MaxConns: a.cfg.PoolSize}); err != nil {
+		return err
+	}
+	node := uuid.NewString()
+	a.engine = queue.New(a.pool, queue.Options{Log: a.log, Node: node, ListenURL: a.cfg.ListenURL, Now: time.Now})
+	if err := a.engine.Start(ctx); err != nil {
+		return err
+	}
+	a.loop = maintenance.New(a.pool, a.engine, maintenance.Options{Log: a.log, Node: node, Now: time.Now})
+	if err := a.loop.Start(ctx); err != nil {
+		return err
+	}
+	a.serve(ctx)
+	return nil
+}
+
+// listen takes the port, and says in one sentence why it cannot.
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	var cfg net.ListenConfig
+	l, err := cfg.Listen(ctx, "tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, errs.New(errs.Unavailable, "another program listens on %s; stop it, or set FETCHQ_LISTEN to another address", address)
+	case err != nil:
+		return nil, errs.New(errs.Unavailable, "%s is no address to listen on: %s", address, plain(err))
+	}
+	return l, nil
+}
+
+// plain is the system's word for what went wrong.
+func plain(err error) string {
+	var call *os.SyscallError
+	if errors.As(err, &call) {
+		return call.Err.Error()
+	}
+	return err.Error()
+}
+
+func (a *App) serve(ctx context.Context) {
+	base, hangUp := context.WithCancel(context.WithoutCancel(ctx))
+	a.hangUp = hangUp
+	handler := api.New(api.Options{
+		Engine: a.engine, Tokens: auth.NewTokens(a.pool, time.Now), Ready: a.ready, Log: a.log, Now: time.Now,
+		Version: a.version, BaseURL: a.cfg.BaseURL,
+	})
+	a.server = &http.Server{
+		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		BaseContext: func(net.Listener) context.Context { return base },
+		ErrorLog:    slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+	}
+	go func() {
+		if err := a.server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
+			a.failed <- fmt.Errorf("serve on %s: %w", a.cfg.Listen, err)
+		}
+	}()
+}
+
+// ready says whether the database answers; its migrations were current when the program started.
+func (a *App) ready(ctx context.Context) error { return database.Error("ping", a.pool.Ping(ctx)) }
+
+// Addr is where the program serves.
+func (a *App) Addr() string { return a.listener.Addr().String() }
+
+// Postgres says in a few words which Postgres the program uses.
+func (a *App) Postgres() string { return a.source.String() }
+
+// Note is what a person should know about where the private Postgres is; mostly empty.
+func (a *App) Note() string { return a.source.Note() }
+
+// Failed tells when the program cannot go on.
+func (a *App) Failed() <-chan error { return a.failed }
+
+// Stop ends everything in the order opposite to Start: no new requests, waiting picks answered, running requests drained
+// for as long as the settings say, then maintenance, engine, pool, and the private Postgres.
+func (a *App) Stop(ctx context.Context) {
+	if a.server != nil {
+		drain, cancel := context.WithTimeout(ctx, a.cfg.DrainTimeout)
+		a.engine.Stop() // waiting picks answer now
+		if err := a.server.Shutdown(drain); err != nil {
+			a.log.Warn("requests that take too long are cut off", "error", err)
+			a.hangUp()
+			a.server.Close() //nolint:errcheck,gosec // nothing is served any more
+		}
+		cancel()
+		a.hangUp()
+	} else if a.listener != nil {
+		a.listener.Close() //nolint:errcheck,gosec // nothing was served on it
+	}
+	if a.loop != nil {
+		a.loop.Stop()
+	}
+	if a.engine != nil {
+		a.engine.Stop()
+	}
+	if a.pool != nil {
+		a.pool.Close()
+	}
+	if a.source != nil {
+		a.source.Close(ctx)
+	}
+}

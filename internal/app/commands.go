@@ -1,0 +1,53 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/config"
+	"github.com/fetchq/server/internal/database"
+	"github.com/fetchq/server/internal/queue"
+)
+
+// Tools are what the commands beside serve work with.
+type Tools struct {
+	Tokens *auth.Tokens
+	Engine *queue.Engine // not started: it answers, but hears no other nodes
+	pool   *pgxpool.Pool
+	source *Source
+}
+
+// OpenTools brings the database up to date and connects to it, beside a running server or without one. Close ends it.
+func OpenTools(ctx context.Context, cfg config.Config, log *slog.Logger) (*Tools, error) {
+	source, err := OpenSource(ctx, cfg, false, log)
+	if err != nil {
+		return nil, err
+	}
+	t := &Tools{source: source}
+	if err := database.Migrate(ctx, source.MigrateURL, log); err != nil {
+		t.Close(ctx)
+		return nil, err
+	}
+	if t.pool, err = database.Open(ctx, source.URL, database.Options{MaxConns: 2, Name: "fetchq command"}); err != nil {
+		t.Close(ctx)
+		return nil, err
+	}
+	t.Tokens = auth.NewTokens(t.pool, time.Now)
+	t.Engine = queue.New(t.pool, queue.Options{Log: log, Node: "command", Now: time.Now})
+	return t, nil
+}
+
+// URL is the address of the database, with its password.
+func (t *Tools) URL() string { return t.source.URL }
+
+// Close ends what OpenTools began.
+func (t *Tools) Close(ctx context.Context) {
+	if t.pool != nil {
+		t.pool.Close()
+	}
+	t.source.Close(context.WithoutCancel(ctx))
+}

@@ -1,0 +1,60 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/fetchq/server/internal/config"
+	"github.com/fetchq/server/internal/embedpg"
+)
+
+// stopPostgres is how long a private Postgres may take to stop before it is told to stop at once.
+const stopPostgres = 30 * time.Second
+
+// Source is where the database is: a given Postgres, or a private one that runs as long as somebody uses it.
+type Source struct {
+	URL        string
+	MigrateURL string // for migrations and LISTEN: past a transaction pooler
+	private    *embedpg.Server
+}
+
+// OpenSource finds or starts the database that the settings name. serve says that the program serves from it, and does not
+// only look something up: one program may serve from a data directory.
+func OpenSource(ctx context.Context, cfg config.Config, serve bool, log *slog.Logger) (*Source, error) {
+	if cfg.DatabaseURL != "" {
+		return &Source{URL: cfg.DatabaseURL, MigrateURL: cfg.MigrateURL()}, nil
+	}
+	private, err := embedpg.Start(ctx, embedpg.Options{Dir: cfg.DataDir, PgBin: cfg.PgBin, Roots: embedpg.Roots(), Serve: serve, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	return &Source{URL: private.URL(), MigrateURL: private.URL(), private: private}, nil
+}
+
+// String says in a few words which Postgres it is.
+func (s *Source) String() string {
+	if s.private == nil {
+		return "Postgres of DATABASE_URL"
+	}
+	return fmt.Sprintf("private Postgres %s in %s", s.private.Version, s.private.Dir)
+}
+
+// Note is what a person should know about where a private Postgres is; mostly empty.
+func (s *Source) Note() string {
+	if s.private == nil {
+		return ""
+	}
+	return s.private.Note
+}
+
+// Close stops a private Postgres that nobody else uses.
+func (s *Source) Close(ctx context.Context) {
+	if s.private == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, stopPostgres)
+	defer cancel()
+	s.private.Stop(ctx)
+}
