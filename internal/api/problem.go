@@ -132,7 +132,8 @@ func (s *Server) fail(err error, c echo.Context) {
 }
 
 func (s *Server) logProblem(c echo.Context, p *problem) {
-	if p.Code == string(errs.Internal) || p.Code == string(errs.Unavailable) {
+	gone := errors.Is(p.cause, context.Canceled) // the caller hung up, or the program stops
+	if !gone && (p.Code == string(errs.Internal) || p.Code == string(errs.Unavailable)) {
 		s.Log.Error("a call failed", "method", c.Request().Method, "route", c.Path(), "request_id", p.RequestID, "error", p.cause)
 	}
 }

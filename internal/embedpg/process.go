@@ -88,8 +88,10 @@ func exists(pid int) bool {
 }
 
 // postmaster reads who runs the cluster, from the file that every postmaster writes (process, folder, start, port, …).
-// A file that a killed one left, whose number another program has by now, is removed: Postgres itself would take that
-// program for its own, and refuse to start.
+//
+// A file that a killed one left is removed where Postgres would take the number in it for a living postmaster: another
+// program has that number by now, or the dead one waits for somebody to ask how it ended. What is left of its children
+// still keeps a new server from starting: they hold the shared memory that belongs to the folder.
 func (c cluster) postmaster() (pid, port int, ok bool) {
 	path := filepath.Join(c.path(), "postmaster.pid")
 	text, err := os.ReadFile(path) //nolint:gosec // our own folder
@@ -98,10 +100,10 @@ func (c cluster) postmaster() (pid, port int, ok bool) {
 	}
 	lines := strings.Split(string(text), "\n")
 	pid, err = strconv.Atoi(strings.TrimSpace(lines[0]))
-	if err != nil || pid <= 1 || !exists(pid) {
+	if err != nil || pid <= 1 {
 		return 0, 0, false
 	}
-	if !isPostgres(pid) {
+	if !exists(pid) || !isPostgres(pid) {
 		_ = os.Remove(path) // Postgres says so where this fails
 		return 0, 0, false
 	}
