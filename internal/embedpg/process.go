@@ -88,23 +88,14 @@ func exists(pid int) bool {
 }
 
 // postmaster reads who runs the cluster, from the file that every postmaster writes (process, folder, start, port, …).
-//
-// A file that a killed one left is removed where Postgres would take the number in it for a living postmaster: another
-// program has that number by now, or the dead one waits for somebody to ask how it ended. What is left of its children
-// still keeps a new server from starting: they hold the shared memory that belongs to the folder.
 func (c cluster) postmaster() (pid, port int, ok bool) {
-	path := filepath.Join(c.path(), "postmaster.pid")
-	text, err := os.ReadFile(path) //nolint:gosec // our own folder
+	text, err := os.ReadFile(c.pidFile())
 	if err != nil {
 		return 0, 0, false
 	}
 	lines := strings.Split(string(text), "\n")
 	pid, err = strconv.Atoi(strings.TrimSpace(lines[0]))
-	if err != nil || pid <= 1 {
-		return 0, 0, false
-	}
-	if !exists(pid) || !isPostgres(pid) {
-		_ = os.Remove(path) // Postgres says so where this fails
+	if err != nil || pid <= 1 || !exists(pid) || !isPostgres(pid) {
 		return 0, 0, false
 	}
 	if len(lines) > 3 {
@@ -112,6 +103,17 @@ func (c cluster) postmaster() (pid, port int, ok bool) {
 	}
 	return pid, port, true
 }
+
+// bury removes the file that a killed postmaster left. Postgres itself would take the number in it for a living one where
+// another program has that number by now, or where nobody has asked yet how the dead one ended. What is left of its
+// children still keeps a new server from starting: they hold the shared memory that belongs to the folder.
+func (c cluster) bury() {
+	if _, _, alive := c.postmaster(); !alive {
+		_ = os.Remove(c.pidFile()) // Postgres says so where this fails
+	}
+}
+
+func (c cluster) pidFile() string { return filepath.Join(c.path(), "postmaster.pid") }
 
 // isPostgres says whether a process is a Postgres; where the system does not tell, it is taken for one.
 func isPostgres(pid int) bool {

@@ -175,6 +175,7 @@ func (s *Server) launch(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		s.cluster.bury()
 		p, err := s.spawn(port)
 		if err != nil {
 			return errs.New(errs.Unavailable, "Postgres cannot be started from %s: %s", s.binaries.Dir, reason(err))

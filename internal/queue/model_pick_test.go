@@ -1,0 +1,137 @@
+package queue_test
+
+import (
+	"time"
+
+	"github.com/fetchq/server/internal/queue"
+)
+
+// pick: the row of that name, for a queue of one partition. locked tells which documents another transaction holds.
+//
+// Pending documents come first; when they are too few, those that are planned and due are marked and taken too.
+func (c *calendar) pick(now time.Time, p queue.PickParams, locked func(subject string) bool) []*document {
+	if again := c.pickAgain(now, p.IdempotencyKey); again != nil {
+		return again
+	}
+	limit := c.allowed(now, p.Limit)
+	if limit == 0 {
+		return nil
+	}
+	taken := c.take(now, p, limit, locked)
+	if len(taken) < limit {
+		c.markDue(now, locked, p.Version)
+		taken = append(taken, c.take(now, p, limit-len(taken), locked)...)
+	}
+	c.paid(p, taken)
+	return taken
+}
+
+// pickAgain returns the documents of an earlier pick under the same key whose leases live.
+func (c *calendar) pickAgain(now time.Time, key string) []*document {
+	var again []*document
+	for _, l := range c.keys[key] {
+		if d := c.docs[l.Subject]; d != nil && d.Lease == l.Lease && d.live(now) {
+			again = append(again, d)
+		}
+	}
+	return again
+}
+
+// allowed is how many documents the queue may hand out: none while it is paused, max_active in all, and what the token
+// bucket of its rate holds.
+func (c *calendar) allowed(now time.Time, limit int) int {
+	if c.isPaused(now) {
+		return 0
+	}
+	if c.MaxActive > 0 {
+		free := c.MaxActive
+		for _, d := range c.docs {
+			if d.Status == queue.Active {
+				free--
+			}
+		}
+		limit = min(limit, free)
+	}
+	if c.RatePicks > 0 {
+		limit = min(limit, c.fill(now))
+	}
+	return max(limit, 0)
+}
+
+// fill adds to the bucket what came in since it was looked at last, and returns how many picks it holds. It begins full.
+func (c *calendar) fill(now time.Time) int {
+	if c.filled.IsZero() {
+		c.tokens = float64(c.RateBurst)
+	} else {
+		came := now.Sub(c.filled).Seconds() / c.RatePer.Seconds() * float64(c.RatePicks)
+		c.tokens = min(c.tokens+came, float64(c.RateBurst))
+	}
+	c.filled = now
+	return int(c.tokens)
+}
+
+// take leases up to limit pending documents.
+func (c *calendar) take(now time.Time, p queue.PickParams, limit int, locked func(string) bool) []*document {
+	var due []*document
+	for _, d := range c.docs {
+		if d.Status == queue.Pending && d.Version == p.Version && !locked(d.Subject) {
+			due = append(due, d)
+		}
+	}
+	due = inOrder(due)
+	due = due[:min(limit, len(due))]
+	for _, d := range due {
+		c.lease(now, d, p)
+	}
+	return due
+}
+
+// lease hands a document to a worker.
+func (c *calendar) lease(now time.Time, d *document, p queue.PickParams) {
+	lock := p.Lock
+	if lock == 0 {
+		lock = c.Lock
+	}
+	d.Status = queue.Active
+	d.Next = now.Add(lock)
+	d.PickedAt, d.Worker = &now, &p.Worker
+	d.Attempts++
+	d.fence()
+	c.count(d.Version, "picked")
+}
+
+// paid takes a pick from the bucket, and remembers it under its key.
+func (c *calendar) paid(p queue.PickParams, taken []*document) {
+	c.tokens -= float64(len(taken))
+	if p.IdempotencyKey == "" || len(taken) == 0 {
+		return
+	}
+	leases := make([]queue.Lease, len(taken))
+	for i, d := range taken {
+		leases[i] = queue.Lease{Subject: d.Subject, Lease: d.Lease}
+	}
+	c.keys[p.IdempotencyKey] = leases
+}
+
+// live tells whether a worker holds the document: its lease is live until its end and stale from then on.
+func (d *document) live(now time.Time) bool { return d.Status == queue.Active && now.Before(d.Next) }
+
+// extend: the row of that name.
+func (c *calendar) extend(now time.Time, l queue.Lease, lock time.Duration, progress string) queue.ExtendResult {
+	if lock == 0 {
+		lock = c.Lock
+	}
+	d := c.docs[l.Subject]
+	switch {
+	case d == nil:
+		return queue.ExtendResult{Subject: l.Subject, Outcome: "not_found"}
+	case d.Lease != l.Lease || !d.live(now):
+		return queue.ExtendResult{Subject: l.Subject, Outcome: "stale"}
+	}
+	d.Next = now.Add(lock)
+	if progress != "" {
+		c.line(now, "note", d, d.Worker, progress)
+	}
+	end := d.Next
+	return queue.ExtendResult{Subject: l.Subject, Outcome: "ok", ExpiresAt: &end}
+}

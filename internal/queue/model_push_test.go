@@ -1,0 +1,55 @@
+package queue_test
+
+import (
+	"time"
+
+	"github.com/fetchq/server/internal/queue"
+)
+
+// push: the rows "push (new)", "push, on_conflict: update" and "the same on active".
+func (c *calendar) push(now time.Time, docs []queue.Push, policy queue.OnConflict) []queue.Result {
+	seen := map[string]bool{}
+	results := make([]queue.Result, len(docs))
+	for i, p := range docs {
+		results[i] = c.pushOne(now, p, policy, seen)
+	}
+	return results
+}
+
+func (c *calendar) pushOne(now time.Time, p queue.Push, policy queue.OnConflict, seen map[string]bool) queue.Result {
+	d := c.docs[p.Subject]
+	switch {
+	case !valid(p.Subject, p.Version, p.Priority):
+		return result(p.Subject, "invalid", nil)
+	case seen[p.Subject]:
+		return result(p.Subject, "duplicate", d)
+	}
+	seen[p.Subject] = true
+	switch {
+	case d == nil:
+		d = c.enter(now, p)
+		return result(p.Subject, "created", d)
+	case policy == queue.Ignore:
+		return result(p.Subject, "ignored", d)
+	case d.Status == queue.Active:
+		return result(p.Subject, "active", d)
+	}
+	if d.Status == queue.Completed || d.Status == queue.Killed {
+		d.Attempts = 0
+	}
+	d.set(p.Payload, p.Version, p.Priority)
+	d.dueAt(now, dateOf(p.Next, now, now))
+	d.fence()
+	return result(p.Subject, "updated", d)
+}
+
+// enter makes a new document. Its lease number is read from the database; see adopt.
+func (c *calendar) enter(now time.Time, p queue.Push) *document {
+	d := &document{Document: queue.Document{Subject: p.Subject, Payload: []byte(`{}`), CreatedAt: now, Seq: c.next}}
+	c.next++
+	d.set(p.Payload, p.Version, p.Priority)
+	d.dueAt(now, dateOf(p.Next, now, now))
+	c.docs[p.Subject] = d
+	c.count(d.Version, "entered")
+	return d
+}

@@ -1,0 +1,85 @@
+package queue_test
+
+import (
+	"slices"
+	"time"
+
+	"github.com/fetchq/server/internal/queue"
+)
+
+// markDue: the row "mark due". Without versions it is for all of them.
+func (c *calendar) markDue(now time.Time, locked func(string) bool, versions ...int) {
+	for _, d := range c.docs {
+		if d.Status == queue.Planned && !d.Next.After(now) && !locked(d.Subject) && (versions == nil || slices.Contains(versions, d.Version)) {
+			d.Status = queue.Pending
+		}
+	}
+}
+
+// orphans: the row "lease runs out".
+func (c *calendar) orphans(now time.Time, locked func(string) bool) {
+	for _, d := range c.docs {
+		if d.Status != queue.Active || d.live(now) || locked(d.Subject) {
+			continue
+		}
+		c.count(d.Version, "orphaned")
+		c.line(now, "error", d, d.Worker, "")
+		c.failed(now, d, true, queue.Resolution{})
+		if d.Status == queue.Killed {
+			d.LastIteration = &now
+		}
+		d.fence()
+	}
+}
+
+// expire removes what the settings keep no longer.
+func (c *calendar) expire(now time.Time, locked func(string) bool) {
+	over := func(at time.Time, keep time.Duration) bool { return keep > 0 && at.Before(now.Add(-keep)) }
+	for subject, d := range c.docs {
+		if locked(subject) {
+			continue
+		}
+		if d.Status == queue.Completed && over(*d.LastIteration, c.CompletedRetention) ||
+			d.Status == queue.Killed && over(*d.LastIteration, c.KilledRetention) {
+			delete(c.docs, subject)
+		}
+	}
+	c.logs = slices.DeleteFunc(c.logs, func(l queue.Log) bool { return over(l.CreatedAt, c.LogsRetention) })
+}
+
+// truncate removes the documents, and the log if asked; events stay counted.
+func (c *calendar) truncate(logs bool) {
+	clear(c.docs)
+	clear(c.keys)
+	if logs {
+		c.logs = nil
+	}
+}
+
+// attach is a restore: documents get new lease numbers, events begin anew, and the queue is paused.
+func (c *calendar) attach() {
+	for _, d := range c.docs {
+		d.Lease, d.Ended = 0, ""
+	}
+	clear(c.events)
+	c.paused, c.until = true, time.Time{}
+}
+
+// isPaused tells whether the queue hands out nothing.
+func (c *calendar) isPaused(now time.Time) bool {
+	return c.paused && (c.until.IsZero() || now.Before(c.until))
+}
+
+// note writes lines of a worker's to the log.
+func (c *calendar) note(now time.Time, lines []queue.NewLog, worker string) {
+	for _, l := range lines {
+		d := c.docs[l.Subject]
+		if d == nil {
+			subject := l.Subject
+			c.logs = append(c.logs, queue.Log{CreatedAt: now, Kind: "note", Subject: &subject, Message: l.Message, Worker: &worker})
+			c.count(0, "logs")
+			continue
+		}
+		c.line(now, "note", d, &worker, l.Message)
+	}
+}

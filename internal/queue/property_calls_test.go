@@ -1,0 +1,214 @@
+package queue_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/fetchq/server/internal/queue"
+	"github.com/fetchq/server/internal/wire"
+)
+
+// calls are the calls of the engine that a property makes: as SQL functions at a moment of the test's own choice, or
+// through the Go engine in real time.
+type calls interface {
+	push(ctx context.Context, q string, docs []queue.Push, policy queue.OnConflict) ([]queue.Result, error)
+	add(ctx context.Context, q, key string, docs []queue.Push) ([]queue.Result, error)
+	pick(ctx context.Context, q string, p queue.PickParams) ([]queue.Leased, error)
+	settle(ctx context.Context, q string, items []queue.Resolution, leased bool) ([]queue.Result, error)
+	extend(ctx context.Context, q string, leases []queue.Lease, lock time.Duration, progress string) ([]queue.ExtendResult, error)
+	note(ctx context.Context, q string, lines []queue.NewLog, worker string) error
+	upkeep(ctx context.Context, q, job string) error
+	put(ctx context.Context, q string, settings json.RawMessage) error
+	drop(ctx context.Context, q string) error
+	truncate(ctx context.Context, q string, logs bool) error
+	pause(ctx context.Context, q string, until time.Time) error
+	resume(ctx context.Context, q string) error
+}
+
+// querier is a pool, a connection or a transaction.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+}
+
+// sqlCalls calls the SQL functions at the moment now.
+type sqlCalls struct {
+	db  querier
+	now time.Time
+}
+
+func (s sqlCalls) push(ctx context.Context, q string, docs []queue.Push, policy queue.OnConflict) ([]queue.Result, error) {
+	subjects := make([]string, len(docs))
+	a := newFields(len(docs))
+	for i, d := range docs {
+		subjects[i] = d.Subject
+		a.set(i, d.Payload, d.Version, d.Priority, d.Next)
+	}
+	return collect(ctx, s.db, scanResultRow, `select subject, outcome, status, version, priority, next_iteration
+		from fetchq.doc_push_many($1, $2, $3, $4, $5, $6, $7, $8, p_now => $9) order by ord`,
+		q, subjects, a.payloads, a.versions, a.priorities, a.dates, a.delays, policy, s.now)
+}
+
+func (s sqlCalls) add(ctx context.Context, q, key string, docs []queue.Push) ([]queue.Result, error) {
+	a := newFields(len(docs))
+	for i, d := range docs {
+		a.set(i, d.Payload, d.Version, d.Priority, d.Next)
+	}
+	return collect(ctx, s.db, scanResultRow, `select subject, outcome, status, version, priority, next_iteration
+		from fetchq.doc_append_many($1, $2, $3, $4, $5, $6, $7, p_now => $8) order by ord`,
+		q, a.payloads, a.versions, a.priorities, a.dates, a.delays, text(key), s.now)
+}
+
+func (s sqlCalls) pick(ctx context.Context, q string, p queue.PickParams) ([]queue.Leased, error) {
+	return collect(ctx, s.db, func(row pgx.CollectableRow) (l queue.Leased, err error) {
+		err = row.Scan(&l.Subject, &l.Payload, &l.Version, &l.Priority, &l.Attempts, &l.Iterations, &l.CreatedAt, &l.LastIteration,
+			&l.Lease, &l.ExpiresAt)
+		return l, err
+	}, `select subject, payload, version, priority, attempts, iterations, created_at, last_iteration, lease, lease_expires_at
+		from fetchq.doc_pick_many($1, $2, $3, $4, $5, $6, p_now => $7)`,
+		q, p.Version, p.Limit, span(p.Lock), p.Worker, text(p.IdempotencyKey), s.now)
+}
+
+func (s sqlCalls) settle(ctx context.Context, q string, items []queue.Resolution, leased bool) ([]queue.Result, error) {
+	n := len(items)
+	a := newFields(n)
+	subjects, leases, actions, messages := make([]string, n), make([]int64, n), make([]string, n), make([]*string, n)
+	retries, toQueues, thens := make([]*bool, n), make([]*string, n), make([]*string, n)
+	for i, r := range items {
+		subjects[i], leases[i], actions[i], messages[i] = r.Subject, r.Lease, r.Action, text(r.Message)
+		retries[i], toQueues[i], thens[i] = r.Retry, text(r.ToQueue), text(r.Then)
+		a.set(i, r.Payload, r.Version, r.Priority, r.Next)
+	}
+	if leased {
+		return collect(ctx, s.db, scanResultRow, `select subject, outcome, status, version, priority, next_iteration
+			from fetchq.doc_resolve_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, p_retries => $11, p_to_queues => $12, p_thens => $13,
+				p_now => $14) order by ord`,
+			q, subjects, leases, actions, a.dates, a.delays, a.payloads, a.priorities, a.versions, messages, retries, toQueues, thens, s.now)
+	}
+	return collect(ctx, s.db, scanResultRow, `select subject, outcome, status, version, priority, next_iteration
+		from fetchq.doc_act_many($1, $2, $3, $4, $5, $6, $7, $8, $9, p_to_queues => $10, p_thens => $11, p_now => $12) order by ord`,
+		q, subjects, actions, a.dates, a.delays, a.payloads, a.priorities, a.versions, messages, toQueues, thens, s.now)
+}
+
+func (s sqlCalls) extend(ctx context.Context, q string, leases []queue.Lease, lock time.Duration, progress string) ([]queue.ExtendResult, error) {
+	subjects, tokens := make([]string, len(leases)), make([]int64, len(leases))
+	for i, l := range leases {
+		subjects[i], tokens[i] = l.Subject, l.Lease
+	}
+	return collect(ctx, s.db, func(row pgx.CollectableRow) (r queue.ExtendResult, err error) {
+		err = row.Scan(&r.Subject, &r.Outcome, &r.ExpiresAt)
+		return r, err
+	}, `select subject, outcome, lease_expires_at from fetchq.doc_extend_many($1, $2, $3, $4, $5, p_now => $6) order by ord`,
+		q, subjects, tokens, span(lock), text(progress), s.now)
+}
+
+func (s sqlCalls) note(ctx context.Context, q string, lines []queue.NewLog, worker string) error {
+	subjects, messages := make([]string, len(lines)), make([]string, len(lines))
+	for i, l := range lines {
+		subjects[i], messages[i] = l.Subject, l.Message
+	}
+	return s.exec(ctx, `select fetchq.log_add_many($1, 0, $2, $3, p_worker => $4, p_now => $5)`, q, subjects, messages, worker, s.now)
+}
+
+func (s sqlCalls) upkeep(ctx context.Context, q, job string) error {
+	switch job {
+	case "fold", "expire", "orphans", "mark_due":
+		return s.exec(ctx, fmt.Sprintf(`select fetchq.mnt_%s($1, p_now => $2)`, job), q, s.now)
+	case "recount":
+		return s.exec(ctx, `select fetchq.queue_recount($1)`, q)
+	case "attach": // what is left of a queue that was put back with Postgres's own tools
+		for _, table := range []string{"queues where name", "counters where queue", "queue_states where queue", "jobs where queue"} {
+			if err := s.exec(ctx, fmt.Sprintf(`delete from fetchq.%s = $1`, table), q); err != nil {
+				return err
+			}
+		}
+		return s.exec(ctx, `select fetchq.queue_attach($1)`, q)
+	}
+	return fmt.Errorf("there is no job %s", job)
+}
+
+func (s sqlCalls) put(ctx context.Context, q string, settings json.RawMessage) error {
+	return s.exec(ctx, `select fetchq.queue_put($1, $2)`, q, settings)
+}
+
+func (s sqlCalls) drop(ctx context.Context, q string) error {
+	return s.exec(ctx, `select fetchq.queue_drop($1)`, q)
+}
+
+func (s sqlCalls) truncate(ctx context.Context, q string, logs bool) error {
+	return s.exec(ctx, `select fetchq.queue_truncate($1, $2)`, q, logs)
+}
+
+func (s sqlCalls) pause(ctx context.Context, q string, until time.Time) error {
+	return s.exec(ctx, `select fetchq.queue_pause($1, 'a test', $2)`, q, pgtype.Timestamptz{Time: until, Valid: !until.IsZero()})
+}
+
+func (s sqlCalls) resume(ctx context.Context, q string) error {
+	return s.exec(ctx, `select fetchq.queue_resume($1)`, q)
+}
+
+func (s sqlCalls) exec(ctx context.Context, sql string, args ...any) error {
+	_, err := s.db.Exec(ctx, sql, args...)
+	return err
+}
+
+// fields are the arrays of what items may have.
+type fields struct {
+	payloads             [][]byte
+	versions, priorities []*int
+	dates                []pgtype.Timestamptz
+	delays               []pgtype.Interval
+}
+
+func newFields(n int) fields {
+	return fields{make([][]byte, n), make([]*int, n), make([]*int, n), make([]pgtype.Timestamptz, n), make([]pgtype.Interval, n)}
+}
+
+func (f *fields) set(i int, payload []byte, version, priority *int, date wire.Date) {
+	f.payloads[i], f.versions[i], f.priorities[i] = payload, version, priority
+	f.dates[i] = pgtype.Timestamptz{Time: date.At, Valid: !date.At.IsZero()}
+	if date.Delay != nil {
+		f.delays[i] = pgtype.Interval{Microseconds: date.Delay.Micros, Valid: true}
+	}
+}
+
+func scanResultRow(row pgx.CollectableRow) (r queue.Result, err error) {
+	var subject *string
+	var status *queue.Status
+	var version, priority *int
+	var next pgtype.Timestamptz
+	err = row.Scan(&subject, &r.Outcome, &status, &version, &priority, &next)
+	if subject != nil {
+		r.Subject = *subject
+	}
+	if status != nil {
+		r.Status, r.Version, r.Priority, r.Next = status, *version, *priority, next.Time
+	}
+	return r, err
+}
+
+func collect[T any](ctx context.Context, db querier, row pgx.RowToFunc[T], sql string, args ...any) ([]T, error) {
+	rows, err := db.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, row)
+}
+
+// text is null for "", and span for 0.
+func text(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func span(d time.Duration) pgtype.Interval {
+	return pgtype.Interval{Microseconds: d.Microseconds(), Valid: d != 0}
+}
