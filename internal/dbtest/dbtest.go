@@ -81,9 +81,9 @@ func (s server) exec(sql string) error {
 	return err
 }
 
-// Replace plants a bug: it re-creates the function fetchq.name in this test's database with one fragment of its text
-// replaced. It fails the test when the fragment does not stand there exactly once.
-func Replace(t testing.TB, pool *pgxpool.Pool, name, old, with string) {
+// Replace plants a bug: it re-creates the function fetchq.name in this test's database with fragments of its text replaced,
+// given in pairs of old and new. It fails the test when an old one does not stand there exactly once.
+func Replace(t testing.TB, pool *pgxpool.Pool, name string, pairs ...string) {
 	t.Helper()
 	ctx := context.Background()
 	var text string
@@ -92,10 +92,13 @@ func Replace(t testing.TB, pool *pgxpool.Pool, name, old, with string) {
 	if err != nil {
 		t.Fatalf("read the function %s: %v", name, err)
 	}
-	if n := strings.Count(text, old); n != 1 {
-		t.Fatalf("the fragment %q stands %d times in %s; once is wanted", old, n, name)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if n := strings.Count(text, pairs[i]); n != 1 {
+			t.Fatalf("the fragment %q stands %d times in %s; once is wanted", pairs[i], n, name)
+		}
+		text = strings.Replace(text, pairs[i], pairs[i+1], 1)
 	}
-	if _, err := pool.Exec(ctx, strings.Replace(text, old, with, 1)); err != nil {
+	if _, err := pool.Exec(ctx, text); err != nil {
 		t.Fatalf("replace the function %s: %v", name, err)
 	}
 }
