@@ -121,6 +121,8 @@ func refusal(r queue.Result) error {
 		return &errs.Error{Code: errs.NotFound, Field: "subject", Message: "there is no such document in this queue"}
 	case client.OutcomeStale:
 		return &errs.Error{Code: errs.Stale, Field: "lease", Message: "the lease is over: it ran out, or somebody else ended it"}
+	case client.OutcomeExists:
+		return &errs.Error{Code: errs.Exists, Field: "subject", Message: "the subject stands in to_queue; this document ended all the same"}
 	case client.OutcomeActive:
 		return errs.New(errs.Active, "the document is held by a worker; release it first")
 	}

@@ -27,7 +27,7 @@ var ours = map[string]errs.Code{
 // and an *errs.Error stays what it is.
 //
 // The table: FQ001 invalid (its column is the field), FQ003 forbidden, FQ004 not_found, FQ005 stale, FQ006 exists,
-// FQ007 active; class 08 and 57P, 53300 (too many connections), 25006 (a standby) and a broken network are unavailable;
+// FQ007 active; what fails to connect, class 08 and 57P, 53300 (too many connections), 25006 (a standby) and a broken network are unavailable;
 // a queue's schema or table that is gone (3F000, 42P01) is not_found, for it was dropped in this moment; 55P03 (a lock
 // was not had in time) is overloaded; anything else is internal.
 func Error(op string, err error) error {
@@ -39,6 +39,10 @@ func Error(op string, err error) error {
 		return err
 	}
 	wrapped := &opError{op, err}
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) && !errors.Is(err, context.Canceled) {
+		return away(wrapped) // whatever the server said: there is no connection to it
+	}
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		if code, ok := ours[pg.Code]; ok {
@@ -55,11 +59,10 @@ func Error(op string, err error) error {
 		return wrapped
 	}
 	var network net.Error
-	var connect *pgconn.ConnectError
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return wrapped
-	case errors.As(err, &network), errors.As(err, &connect), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
+	case errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
 		errors.Is(err, net.ErrClosed), strings.Contains(err.Error(), "conn closed"):
 		return away(wrapped)
 	case errors.Is(err, pgx.ErrNoRows):
