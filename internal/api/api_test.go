@@ -22,7 +22,7 @@ import (
 
 // world is the API on a database of its own.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	db     *pgxpool.Pool
 	engine *queue.Engine
 	tokens *auth.Tokens
@@ -32,11 +32,17 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	return newWorldFor(t)
+}
+
+// newWorldFor is newWorld for fuzz targets too.
+func newWorldFor(t testing.TB) *world {
+	t.Helper()
 	db := dbtest.New(t)
 	log := slog.New(slog.DiscardHandler)
 	w := &world{t: t, db: db, tokens: auth.NewTokens(db, time.Now)}
 	w.engine = queue.New(db, queue.Options{Log: log, Node: "test", Now: time.Now})
-	if err := w.engine.Start(t.Context()); err != nil {
+	if err := w.engine.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(api.New(api.Options{
