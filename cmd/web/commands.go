@@ -39,9 +39,6 @@ func (serve) Run(ctx context.Context, cfg config.Config, log *slog.Logger) error
 	if err := a.Start(ctx); err != nil {
 		return err
 	}
-	if note := a.Note(); note != "" {
-		log.Info(note)
-	}
 	fmt.Printf("fetchq is ready at http://%s (%s, %.1f s)\n", a.Addr(), a.Postgres(), time.Since(began).Seconds())
 	var failure error
 	select {

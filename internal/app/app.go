@@ -134,9 +134,6 @@ func (a *App) Addr() string { return a.listener.Addr().String() }
 // Postgres says in a few words which Postgres the program uses.
 func (a *App) Postgres() string { return a.source.String() }
 
-// Note is what a person should know about where the private Postgres is; mostly empty.
-func (a *App) Note() string { return a.source.Note() }
-
 // Failed tells when the program cannot go on.
 func (a *App) Failed() <-chan error { return a.failed }
 

@@ -38,15 +38,11 @@ func (s *Source) String() string {
 	if s.private == nil {
 		return "Postgres of DATABASE_URL"
 	}
-	return fmt.Sprintf("private Postgres %s in %s", s.private.Version, s.private.Dir)
-}
-
-// Note is what a person should know about where a private Postgres is; mostly empty.
-func (s *Source) Note() string {
-	if s.private == nil {
-		return ""
+	text := fmt.Sprintf("private Postgres %s in %s", s.private.Version, s.private.Dir)
+	if s.private.Note != "" {
+		text += ": " + s.private.Note
 	}
-	return s.private.Note
+	return text
 }
 
 // Close stops a private Postgres that nobody else uses.

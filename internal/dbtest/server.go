@@ -47,7 +47,7 @@ func start() server {
 
 // launch makes a cluster, runs a server on it, and migrates the template.
 func launch() server {
-	bin, err := binaries(major())
+	bin, err := binaries(Major())
 	if err != nil {
 		return server{err: err}
 	}
@@ -133,8 +133,8 @@ func (s server) database(name string) string {
 	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/%s?sslmode=disable", s.port, name)
 }
 
-// major is the version of Postgres that the tests run on.
-func major() string {
+// Major is the version of Postgres that the tests run on, as FETCHQ_TEST_PG says; 18 where it is empty.
+func Major() string {
 	if v := os.Getenv("FETCHQ_TEST_PG"); v != "" {
 		return v
 	}

@@ -54,7 +54,7 @@ func openDir(path string) (cluster, error) {
 	c := cluster{dir: dir, owner: who}
 	if !who.reaches(filepath.Dir(dir)) {
 		c.dir = moved(dir, "data")
-		c.note = fmt.Sprintf("the user %s cannot reach %s, so the data is in %s", who.name, dir, c.dir)
+		c.note = fmt.Sprintf("the user %s cannot reach %s", who.name, dir)
 	}
 	if err := os.MkdirAll(c.dir, 0o755); err != nil { //nolint:gosec // the owner searches it
 		return cluster{}, errs.New(errs.Unavailable, "the data directory %s cannot be made: %s", c.dir, reason(err))

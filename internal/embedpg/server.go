@@ -115,7 +115,7 @@ func (s *Server) up(ctx context.Context) error {
 		return err
 	}
 	if s.binaries.Dir != found.Dir && s.Note == "" {
-		s.Note = fmt.Sprintf("the user %s cannot reach %s, so Postgres runs from a copy in %s", s.cluster.owner.name, found.Dir, s.binaries.Dir)
+		s.Note = fmt.Sprintf("the user %s cannot reach %s, so that its programs run from %s", s.cluster.owner.name, found.Dir, s.binaries.Dir)
 	}
 	s.Version = s.binaries.Version
 	if s.password, err = s.cluster.password(); err != nil {
