@@ -123,5 +123,5 @@ func retryAfter(h http.Header) time.Duration {
 	if err != nil {
 		return 0
 	}
-	return time.Duration(seconds) * time.Second //nolint:gosec // 16 bits
+	return time.Duration(seconds) * time.Second
 }

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
@@ -63,7 +64,7 @@ func (s *holds) returned(h *hold, r Resolution) {
 	defer s.mu.Unlock()
 	s.working--
 	signal(s.freed)
-	if context.Cause(h.ctx) == ErrLeaseLost {
+	if errors.Is(context.Cause(h.ctx), ErrLeaseLost) {
 		s.forget(h)
 		return
 	}

@@ -129,7 +129,8 @@ func (p psql) Run(ctx context.Context, cfg config.Config, log *slog.Logger) erro
 		return err
 	}
 	defer t.Close(ctx)
-	shell := exec.Command(path, append([]string{t.URL()}, p.Args...)...) //nolint:gosec,noctx // Ctrl-C is psql's own to deal with
+	// Ctrl-C is psql's own to deal with.
+	shell := exec.CommandContext(context.WithoutCancel(ctx), path, append([]string{t.URL()}, p.Args...)...)
 	shell.Stdin, shell.Stdout, shell.Stderr = os.Stdin, os.Stdout, os.Stderr
 	return shell.Run()
 }
@@ -138,8 +139,8 @@ type printed struct{}
 
 // Run prints the version.
 func (printed) Run() error {
-	fmt.Println(program())
-	return nil
+	_, err := fmt.Println(program())
+	return err
 }
 
 type token struct {

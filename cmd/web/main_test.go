@@ -33,9 +33,9 @@ func TestMain(m *testing.M) {
 		if err != nil {
 			panic(err)
 		}
-		defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
+		defer os.RemoveAll(dir)
 		binary = filepath.Join(dir, "fetchq")
-		if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil { //nolint:gosec // our own
+		if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 			panic(fmt.Sprintf("build: %v\n%s", err, out))
 		}
 		return m.Run()
@@ -97,7 +97,7 @@ func freeAddress(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // only its number is wanted
+	defer l.Close()
 	return l.Addr().String()
 }
 
@@ -160,7 +160,7 @@ func (p *place) serve() *running {
 // begin is serve that may fail.
 func (p *place) begin() *running {
 	p.t.Helper()
-	r := &running{place: p, cmd: exec.Command(binary, "serve"), stderr: &bytes.Buffer{}, ended: make(chan struct{})} //nolint:gosec // our own
+	r := &running{place: p, cmd: exec.Command(binary, "serve"), stderr: &bytes.Buffer{}, ended: make(chan struct{})}
 	r.cmd.Env, r.cmd.Dir, r.cmd.Stderr = append(os.Environ(), p.env...), p.dir, r.stderr
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, err := r.cmd.StdoutPipe()
@@ -202,7 +202,7 @@ func (p *place) command(args ...string) (out, said string, code int) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, args...) //nolint:gosec // our own
+	cmd := exec.CommandContext(ctx, binary, args...)
 	var stderr strings.Builder
 	cmd.Env, cmd.Dir, cmd.Stderr = append(os.Environ(), p.env...), p.dir, &stderr
 	text, err := cmd.Output()
@@ -236,7 +236,7 @@ func (p *place) call(method, path, token, body string) (int, string) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end
+	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
 		p.t.Fatal(err)
@@ -251,7 +251,7 @@ func (p *place) sql(url, statement string) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	defer conn.Close(context.Background()) //nolint:errcheck // nothing is pending on it
+	defer conn.Close(context.Background())
 	if _, err := conn.Exec(context.Background(), statement); err != nil {
 		p.t.Fatal(err)
 	}

@@ -82,7 +82,7 @@ func TestALivePostgresOfAKilledProgramIsAdopted(t *testing.T) {
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		resp, err := http.Get("http://" + p.addr + "/readyz")
 		if err == nil {
-			resp.Body.Close() //nolint:errcheck,gosec // only its status is wanted
+			resp.Body.Close()
 			if resp.StatusCode == http.StatusOK && p.postmaster() != postgres {
 				break
 			}
@@ -142,7 +142,7 @@ func TestDoctorSaysWhenCountersDiffer(t *testing.T) {
 func TestAnInterruptedFirstStartIsMadeAnew(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	if err := os.MkdirAll(p.data("postgres.new", "base"), 0o755); err != nil { //nolint:gosec // as initdb left it
+	if err := os.MkdirAll(p.data("postgres.new", "base"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(p.data("postgres.new", "PG_VERSION"), []byte("12\n"), 0o600); err != nil {
@@ -228,7 +228,7 @@ func TestRefusals(t *testing.T) {
 
 func write(t *testing.T, path, text string) {
 	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // the user of Postgres searches it
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -259,7 +259,7 @@ func TestAFolderThatPostgresCannotReachIsMoved(t *testing.T) {
 	}
 	r := p.serve()
 	said := regexp.MustCompile(`private Postgres [0-9.]+ in (/var/lib/fetchq/data-[0-9a-f]+): the user \w+ cannot reach (\S+),`).FindStringSubmatch(r.line)
-	if said == nil || said[2] != p.data() {
+	if len(said) != 3 || said[2] != p.data() {
 		t.Fatalf("the first line is %q", r.line)
 	}
 	r.signal(syscall.SIGINT)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -142,7 +143,7 @@ func findLinks(from, body string) ([]string, error) {
 	for z := html.NewTokenizer(strings.NewReader(body)); ; {
 		switch z.Next() {
 		case html.ErrorToken:
-			if err := z.Err(); err != io.EOF {
+			if err := z.Err(); !errors.Is(err, io.EOF) {
 				return nil, fmt.Errorf("read the page: %w", err)
 			}
 			return links, nil

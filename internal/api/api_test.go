@@ -103,7 +103,7 @@ func (w *world) call(method, path string, body string, headers ...string) answer
 	if err != nil {
 		w.t.Fatalf("%s %s: %v", method, path, err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end
+	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
 		w.t.Fatalf("%s %s: %v", method, path, err)

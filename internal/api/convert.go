@@ -163,7 +163,7 @@ func badJSON(field string, b json.RawMessage) string {
 		return ""
 	}
 	if err := wire.CheckJSON(b); err != nil {
-		return field + " " + message(err)
+		return field + ": " + message(err)
 	}
 	return ""
 }

@@ -71,7 +71,7 @@ func (s *Server) recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 		defer func() {
 			if r := recover(); r != nil {
 				if r == http.ErrAbortHandler { //nolint:errorlint // it is compared as net/http does
-					panic(r)
+					panic(r) //nolint:forbidigo // net/http wants it back
 				}
 				err = fmt.Errorf("panic: %v", r)
 			}

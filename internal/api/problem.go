@@ -21,7 +21,9 @@ type problem struct {
 	cause error // for the log
 }
 
-func (p *problem) Error() string  { return p.Detail }
+func (p *problem) Error() string { return p.Detail }
+
+// GetStatus is what huma asks an error for.
 func (p *problem) GetStatus() int { return p.Status }
 
 // ContentType makes huma name the answer rightly.

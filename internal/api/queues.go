@@ -41,6 +41,7 @@ type truncateBody struct {
 	Logs    bool   `json:"logs,omitempty" doc:"Remove the log lines too."`
 }
 
+// InQueueBody is the input of a call about one queue with a body.
 type InQueueBody struct {
 	InQueue
 	WithBody

@@ -24,7 +24,7 @@ type route struct {
 	line         chan struct{} // nil: the calls
 }
 
-// InQueue is the input of a call about one queue.
+// InQueue is the input of a call about one queue. (huma reads only exported parts of an input.)
 type InQueue struct {
 	Queue string `path:"queue" doc:"1 to 40 of a-z, 0-9 and _; begins with a letter."`
 }

@@ -102,7 +102,7 @@ func TestAStreamTakesConstantMemory(t *testing.T) {
 		for i := range lines {
 			fmt.Fprintf(feed, "{\"subject\":\"s%d\",\"payload\":\"%s\"}\n", i, payload)
 		}
-		feed.Close() //nolint:errcheck // never fails
+		feed.Close()
 	}()
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, w.url+documents, r)
 	if err != nil {

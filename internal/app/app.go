@@ -146,12 +146,12 @@ func (a *App) Stop(ctx context.Context) {
 		if err := a.server.Shutdown(drain); err != nil {
 			a.log.Warn("requests that take too long are cut off", "error", err)
 			a.hangUp()
-			a.server.Close() //nolint:errcheck,gosec // nothing is served any more
+			a.server.Close()
 		}
 		cancel()
 		a.hangUp()
 	} else if a.listener != nil {
-		a.listener.Close() //nolint:errcheck,gosec // nothing was served on it
+		a.listener.Close()
 	}
 	if a.loop != nil {
 		a.loop.Stop()

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"hash/crc32"
 	"regexp"
@@ -70,8 +71,8 @@ func mint() string {
 }
 
 func checksum(text string) string {
-	sum := crc32.ChecksumIEEE([]byte(text))
-	return base64.RawURLEncoding.EncodeToString([]byte{byte(sum >> 24), byte(sum >> 16), byte(sum >> 8), byte(sum)})
+	sum := binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE([]byte(text)))
+	return base64.RawURLEncoding.EncodeToString(sum)
 }
 
 // tokenLength is what mint makes: 3 + 43 + 6.

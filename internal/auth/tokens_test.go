@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -167,7 +168,8 @@ func TestCreateNamesWhatItRefuses(t *testing.T) {
 		{"n", []string{Work}, []string{"a*b"}, nil, "queues"}, {"n", []string{Work}, nil, &past, "expires_at"},
 	} {
 		_, _, err := s.Create(t.Context(), tt.name, tt.rights, tt.queues, tt.expires)
-		e, ok := err.(*errs.Error)
+		e := &errs.Error{}
+		ok := errors.As(err, &e)
 		if !ok || e.Code != errs.Invalid || e.Field != tt.field {
 			t.Errorf("%+v: %v", tt, err)
 		}

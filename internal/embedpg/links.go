@@ -13,14 +13,17 @@ import (
 // the package's folder of that name; a folder without the list of links is none, and nothing is done. Two programs may do
 // this at once.
 func link(native string) error {
-	text, err := os.ReadFile(filepath.Join(native, "pg-symlinks.json")) //nolint:gosec // beside the programs that we run
+	text, err := os.ReadFile(filepath.Join(native, "pg-symlinks.json"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	var links []struct{ Source, Target string } // paths from the package's folder
+	var links []struct { // paths from the package's folder
+		Source string `json:"source"`
+		Target string `json:"target"`
+	}
 	if err := json.Unmarshal(text, &links); err != nil {
 		return fmt.Errorf("read the links of %s: %w", native, err)
 	}

@@ -28,18 +28,18 @@ var errHeld = errors.New("the lock is held")
 
 // take takes a lock, or returns errHeld.
 func take(dir, name string, how int) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, name), os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // our own names
+	f, err := os.OpenFile(filepath.Join(dir, name), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	for {
-		err = syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB) //nolint:gosec // a descriptor is small
+		err = syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB)
 		if !errors.Is(err, syscall.EINTR) {
 			break
 		}
 	}
 	if err != nil {
-		f.Close() //nolint:errcheck,gosec // nothing was written
+		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, errHeld
 		}
@@ -67,7 +67,7 @@ func takeSoon(ctx context.Context, dir, name string, how int) (*os.File, error) 
 func takeServe(dir string) (*os.File, error) {
 	f, err := take(dir, serveLock, syscall.LOCK_EX)
 	if errors.Is(err, errHeld) {
-		text, _ := os.ReadFile(filepath.Join(dir, serveLock)) //nolint:gosec // our own name
+		text, _ := os.ReadFile(filepath.Join(dir, serveLock))
 		return nil, errs.New(errs.Unavailable, "another fetchq (process %s) serves from the data directory %s; stop it, or set FETCHQ_DATA_DIR to another folder",
 			strings.TrimSpace(string(text)), dir)
 	}

@@ -1,6 +1,7 @@
 package embedpg
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"os"
@@ -115,9 +116,9 @@ func (o owner) reachable(b Binaries) (Binaries, error) {
 	if err != nil {
 		return b, err
 	}
-	defer os.RemoveAll(temp) //nolint:errcheck // gone already where all went well
+	defer os.RemoveAll(temp)
 	// cp keeps links and modes; the folder that holds bin, lib and share is the whole installation.
-	if out, err := exec.Command("cp", "-a", filepath.Dir(b.Dir)+"/.", temp).CombinedOutput(); err != nil { //nolint:gosec // our own folders
+	if out, err := exec.CommandContext(context.Background(), "cp", "-a", filepath.Dir(b.Dir)+"/.", temp).CombinedOutput(); err != nil {
 		return b, errs.New(errs.Unavailable, "the programs of Postgres cannot be copied to %s: %s", to, out)
 	}
 	if err := os.Chmod(temp, 0o755); err != nil { //nolint:gosec // the owner searches it

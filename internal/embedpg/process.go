@@ -2,6 +2,7 @@ package embedpg
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -22,7 +23,7 @@ type process struct {
 
 // spawn starts the postmaster as our child.
 func (s *Server) spawn(port int) (process, error) {
-	cmd := exec.Command(filepath.Join(s.binaries.Dir, "postgres"), "-D", s.cluster.path(), "-p", strconv.Itoa(port)) //nolint:gosec // found by Find
+	cmd := exec.CommandContext(context.Background(), filepath.Join(s.binaries.Dir, "postgres"), "-D", s.cluster.path(), "-p", strconv.Itoa(port))
 	cmd.Dir = s.cluster.path()
 	cmd.Env = environment()
 	cmd.SysProcAttr = s.cluster.owner.process()
@@ -119,7 +120,7 @@ func (c cluster) pidFile() string { return filepath.Join(c.path(), "postmaster.p
 func isPostgres(pid int) bool {
 	name, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
 	if err != nil {
-		out, err := exec.Command("ps", "-o", "comm=", "-p", strconv.Itoa(pid)).Output() //nolint:gosec // a number
+		out, err := exec.CommandContext(context.Background(), "ps", "-o", "comm=", "-p", strconv.Itoa(pid)).Output()
 		if err != nil {
 			return true
 		}

@@ -86,7 +86,7 @@ func Start(ctx context.Context, opt Options) (_ *Server, err error) {
 	if err != nil {
 		return nil, errs.New(errs.Unavailable, "another fetchq is starting or stopping the Postgres in %s and does not come to an end", c.dir)
 	}
-	defer lock.Close() //nolint:errcheck // the lock goes with it
+	defer lock.Close()
 	if err := s.up(ctx); err != nil {
 		return nil, err
 	}
@@ -217,7 +217,7 @@ func (s *Server) answer(ctx context.Context, p process) error {
 // choosePort returns the port of the last start if it is free, else any that is.
 func (s *Server) choosePort() (int, error) {
 	last := 0
-	if text, err := os.ReadFile(filepath.Join(s.Dir, portFile)); err == nil { //nolint:gosec // our own name
+	if text, err := os.ReadFile(filepath.Join(s.Dir, portFile)); err == nil {
 		last, _ = strconv.Atoi(strings.TrimSpace(string(text)))
 	}
 	for _, port := range []int{last, 0} {
@@ -225,8 +225,8 @@ func (s *Server) choosePort() (int, error) {
 		if err != nil {
 			continue
 		}
-		defer l.Close() //nolint:errcheck // only its number is wanted
-		return l.Addr().(*net.TCPAddr).Port, nil
+		port := l.Addr().(*net.TCPAddr).Port
+		return port, l.Close()
 	}
 	return 0, errs.New(errs.Unavailable, "there is no free port on 127.0.0.1 for Postgres")
 }
@@ -280,7 +280,7 @@ func (s *Server) again() error {
 	if err != nil {
 		return err
 	}
-	defer lock.Close() //nolint:errcheck // the lock goes with it
+	defer lock.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	port := s.port
@@ -304,7 +304,7 @@ func (s *Server) Stop(ctx context.Context) {
 		s.watched.Wait()
 		defer s.release()
 		if lock, err := takeSoon(ctx, s.Dir, startLock, syscall.LOCK_EX); err == nil {
-			defer lock.Close() //nolint:errcheck // the lock goes with it
+			defer lock.Close()
 		}
 		if !s.serve && !s.lastUser() {
 			return
@@ -328,12 +328,12 @@ func (s *Server) Stop(ctx context.Context) {
 // lastUser says whether no other program uses the server, and keeps others from it until release.
 func (s *Server) lastUser() bool {
 	users := s.locks[len(s.locks)-1]
-	return syscall.Flock(int(users.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil //nolint:gosec // a descriptor is small
+	return syscall.Flock(int(users.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
 }
 
 func (s *Server) release() {
 	for _, f := range s.locks {
-		f.Close() //nolint:errcheck,gosec // the lock goes with it
+		f.Close()
 	}
 	s.locks = nil
 }

@@ -37,18 +37,25 @@ type Loop struct {
 
 // kind is how one sort of job runs.
 type kind struct {
-	run   func(*queue.Engine, context.Context, string) (queue.Upkeep, error)
+	run   func(context.Context, *queue.Engine, string) (queue.Upkeep, error)
 	every string // until the next run after one that found something; doubles while it finds nothing
 	idle  string // where that ends
 }
 
+// call turns a method of the engine into what a kind runs.
+func call(method func(*queue.Engine, context.Context, string) (queue.Upkeep, error)) func(context.Context, *queue.Engine, string) (queue.Upkeep, error) {
+	return func(ctx context.Context, e *queue.Engine, name string) (queue.Upkeep, error) {
+		return method(e, ctx, name)
+	}
+}
+
 // kinds are the jobs of every queue, as fetchq.job_kinds lists them.
 var kinds = map[string]kind{
-	"mark_due": {(*queue.Engine).MarkDue, "250 milliseconds", "30 seconds"},
-	"orphans":  {(*queue.Engine).Orphans, "500 milliseconds", "30 seconds"},
-	"fold":     {(*queue.Engine).Fold, "1 second", "30 seconds"},
-	"expire":   {(*queue.Engine).Expire, "5 seconds", "5 minutes"},
-	"vacuum":   {(*queue.Engine).Vacuum, "1 minute", "5 minutes"},
+	"mark_due": {call((*queue.Engine).MarkDue), "250 milliseconds", "30 seconds"},
+	"orphans":  {call((*queue.Engine).Orphans), "500 milliseconds", "30 seconds"},
+	"fold":     {call((*queue.Engine).Fold), "1 second", "30 seconds"},
+	"expire":   {call((*queue.Engine).Expire), "5 seconds", "5 minutes"},
+	"vacuum":   {call((*queue.Engine).Vacuum), "1 minute", "5 minutes"},
 }
 
 const (
@@ -142,7 +149,7 @@ func (l *Loop) run(ctx context.Context, j job) {
 		k = kind{run: unknown, every: "5 minutes", idle: "5 minutes"}
 	}
 	began := l.now()
-	did, err := k.run(l.engine, ctx, j.Queue)
+	did, err := k.run(ctx, l.engine, j.Queue)
 	took := l.now().Sub(began)
 	var failure *string
 	switch {
@@ -167,7 +174,7 @@ func (l *Loop) run(ctx context.Context, j job) {
 }
 
 // unknown is the job of a newer version that shares this database.
-func unknown(*queue.Engine, context.Context, string) (queue.Upkeep, error) {
+func unknown(context.Context, *queue.Engine, string) (queue.Upkeep, error) {
 	return queue.Upkeep{}, nil
 }
 

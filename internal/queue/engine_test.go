@@ -3,6 +3,7 @@ package queue_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"slices"
 	"testing"
@@ -232,7 +233,8 @@ func TestSettingsTravelInTheWordsOfTheAPI(t *testing.T) {
 	} {
 		var refused *errs.Error
 		_, err := e.Patch(ctx, "a", json.RawMessage(patch))
-		if e, ok := err.(*errs.Error); ok {
+		e := &errs.Error{}
+		if errors.As(err, &e) {
 			refused = e
 		}
 		if refused == nil || refused.Code != errs.Invalid || refused.Field != field {

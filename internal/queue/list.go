@@ -109,7 +109,8 @@ func (e *Engine) docsBySubject(ctx context.Context, queue string, f DocFilter) (
 	if err != nil {
 		return nil, "", err
 	}
-	return cut(docs, f.Limit, edge, func(d Document) []string { return []string{d.Subject} })
+	docs, next := cut(docs, f.Limit, edge, func(d Document) []string { return []string{d.Subject} })
+	return docs, next, nil
 }
 
 // restrict adds the conditions that no index serves.
@@ -146,13 +147,14 @@ func (e *Engine) docsByDate(ctx context.Context, queue string, f DocFilter, date
 	if err != nil {
 		return nil, "", err
 	}
-	return cut(docs, f.Limit, edge, func(d Document) []string {
+	docs, next := cut(docs, f.Limit, edge, func(d Document) []string {
 		at := d.Next
 		if desc {
 			at = value(d.LastIteration)
 		}
 		return []string{cursorTime(at), strconv.FormatInt(d.Seq, 10)}
 	})
+	return docs, next, nil
 }
 
 // docsByNext lists planned or pending documents by date. Their indexes lead with the version (and the priority), so each of
@@ -170,21 +172,22 @@ func (e *Engine) docsByNext(ctx context.Context, queue string, f DocFilter) (_ [
 	if err != nil {
 		return nil, "", err
 	}
-	return cut(docs, f.Limit, nil, func(d Document) []string {
+	docs, next := cut(docs, f.Limit, nil, func(d Document) []string {
 		return []string{cursorTime(d.Next), strconv.FormatInt(d.Seq, 10)}
 	})
+	return docs, next, nil
 }
 
 // cut takes the row over the limit off a page, and makes the cursor of the next one.
-func cut[T any](rows []T, limit int, edge []string, key func(T) []string) ([]T, string, error) {
+func cut[T any](rows []T, limit int, edge []string, key func(T) []string) ([]T, string) {
 	switch {
 	case len(rows) > limit:
 		rows = rows[:limit]
-		return rows, wire.EncodeCursor(key(rows[limit-1])...), nil
+		return rows, wire.EncodeCursor(key(rows[limit-1])...)
 	case edge != nil:
-		return rows, wire.EncodeCursor(edge...), nil
+		return rows, wire.EncodeCursor(edge...)
 	}
-	return rows, "", nil
+	return rows, ""
 }
 
 // prefixEnd returns the first text behind all that begin with p, which letter by letter is byte by byte in UTF-8; open where

@@ -68,7 +68,8 @@ func (e *Engine) Logs(ctx context.Context, queue string, f LogFilter) (_ []Log, 
 	if err != nil {
 		return nil, "", err
 	}
-	return cut(logs, f.Limit, edge, func(l Log) []string { return []string{cursorTime(l.CreatedAt), strconv.FormatInt(l.ID, 10)} })
+	logs, next = cut(logs, f.Limit, edge, func(l Log) []string { return []string{cursorTime(l.CreatedAt), strconv.FormatInt(l.ID, 10)} })
+	return logs, next, nil
 }
 
 func scanLog(row pgx.CollectableRow) (l Log, err error) {

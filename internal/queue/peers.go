@@ -31,12 +31,12 @@ type message struct {
 }
 
 const (
-	tellEvery    = 50 * time.Millisecond // NOTIFY takes one lock a database at commit: many messages go in one
-	waitEvery    = 20 * time.Second      // a node that goes on waiting says so again
-	waitLasts    = 60 * time.Second      // what it said is forgotten then
-	mostMessages = 200                   // in one round; more are not told, and found by polling
-	reconnectMin = time.Second
-	reconnectMax = 30 * time.Second
+	tellEvery      = 50 * time.Millisecond // NOTIFY takes one lock a database at commit: many messages go in one
+	waitEvery      = 20 * time.Second      // a node that goes on waiting says so again
+	waitLasts      = 60 * time.Second      // what it said is forgotten then
+	mostMessages   = 200                   // in one round; more are not told, and found by polling
+	firstReconnect = time.Second
+	lastReconnect  = 30 * time.Second
 )
 
 // peers tells other nodes what became pending, but only of queues for which one of them has said that it waits, and
@@ -199,14 +199,14 @@ func (p *peers) send(ctx context.Context) error {
 
 // listen hears other nodes on a connection of its own, and connects again when that is lost, until ctx ends.
 func (p *peers) listen(ctx context.Context) {
-	for wait := reconnectMin; ; {
+	for wait := firstReconnect; ; {
 		began := p.e.now()
 		err := p.listenOnce(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		if p.e.now().Sub(began) > reconnectMax {
-			wait = reconnectMin
+		if p.e.now().Sub(began) > lastReconnect {
+			wait = firstReconnect
 		}
 		p.e.log.Warn("other nodes are not heard; picks that wait are woken by polling", "error", err, "retry_in", wait)
 		select {
@@ -214,7 +214,7 @@ func (p *peers) listen(ctx context.Context) {
 			return
 		case <-time.After(wait):
 		}
-		wait = min(2*wait, reconnectMax)
+		wait = min(2*wait, lastReconnect)
 	}
 }
 
@@ -223,7 +223,7 @@ func (p *peers) listenOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing is pending on it
+	defer conn.Close(context.WithoutCancel(ctx))
 	if _, err := conn.Exec(ctx, `listen `+channel); err != nil {
 		return err
 	}

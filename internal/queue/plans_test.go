@@ -159,8 +159,8 @@ func TestThePlansOfHotStatements(t *testing.T) {
 			w.exec(`select fetchq.queue_set('a', '{"completed_retention": "1 hour"}')`)
 			w.uses("expire", []string{"docs_finished", "docs_pkey"}, `select fetchq.mnt_expire('a', 1000, clock_timestamp() + interval '1 day')`)
 			w.uses("oldest due", []string{"docs_due"}, `select fetchq.queue_oldest_due('a')`)
-			w.uses("list planned", []string{"docs_planned"}, `select fetchq.docs_by_next('a', 0, null, null, '2020-01-01', 0, 50)`)
-			w.uses("list pending", []string{"docs_due"}, `select fetchq.docs_by_next('a', 1, null, null, '2020-01-01', 0, 50)`)
+			w.uses("list planned", []string{"docs_planned"}, `select fetchq.docs_by_next('a', 0, p_version => null, p_priority => null, p_date => '2020-01-01', p_seq => 0, p_limit => 50)`)
+			w.uses("list pending", []string{"docs_due"}, `select fetchq.docs_by_next('a', 1, p_version => null, p_priority => null, p_date => '2020-01-01', p_seq => 0, p_limit => 50)`)
 			w.uses("trace", pkey, `select fetchq.trace('s 5')`)
 		})
 	}

@@ -26,7 +26,7 @@ type body struct {
 	Only    []string                   `json:"only"`
 	Any     map[string]json.RawMessage `json:"any"`
 	Inner   item                       `json:"inner"`
-	private string
+	private string                     //nolint:unused // no member: it is not exported
 }
 
 type item struct {

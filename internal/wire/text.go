@@ -67,7 +67,7 @@ func DecodeCursor(s string, n int) ([]string, error) {
 	parts := make([]string, 0, min(n, maxCursor))
 	for range n {
 		size, used := binary.Uvarint(b)
-		if used <= 0 || size > uint64(len(b)-used) {
+		if used <= 0 || size > uint64(len(b)-used) { //nolint:gosec // used is at most len(b)
 			return nil, bad
 		}
 		end := used + int(size) //nolint:gosec // at most len(b)

@@ -50,7 +50,7 @@ func TestCrashes(t *testing.T) {
 		t.Skip("kills processes for half a minute and more")
 	}
 	if *seed == 0 {
-		*seed = uint64(time.Now().UnixNano()) //nolint:gosec // any number will do
+		*seed = uint64(time.Now().UnixNano())
 	}
 	t.Logf("run again with: go test ./test/faults -run TestCrashes -faults.kills=%d -faults.seed=%d", *kills, *seed)
 	random := rand.New(rand.NewPCG(*seed, 0)) //nolint:gosec // to be repeated

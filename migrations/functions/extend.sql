@@ -1,0 +1,64 @@
+-- Extend: a worker holds a document for longer.
+
+-- doc_extend_many moves the end of live leases to now + p_lock (null: the queue's lock), and answers one row for each in
+-- their order: ok, stale, not_found. p_progress is written to the log of each document as a note.
+create function fetchq.doc_extend_many(
+    p_queue    text,
+    p_subjects text[],
+    p_leases   bigint[],
+    p_lock     interval    default null,
+    p_progress text        default null,
+    p_now      timestamptz default clock_timestamp()
+) returns table (ord integer, subject text, outcome text, detail text, lease_expires_at timestamptz)
+language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+#variable_conflict use_column
+declare
+    q fetchq.queues := fetchq.queue_find(p_queue);
+    n constant integer := coalesce(cardinality(p_subjects), 0);
+    v_lock constant interval := coalesce(p_lock, q.lock);
+begin
+    if n = 0 then
+        return;
+    elsif n > 10000 then
+        perform fetchq.refuse('leases', format('the call has %s leases; 10000 are allowed', n));
+    elsif cardinality(p_leases) is distinct from n then
+        perform fetchq.refuse('leases', 'the arrays differ in length');
+    elsif v_lock not between interval '1 second' and interval '24 hours' then
+        perform fetchq.refuse('lock', format('lock is %s; 1 second to 24 hours are allowed', v_lock));
+    end if;
+    return query execute format($t$
+        with item as materialized (
+            select ord::integer, subject, lease from unnest($1, $2) with ordinality u (subject, lease, ord)
+        ), held as materialized (
+            select s.subject, d.*
+            from (select distinct subject from item order by subject) s
+                cross join lateral (
+                    select lease as d_lease, status, next_iteration, attempts, worker, version from %1$I.docs
+                    where subject = s.subject for update
+                ) d
+        ), judged as materialized (
+            select i.*, h.attempts, h.worker, h.version, row_number() over (partition by i.subject order by i.ord) as nth, case
+                when h.subject is null then 'not_found'
+                when h.d_lease = i.lease and h.status = 2 and h.next_iteration > $4 then 'ok'
+                else 'stale' end as outcome
+            from item i left join held h on h.subject = i.subject
+        ), changed as (
+            update %1$I.docs d set next_iteration = $4 + $3
+            from (select distinct subject from judged where outcome = 'ok') j where d.subject = j.subject
+        ), logged as (
+            insert into %1$I.logs (created_at, kind, attempt, subject, message, worker)
+            select distinct on (subject) $4, 0, attempts, subject, fetchq.cut_text($5, 10240), worker
+            from judged where outcome = 'ok' and $5 is not null
+            returning subject
+        ), counted as (
+            insert into %1$I.deltas (version, ev_logs)
+            select version, count(*) from (
+                select distinct subject, version from judged where outcome = 'ok' and $5 is not null) t group by version
+        )
+        select ord, subject, outcome, null::text, case when outcome = 'ok' then $4 + $3 end from judged order by ord $t$, 'q_' || p_queue)
+    using p_subjects, p_leases, v_lock, p_now, p_progress;
+    perform fetchq.touch(p_queue, 'orphans', p_now + v_lock);
+    if p_progress is not null then
+        perform fetchq.touch(p_queue, 'fold', p_now + interval '1 second');
+    end if;
+end $$;
