@@ -116,22 +116,28 @@ func (c *calendar) paid(p queue.PickParams, taken []*document) {
 // live tells whether a worker holds the document: its lease is live until its end and stale from then on.
 func (d *document) live(now time.Time) bool { return d.Status == queue.Active && now.Before(d.Next) }
 
-// extend: the row of that name.
-func (c *calendar) extend(now time.Time, l queue.Lease, lock time.Duration, progress string) queue.ExtendResult {
+// extend: the row of that name. progress is a note in the log of each document whose lease was extended.
+func (c *calendar) extend(now time.Time, leases []queue.Lease, lock time.Duration, progress string) []queue.ExtendResult {
 	if lock == 0 {
 		lock = c.Lock
 	}
-	d := c.docs[l.Subject]
-	switch {
-	case d == nil:
-		return queue.ExtendResult{Subject: l.Subject, Outcome: "not_found"}
-	case d.Lease != l.Lease || !d.live(now):
-		return queue.ExtendResult{Subject: l.Subject, Outcome: "stale"}
+	results := make([]queue.ExtendResult, len(leases))
+	told := map[string]bool{}
+	for i, l := range leases {
+		d := c.docs[l.Subject]
+		results[i] = queue.ExtendResult{Subject: l.Subject, Outcome: "stale"}
+		switch {
+		case d == nil:
+			results[i].Outcome = "not_found"
+		case d.Lease == l.Lease && d.live(now):
+			end := now.Add(lock)
+			d.Next = end
+			results[i].Outcome, results[i].ExpiresAt = "ok", &end
+			if progress != "" && !told[l.Subject] {
+				c.line(now, "note", d, d.Worker, progress)
+				told[l.Subject] = true
+			}
+		}
 	}
-	d.Next = now.Add(lock)
-	if progress != "" {
-		c.line(now, "note", d, d.Worker, progress)
-	}
-	end := d.Next
-	return queue.ExtendResult{Subject: l.Subject, Outcome: "ok", ExpiresAt: &end}
+	return results
 }

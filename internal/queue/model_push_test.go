@@ -17,15 +17,13 @@ func (c *calendar) push(now time.Time, docs []queue.Push, policy queue.OnConflic
 }
 
 func (c *calendar) pushOne(now time.Time, p queue.Push, policy queue.OnConflict, seen map[string]bool) queue.Result {
-	d := c.docs[p.Subject]
+	d, again := c.docs[p.Subject], seen[p.Subject]
+	seen[p.Subject] = true
 	switch {
 	case !valid(p.Subject, p.Version, p.Priority):
 		return result(p.Subject, "invalid", nil)
-	case seen[p.Subject]:
-		return result(p.Subject, "duplicate", d)
-	}
-	seen[p.Subject] = true
-	switch {
+	case again:
+		return result(p.Subject, "duplicate", nil)
 	case d == nil:
 		d = c.enter(now, p)
 		return result(p.Subject, "created", d)

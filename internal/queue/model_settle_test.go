@@ -1,13 +1,40 @@
 package queue_test
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/fetchq/server/internal/queue"
 )
 
-// settle: the rows "complete" to "edit" except "lease runs out", for a worker with a lease or an admin without one.
-func (m model) settle(now time.Time, name string, r queue.Resolution, leased bool) queue.Result {
+// settle: the rows "complete" to "edit" except "lease runs out", for a worker with leases or an admin without. One item
+// of a call ends a lease, or acts on a document; others for that document see the state before it, but those with the
+// same lease are a repeated call.
+func (m model) settle(now time.Time, name string, items []queue.Resolution, leased bool) []queue.Result {
+	results := make([]queue.Result, len(items))
+	ended := map[string]document{} // as they were before the call
+	for i, r := range items {
+		before, again := ended[r.Subject]
+		switch {
+		case again && leased && r.Lease != before.Lease && m.takes(r, leased):
+			results[i] = result(r.Subject, "stale", nil)
+			continue
+		case again && !leased && m.takes(r, leased):
+			results[i] = result(r.Subject, cmp.Or(refused(&before, r), "invalid"), nil)
+			continue
+		}
+		if d := m[name].docs[r.Subject]; d != nil {
+			before = *d
+		}
+		results[i] = m.settleOne(now, name, r, leased)
+		if !again && (results[i].Outcome == "ok" || results[i].Outcome == "exists") {
+			ended[r.Subject] = before
+		}
+	}
+	return results
+}
+
+func (m model) settleOne(now time.Time, name string, r queue.Resolution, leased bool) queue.Result {
 	c := m[name]
 	d := c.docs[r.Subject]
 	switch {
@@ -134,8 +161,8 @@ func (m model) act(now time.Time, c *calendar, d *document, r queue.Resolution) 
 		d.Attempts--
 		d.dueAt(now, now)
 	case "edit":
-		if !r.Next.IsZero() {
-			d.dueAt(now, dateOf(r.Next, now, now))
+		if d.Status == queue.Planned || d.Status == queue.Pending {
+			d.dueAt(now, dateOf(r.Next, now, d.Next))
 		}
 	}
 	return "ok"

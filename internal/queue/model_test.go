@@ -22,6 +22,7 @@ type document struct {
 	Lease          int64
 	Ended          string        // the action with which its holder ended the lease Lease; "" if nobody did
 	Fuzz           time.Duration // Next may be this much later: the jitter of a backoff
+	Marked         bool          // planned or pending: a pick from a partitioned queue may have marked it
 }
 
 // rules are those settings of a queue that the model follows.
@@ -56,16 +57,24 @@ type calendar struct {
 	events map[event]int64
 	logs   []queue.Log
 	keys   map[string][]queue.Lease // picks under an idempotency key
+	made   map[string]made          // appends under an idempotency key
 	next   int64                    // Seq of the next document
 	tokens float64                  // of the rate, at the time filled
 	filled time.Time
+}
+
+// made are the subjects that an append gave its documents.
+type made struct {
+	subjects []string
+	at       time.Time
 }
 
 // model is a set of queues.
 type model map[string]*calendar
 
 func newCalendar(r rules) *calendar {
-	return &calendar{rules: r, docs: map[string]*document{}, events: map[event]int64{}, keys: map[string][]queue.Lease{}}
+	return &calendar{rules: r, docs: map[string]*document{}, events: map[event]int64{}, keys: map[string][]queue.Lease{},
+		made: map[string]made{}}
 }
 
 func (c *calendar) count(version int, name string) { c.events[event{version, name}]++ }
@@ -84,7 +93,7 @@ func (c *calendar) line(now time.Time, kind string, d *document, worker *string,
 func (c *calendar) gauges() map[event]int64 {
 	counts := map[event]int64{}
 	for _, d := range c.docs {
-		counts[event{d.Version, d.Status.String()}]++
+		counts[event{d.Version, "docs_" + d.Status.String()}]++
 	}
 	return counts
 }

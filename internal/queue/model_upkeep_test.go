@@ -51,6 +51,7 @@ func (c *calendar) expire(now time.Time, locked func(string) bool) {
 func (c *calendar) truncate(logs bool) {
 	clear(c.docs)
 	clear(c.keys)
+	clear(c.made)
 	if logs {
 		c.logs = nil
 	}

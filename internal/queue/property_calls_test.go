@@ -122,7 +122,10 @@ func (s sqlCalls) upkeep(ctx context.Context, q, job string) error {
 		return s.exec(ctx, fmt.Sprintf(`select fetchq.mnt_%s($1, p_now => $2)`, job), q, s.now)
 	case "recount":
 		return s.exec(ctx, `select fetchq.queue_recount($1)`, q)
-	case "attach": // what is left of a queue that was put back with Postgres's own tools
+	case "attach": // to what a queue is that was put back with Postgres's own tools
+		if err := s.upkeep(ctx, q, "fold"); err != nil {
+			return err
+		}
 		for _, table := range []string{"queues where name", "counters where queue", "queue_states where queue", "jobs where queue"} {
 			if err := s.exec(ctx, fmt.Sprintf(`delete from fetchq.%s = $1`, table), q); err != nil {
 				return err
@@ -179,17 +182,11 @@ func (f *fields) set(i int, payload []byte, version, priority *int, date wire.Da
 }
 
 func scanResultRow(row pgx.CollectableRow) (r queue.Result, err error) {
-	var subject *string
-	var status *queue.Status
-	var version, priority *int
+	var subject pgtype.Text
+	var version, priority pgtype.Int4
 	var next pgtype.Timestamptz
-	err = row.Scan(&subject, &r.Outcome, &status, &version, &priority, &next)
-	if subject != nil {
-		r.Subject = *subject
-	}
-	if status != nil {
-		r.Status, r.Version, r.Priority, r.Next = status, *version, *priority, next.Time
-	}
+	err = row.Scan(&subject, &r.Outcome, &r.Status, &version, &priority, &next)
+	r.Subject, r.Version, r.Priority, r.Next = subject.String, int(version.Int32), int(priority.Int32), next.Time
 	return r, err
 }
 

@@ -1,0 +1,26 @@
+package queue
+
+import "maps"
+
+// LoseMarks makes a call and then puts the marks back to where they were: what the call made pending may lie before them.
+// It is the planted bug "mark lost".
+func (e *Engine) LoseMarks(call func()) {
+	before := e.marks.copied()
+	call()
+	e.marks.mu.Lock()
+	defer e.marks.mu.Unlock()
+	e.marks.spots = before
+}
+
+// copied returns a copy of the marks, for a moment when no pick is under way.
+func (m *marks) copied() map[spot]*spotMarks {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	spots := map[spot]*spotMarks{}
+	for s, k := range m.spots {
+		c := *k
+		c.legs = maps.Clone(k.legs)
+		spots[s] = &c
+	}
+	return spots
+}

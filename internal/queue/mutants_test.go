@@ -1,0 +1,113 @@
+package queue_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/fetchq/server/internal/dbtest"
+	"github.com/fetchq/server/internal/queue"
+)
+
+// maxScripts is how many scripts may pass before a planted bug is found.
+const maxScripts = 60
+
+// TestPropertiesFindPlantedBugs plants bugs that an engine like this one had or could have, and sees that the scripts of
+// the property tests find each: the model and the engine must differ, a call that fails does not count.
+func TestPropertiesFindPlantedBugs(t *testing.T) {
+	t.Parallel()
+	for _, bug := range []struct {
+		name  string
+		plant func(t *testing.T, db *pgxpool.Pool)
+	}{
+		{"stale check off", func(t *testing.T, db *pgxpool.Pool) {
+			dbtest.Replace(t, db, "settle", `when not $3 and k.lease <> h.d_lease then 'stale'`, ``)
+		}},
+		{"lease base restarted after drop", func(t *testing.T, db *pgxpool.Pool) {
+			// The base of a queue's documents is the moment when the queue was made.
+			const base = `(select (extract(epoch from created_at) * 1000000)::bigint from fetchq.queues where name = p_queue)`
+			dbtest.Replace(t, db, "push_ignore", `fetchq.micros()`, base)
+			dbtest.Replace(t, db, "push_update", `fetchq.micros()`, base)
+		}},
+		{"double fold", func(t *testing.T, db *pgxpool.Pool) {
+			dbtest.Replace(t, db, "mnt_fold", `delete from %I.deltas returning *`, `select * from %I.deltas`)
+		}},
+		{"id ≤ n fold", plantFoldByNumber},
+		{"attempts not kept", func(t *testing.T, db *pgxpool.Pool) {
+			dbtest.Replace(t, db, "settle", `when action in ('complete', 'reschedule', 'run_now', 'retry', 'forward') then 0`,
+				`when action in ('complete', 'reschedule', 'reject', 'run_now', 'retry', 'forward') then 0`)
+		}},
+		{"join on ctid", func(t *testing.T, db *pgxpool.Pool) {
+			dbtest.Replace(t, db, "settle",
+				`select lease as d_lease,`, `select ctid as place, lease as d_lease,`,
+				`h.worker, case`, `h.worker, h.place, case`,
+				`d.subject = s.subject and s.wins and not s.goes`, `d.ctid = s.place and s.wins and not s.goes`)
+		}},
+	} {
+		t.Run(bug.name, func(t *testing.T) {
+			t.Parallel()
+			db := dbtest.New(t)
+			bug.plant(t, db)
+			mustFind(t, func(n int, s script) error { return playOnFunctions(t.Context(), db, n, s) })
+		})
+	}
+	t.Run("mark lost", func(t *testing.T) {
+		t.Parallel()
+		db := dbtest.New(t)
+		to := forgetful{engineCalls{stoppedClock(t, db)}}
+		mustFind(t, func(n int, s script) error { return playOnEngine(t.Context(), db, to, n, s.inRealTime()) })
+	})
+}
+
+// mustFind plays scripts until one finds a difference.
+func mustFind(t *testing.T, play func(n int, s script) error) {
+	t.Helper()
+	for n := range maxScripts {
+		err := play(n, aScript.Example(n))
+		var found difference
+		if errors.As(err, &found) {
+			t.Logf("found by script %d: %v", n, found)
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Fatalf("%d scripts passed", maxScripts)
+}
+
+// plantFoldByNumber numbers the deltas, and folds those between the last number that was folded and the highest one: the
+// row of a transaction that was open meanwhile has a lower number, and is lost.
+func plantFoldByNumber(t *testing.T, db *pgxpool.Pool) {
+	t.Helper()
+	if _, err := db.Exec(t.Context(), `create table fetchq.folded (schema oid primary key, id bigint not null)`); err != nil {
+		t.Fatal(err)
+	}
+	dbtest.Replace(t, db, "queue_build", `create table %I.deltas (`, `create table %I.deltas (id bigint generated always as identity,`)
+	dbtest.Replace(t, db, "mnt_fold", `), total as (`, `), noted as (
+		insert into fetchq.folded select (select oid from pg_namespace where nspname = 'q_' || $1), max(id) from gone having count(*) > 0
+		on conflict (schema) do update set id = greatest(folded.id, excluded.id)
+	), total as (`, `from gone group by version order by version`, `from gone where id > coalesce((
+		select f.id from fetchq.folded f join pg_namespace on oid = f.schema where nspname = 'q_' || $1), 0)
+		group by version order by version`)
+}
+
+// forgetful is an engine whose marks are not lowered by what a call makes pending.
+type forgetful struct{ engineCalls }
+
+func (f forgetful) push(ctx context.Context, q string, docs []queue.Push, policy queue.OnConflict) (results []queue.Result, err error) {
+	f.e.LoseMarks(func() { results, err = f.engineCalls.push(ctx, q, docs, policy) })
+	return results, err
+}
+
+func (f forgetful) settle(ctx context.Context, q string, items []queue.Resolution, leased bool) (results []queue.Result, err error) {
+	f.e.LoseMarks(func() { results, err = f.engineCalls.settle(ctx, q, items, leased) })
+	return results, err
+}
+
+func (f forgetful) upkeep(ctx context.Context, q, job string) (err error) {
+	f.e.LoseMarks(func() { err = f.engineCalls.upkeep(ctx, q, job) })
+	return err
+}

@@ -1,0 +1,228 @@
+package queue_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/bits"
+	"strings"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/fetchq/server/internal/queue"
+	"github.com/fetchq/server/internal/wire"
+)
+
+// A script is what a property is tried with: two queues with their settings, and calls. It names documents, leases and
+// moments in its own terms, so that it means the same each time it is played and can be made smaller.
+type script struct {
+	Rules [2]rules // of the queues at their creation
+	Steps []step
+}
+
+// step is one call. Fields that the call has no use for are drawn all the same: so a step that turns out not to matter
+// becomes "nothing" while the others stay as they are.
+type step struct {
+	Call    string
+	Queue   int
+	Conn    int // the connection to make it on
+	Hold    int // how many further calls see it uncommitted
+	Undo    bool
+	Advance time.Duration // the clock moves before the call
+	Items   []item
+	Update  bool
+	Limit   int
+	Version int
+	Lock    time.Duration // 0: the queue's
+	Key     string
+}
+
+// item is one document of a call.
+type item struct {
+	Subject  string
+	Aim      bool // at a document that is held, or else at any, if there is one; Subject tells which
+	Lease    int  // 0: the present one; 1: one less; 2: one more; 3: the first that was ever seen
+	Action   string
+	Admin    string // the action, where an admin acts
+	Dated    bool
+	Next     time.Duration // from now
+	Delay    bool          // say it as a delay
+	Payload  []byte
+	Version  *int
+	Priority *int
+	Message  string
+	Retry    *bool
+	Then     string
+	Repeat   bool // the subject, lease and action of the last item of a resolution that was ok
+	Stray    bool // leave fields in that mean nothing to the action
+}
+
+const wrongSubject = 256 // bytes; one too many
+
+var (
+	anItem = rapid.Custom(func(t *rapid.T) item {
+		return item{
+			Subject:  even("a", "b", "c", "d", "e", "f").Draw(t, "subject"),
+			Aim:      even(true, true, true, false).Draw(t, "aim"),
+			Lease:    even(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3).Draw(t, "lease"),
+			Action:   even("complete", "reschedule", "reject", "reject", "kill", "drop", "forward", "forward").Draw(t, "action"),
+			Admin:    even("complete", "reschedule", "run_now", "retry", "release", "edit", "forward", "drop", "kill").Draw(t, "action of an admin"),
+			Dated:    rapid.Bool().Draw(t, "dated"),
+			Next:     time.Second * time.Duration(even(0, -60, 2, 5, 30, 600).Draw(t, "next")),
+			Delay:    rapid.Bool().Draw(t, "delay"),
+			Payload:  even(nil, nil, []byte(`{"n": 1}`), []byte(`{"n": 2}`)).Draw(t, "payload"),
+			Version:  number(0, 1, -1).Draw(t, "version"),
+			Priority: number(5, -5, 40_000).Draw(t, "priority"),
+			Message:  even("", "", "", "why").Draw(t, "message"),
+			Retry:    even(nil, nil, nil, new(bool)).Draw(t, "retry"),
+			Then:     even("", "drop", "complete").Draw(t, "then"),
+			Repeat:   even(false, false, false, false, false, false, false, true).Draw(t, "repeat"),
+			Stray:    rare.Draw(t, "stray"),
+		}
+	})
+	aStep = rapid.Custom(func(t *rapid.T) step {
+		return step{
+			Call:    even(weighted...).Draw(t, "call"),
+			Queue:   even(0, 0, 0, 1).Draw(t, "queue"),
+			Conn:    even(0, 1, 2).Draw(t, "conn"),
+			Hold:    even(0, 0, 0, 0, 1, 3, 6, 6).Draw(t, "hold"),
+			Undo:    even(false, false, false, true).Draw(t, "undo"),
+			Advance: time.Second * time.Duration(advances.Draw(t, "advance")),
+			Items:   rapid.SliceOfN(anItem, 4, 4).Draw(t, "items")[:even(1, 2, 3, 4).Draw(t, "number of items")],
+			Update:  rapid.Bool().Draw(t, "update"),
+			Limit:   even(1, 2, 10).Draw(t, "limit"),
+			Version: even(0, 0, 0, 1).Draw(t, "picked version"),
+			Lock:    time.Second * time.Duration(even(0, 3600, 3, 3600).Draw(t, "lock")),
+			Key:     even("", "", "", "k").Draw(t, "key"),
+		}
+	})
+	aScript = rapid.Custom(func(t *rapid.T) script {
+		return script{
+			Rules: [2]rules{someRules.Draw(t, "rules of a"), someRules.Draw(t, "rules of b")},
+			Steps: rapid.SliceOfN(aStep, 60, 60).Draw(t, "steps"),
+		}
+	})
+	someRules = rapid.Custom(func(t *rapid.T) rules {
+		// Never a whole second: nothing is exactly as old as that.
+		keep := even(0, 3700500*time.Millisecond)
+		return rules{
+			MaxAttempts:        even(2, 1, 4, 4).Draw(t, "max_attempts"),
+			Lock:               time.Second * time.Duration(even(60, 5).Draw(t, "lock")),
+			Backoff:            even("none", "fixed", "exponential").Draw(t, "backoff"),
+			Base:               3 * time.Second,
+			Cap:                10 * time.Second,
+			Jitter:             even(0, 0, 0, 0.5).Draw(t, "jitter"),
+			MaxActive:          even(0, 0, 0, 0, 0, 0, 0, 2).Draw(t, "max_active"),
+			RatePicks:          even(0, 0, 0, 0, 0, 0, 0, 1).Draw(t, "rate"),
+			RatePer:            8 * time.Second, // a power of two: the model's fractions of a pick are exact
+			RateBurst:          3,
+			Partitions:         even(1, 1, 1, 3).Draw(t, "partitions"),
+			CompletedRetention: keep.Draw(t, "completed_retention"),
+			KilledRetention:    keep.Draw(t, "killed_retention"),
+			LogsRetention:      keep.Draw(t, "logs_retention"),
+		}
+	})
+	advances = even(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 2, 5, 5, 10, 10, 40, 4000)
+	rare     = even(append(make([]bool, 31), true)...)
+)
+
+// weighted are the calls, as often as they are to be made: 128 in all, of which "nothing" is the first.
+var weighted = strings.Fields("nothing " + strings.Repeat("push ", 20) + strings.Repeat("pick ", 24) + strings.Repeat("resolve ", 32) +
+	strings.Repeat("act ", 7) + strings.Repeat("extend ", 6) + strings.Repeat("orphans ", 6) + strings.Repeat("fold ", 12) +
+	strings.Repeat("mark_due ", 3) + strings.Repeat("append ", 3) + strings.Repeat("resume ", 5) +
+	"expire expire note note pause recount attach put drop truncate")
+
+// even draws one of some values, the first ones at least as often as the last. It is without the bias for what is small
+// that other generators have, so that the rare calls are made too.
+func even[V any](values ...V) *rapid.Generator[V] {
+	return rapid.Custom(func(t *rapid.T) V {
+		i := 0
+		for range bits.Len(uint(len(values) - 1)) {
+			i *= 2
+			if rapid.Bool().Draw(t, "bit") {
+				i++
+			}
+		}
+		return values[i%len(values)]
+	})
+}
+
+// number draws no number, one of two, or rarely one that is wrong.
+func number(one, two, wrong int) *rapid.Generator[*int] {
+	return rapid.Custom(func(t *rapid.T) *int {
+		n := even(nil, nil, nil, &one, nil, &two).Draw(t, "number")
+		if rare.Draw(t, "wrong") {
+			n = &wrong
+		}
+		return n
+	})
+}
+
+// json returns the settings in the API's words.
+func (r rules) json() json.RawMessage {
+	settings := map[string]any{
+		"max_attempts": r.MaxAttempts, "lock": r.Lock.String(), "partitions": r.Partitions,
+		"backoff":    map[string]any{"kind": r.Backoff, "base": r.Base.String(), "cap": r.Cap.String(), "jitter": r.Jitter},
+		"max_active": nil, "rate": nil,
+		"completed_retention": nil, "killed_retention": nil, "logs_retention": nil,
+	}
+	if r.MaxActive > 0 {
+		settings["max_active"] = r.MaxActive
+	}
+	if r.RatePicks > 0 {
+		settings["rate"] = map[string]any{"picks": r.RatePicks, "per": r.RatePer.String(), "burst": r.RateBurst}
+	}
+	for name, keep := range map[string]time.Duration{"completed_retention": r.CompletedRetention, "killed_retention": r.KilledRetention,
+		"logs_retention": r.LogsRetention} {
+		if keep > 0 {
+			settings[name] = keep.String()
+		}
+	}
+	text, _ := json.Marshal(settings)
+	return text
+}
+
+// date is the item's date, if it has one.
+func (it item) date(now time.Time) (date wire.Date) {
+	switch {
+	case it.Dated && it.Delay:
+		date.Delay = &wire.Interval{Micros: it.Next.Microseconds()}
+	case it.Dated:
+		date.At = now.Add(it.Next)
+	}
+	return date
+}
+
+// asPush and asResolution are the item as calls want it.
+func (it item) asPush(now time.Time) queue.Push {
+	p := queue.Push{Subject: it.Subject, Payload: it.Payload, Version: it.Version, Priority: it.Priority, Next: it.date(now)}
+	if it.Stray {
+		p.Subject = strings.Repeat("x", wrongSubject)
+	}
+	return p
+}
+
+func (it item) asResolution(now time.Time, subject string, lease int64, toQueue string) queue.Resolution {
+	it.Dated = it.Dated || it.Action == "reschedule"
+	r := queue.Resolution{Subject: subject, Lease: lease, Action: it.Action, Next: it.date(now), Payload: it.Payload, Version: it.Version,
+		Priority: it.Priority, Message: it.Message, Retry: it.Retry, ToQueue: toQueue, Then: it.Then}
+	if it.Stray {
+		r.ToQueue = "nowhere"
+		return r
+	}
+	if it.Action != "reject" {
+		r.Retry = nil
+	}
+	if it.Action != "forward" {
+		r.ToQueue, r.Then = "", ""
+	}
+	switch it.Action {
+	case "reschedule", "reject", "forward", "edit":
+	default:
+		r.Next = wire.Date{}
+	}
+	return r
+}
+
+// GoString keeps the failure of a property short: what the script did is told by the world's diary.
+func (s script) GoString() string { return fmt.Sprintf("a script of %d steps", len(s.Steps)) }

@@ -1,0 +1,281 @@
+package queue_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fetchq/server/internal/database"
+	"github.com/fetchq/server/internal/errs"
+	"github.com/fetchq/server/internal/queue"
+)
+
+const worker = "host-7"
+
+// call makes one call of the engine and of the model, and compares the answers.
+func (w *world) call(to calls, m model, st step) error {
+	name := w.names[st.Queue]
+	c, locked := m[name], w.locked(name)
+	switch st.Call {
+	case "push", "append", "pick", "resolve", "act", "extend": // with their answers
+	default:
+		w.wrote(name, st.Call, st.Update, st.Limit)
+	}
+	switch st.Call {
+	case "push":
+		return w.push(to, c, name, st)
+	case "append":
+		return w.append(to, c, name, st)
+	case "pick":
+		return w.pick(to, c, name, st)
+	case "resolve", "act":
+		return w.settle(to, m, name, st)
+	case "extend":
+		return w.extend(to, c, name, st)
+	case "note":
+		var lines []queue.NewLog
+		for _, it := range st.Items {
+			lines = append(lines, queue.NewLog{Subject: it.Subject, Message: "noted"})
+		}
+		c.note(w.now, lines, worker)
+		return to.note(w.ctx, name, lines, worker)
+	case "mark_due":
+		c.markDue(w.now, locked)
+	case "orphans":
+		c.orphans(w.now, locked)
+	case "expire":
+		c.expire(w.now, locked)
+	case "fold", "recount":
+	case "attach":
+		c.attach()
+		if err := to.upkeep(w.ctx, name, st.Call); err != nil {
+			return err
+		}
+		return to.put(w.ctx, name, c.json())
+	case "truncate":
+		c.truncate(st.Update)
+		return to.truncate(w.ctx, name, st.Update)
+	case "drop":
+		return w.drop(to, m, name)
+	case "pause":
+		c.paused, c.until = true, time.Time{}
+		if st.Update {
+			c.until = w.now.Add(20 * time.Second)
+			if w.real {
+				c.until = w.now.Add(time.Hour)
+			}
+		}
+		return to.pause(w.ctx, name, c.until)
+	case "resume":
+		c.paused = false
+		return to.resume(w.ctx, name)
+	case "put":
+		c.MaxAttempts = st.Limit
+		return to.put(w.ctx, name, c.json())
+	default:
+		return errors.New("there is no such call")
+	}
+	return to.upkeep(w.ctx, name, st.Call)
+}
+
+// free aims items, and leaves those out for which the call would wait for an open transaction.
+func (w *world) free(st step, name string) []item {
+	var held []string
+	all := slices.Sorted(maps.Keys(w.model[name].docs))
+	for _, subject := range all {
+		if w.model[name].docs[subject].Status == queue.Active {
+			held = append(held, subject)
+		}
+	}
+	if held == nil {
+		held = all
+	}
+	items := make([]item, 0, len(st.Items))
+	for _, it := range st.Items {
+		if it.Aim && len(held) > 0 && st.Call != "push" {
+			it.Subject = held[int(it.Subject[0]-'a')%len(held)]
+		}
+		if last := w.last[name]; it.Repeat && st.Call == "resolve" && last.Subject != "" {
+			it.Subject = last.Subject
+		}
+		if !w.locked(w.names[0])(it.Subject) && !w.locked(w.names[1])(it.Subject) {
+			items = append(items, it)
+		}
+	}
+	return items
+}
+
+func (w *world) push(to calls, c *calendar, name string, st step) error {
+	policy := queue.Ignore
+	if st.Update {
+		policy = queue.Update
+	}
+	docs := make([]queue.Push, len(st.Items))
+	for i, it := range st.Items {
+		docs[i] = it.asPush(w.now)
+	}
+	got, err := to.push(w.ctx, name, docs, policy)
+	w.wrote(name, "push", policy, docs, outcomes(got))
+	if err != nil {
+		return err
+	}
+	return w.results(c, c.push(w.now, docs, policy), got)
+}
+
+// append pushes documents without subjects. A key gives the same subjects for 24 hours.
+func (w *world) append(to calls, c *calendar, name string, st step) error {
+	key := st.Key
+	if key != "" {
+		key = fmt.Sprint(key, len(st.Items))
+	}
+	docs := make([]queue.Push, len(st.Items))
+	for i, it := range st.Items {
+		docs[i] = it.asPush(w.now)
+	}
+	got, err := to.add(w.ctx, name, key, docs)
+	w.wrote(name, "append", key, docs, got)
+	if err != nil {
+		return err
+	}
+	if len(got) != len(docs) {
+		return differ("append of %d documents answers %v", len(docs), got)
+	}
+	was, again := c.made[key]
+	again = again && w.now.Before(was.at.Add(24*time.Hour))
+	if key != "" && !again {
+		was = made{at: w.now}
+		for _, r := range got {
+			was.subjects = append(was.subjects, r.Subject)
+		}
+		c.made[key] = was
+	}
+	for i, r := range got {
+		if _, taken := c.docs[r.Subject]; again && r.Subject != was.subjects[i] || !again && taken {
+			return differ("append under the key %q made %s; before %v", key, r.Subject, was.subjects)
+		}
+		docs[i].Subject = r.Subject
+	}
+	want := c.push(w.now, docs, queue.Ignore)
+	for i := range want {
+		if want[i].Outcome == "ignored" { // this call was made before
+			want[i], got[i] = result(got[i].Subject, "created", nil), result(got[i].Subject, got[i].Outcome, nil)
+		}
+	}
+	return w.results(c, want, got)
+}
+
+func (w *world) settle(to calls, m model, name string, st step) error {
+	other := w.names[1-st.Queue]
+	items := make([]queue.Resolution, len(st.Items))
+	for i, it := range st.Items {
+		lease := w.lease(m[name], name, it)
+		if last := w.last[name]; it.Repeat && last.Subject == it.Subject {
+			it.Action, lease = last.Action, last.Lease
+		}
+		if st.Call == "act" {
+			lease = 0
+		}
+		if st.Call == "act" != it.Stray {
+			it.Action = it.Admin
+		}
+		items[i] = it.asResolution(w.now, it.Subject, lease, other)
+	}
+	got, err := to.settle(w.ctx, name, items, st.Call == "resolve")
+	w.wrote(name, st.Call, items, outcomes(got))
+	if err != nil {
+		return err
+	}
+	want := m.settle(w.now, name, items, st.Call == "resolve")
+	for i, r := range want {
+		if r.Outcome == "ok" && st.Call == "resolve" {
+			w.last[name] = items[i]
+		}
+	}
+	return w.results(m[name], want, got)
+}
+
+// lease is the number that an item means.
+func (w *world) lease(c *calendar, name string, it item) int64 {
+	seen := w.leases[name+" "+it.Subject]
+	lease := int64(2) // 0 would be none
+	if len(seen) > 0 {
+		lease = seen[len(seen)-1]
+	}
+	if d := c.docs[it.Subject]; d != nil {
+		lease = d.Lease
+	}
+	switch it.Lease {
+	case 1:
+		return lease - 1
+	case 2:
+		return lease + 1
+	case 3:
+		if len(seen) > 0 {
+			return seen[0]
+		}
+	}
+	return lease
+}
+
+func (w *world) extend(to calls, c *calendar, name string, st step) error {
+	progress := ""
+	if st.Update {
+		progress = "half"
+	}
+	leases := make([]queue.Lease, len(st.Items))
+	for i, it := range st.Items {
+		leases[i] = queue.Lease{Subject: it.Subject, Lease: w.lease(c, name, it)}
+	}
+	got, err := to.extend(w.ctx, name, leases, st.Lock, progress)
+	w.wrote(name, "extend", leases, st.Lock, progress, got)
+	if err != nil {
+		return err
+	}
+	want := c.extend(w.now, leases, st.Lock, progress)
+	if diff := cmp.Diff(want, got, w.close(0), sameEmpty); diff != "" {
+		return differ("answers (-model +engine):\n%s", diff)
+	}
+	return nil
+}
+
+// drop removes a queue, sees that it is gone, and makes it anew with the same rules.
+func (w *world) drop(to calls, m model, name string) error {
+	if err := to.drop(w.ctx, name); err != nil {
+		return err
+	}
+	_, err := to.push(w.ctx, name, []queue.Push{{Subject: "a"}}, queue.Ignore)
+	if errs.Of(database.Error("push", err)) != errs.NotFound {
+		return differ("push into a queue that was dropped: %v", err)
+	}
+	m[name] = newCalendar(m[name].rules)
+	return to.put(w.ctx, name, m[name].json())
+}
+
+// results compares the results of a push or of resolutions. Where nothing changed the state that they tell is not looked at.
+func (w *world) results(c *calendar, want, got []queue.Result) error {
+	for _, results := range [][]queue.Result{want, got} {
+		for i, r := range results {
+			if !slices.Contains([]string{"created", "updated", "ok", "exists"}, r.Outcome) {
+				results[i] = result(r.Subject, r.Outcome, nil)
+			}
+		}
+	}
+	fuzz := time.Duration(2 * c.Jitter * float64(c.Cap))
+	if diff := cmp.Diff(want, got, w.close(fuzz), sameEmpty); diff != "" {
+		return differ("answers (-model +engine):\n%s", diff)
+	}
+	return nil
+}
+
+// close compares moments: the engine's may be later than the model's by fuzz, and by as much as the call took where the
+// clock is real.
+func (w *world) close(fuzz time.Duration) cmp.Option {
+	if w.real {
+		fuzz += time.Since(w.began)
+	}
+	return cmp.Comparer(func(a, b time.Time) bool { return b.Sub(a).Abs() <= fuzz })
+}
