@@ -32,7 +32,7 @@ type Engine struct {
 	hub    *hub
 	marks  *marks
 	peers  *peers
-	paused *pauseCache
+	states *states
 
 	stop    context.CancelFunc
 	stopped chan struct{} // closed when Stop begins: waiting picks answer at once
@@ -44,7 +44,7 @@ type Engine struct {
 func New(db *pgxpool.Pool, opt Options) *Engine {
 	e := &Engine{
 		db: db, log: opt.Log, now: opt.Now,
-		hub: newHub(), marks: newMarks(opt.Now), paused: newPauseCache(opt.Now),
+		hub: newHub(), marks: newMarks(opt.Now), states: newStates(opt.Now),
 		stopped: make(chan struct{}),
 	}
 	e.peers = newPeers(e, opt.Node, opt.ListenURL)

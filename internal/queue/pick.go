@@ -73,11 +73,15 @@ func (p PickParams) check() error {
 }
 
 // pickNow looks once from the marks on, and once more in full when that came back short and the marks are not known to
-// tell of everything. Under a key there are no marks: what is picked again says nothing about what is pending.
+// tell of everything. There are no marks under a key, for what is picked again says nothing about what is pending, and in a
+// limited queue, for a pick that its limits cut short does not either.
 func (e *Engine) pickNow(ctx context.Context, s spot, p PickParams) (Picked, error) {
 	var docs []Leased
-	var err error
-	if p.IdempotencyKey != "" {
+	state, err := e.state(ctx, s.queue)
+	if err != nil {
+		return Picked{}, err
+	}
+	if p.IdempotencyKey != "" || state.limited || state.paused {
 		docs, err = e.pickScan(ctx, s, nil, p)
 	} else {
 		sc := e.marks.begin(s, false)
@@ -95,8 +99,7 @@ func (e *Engine) pickNow(ctx context.Context, s spot, p PickParams) (Picked, err
 	if err != nil || len(docs) > 0 {
 		return Picked{Documents: docs}, err
 	}
-	paused, err := e.isPaused(ctx, s.queue)
-	return Picked{Paused: paused}, err
+	return Picked{Paused: state.paused}, nil
 }
 
 // pickScan is one call of the SQL function, with the marks of a scan if there is one.
@@ -104,7 +107,7 @@ func (e *Engine) pickScan(ctx context.Context, s spot, sc *scan, p PickParams) (
 	partitions, priorities, dates, seqs := e.marks.columns(sc)
 	rows, err := query(ctx, e, "pick from "+s.queue, scanPicked, `
 		select subject, payload, version, priority, attempts, iterations, created_at, last_iteration, lease, lease_expires_at,
-			due_at, seq, partition, partitions, marked_priorities, marked_dates
+			due_at, seq, size, partition, partitions, marked_priorities, marked_dates
 		from fetchq.doc_pick_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
 		s.queue, p.Version, p.Limit, lockInterval(p.Lock), optional(p.Worker), optional(p.IdempotencyKey),
 		partitions, priorities, dates, seqs)
@@ -115,25 +118,30 @@ func (e *Engine) pickScan(ctx context.Context, s spot, sc *scan, p PickParams) (
 	}
 	docs := make([]Leased, len(rows))
 	last := make(map[leg]mark)
-	parts := 0
+	parts, bytes := 0, 0
 	for i, r := range rows {
 		docs[i] = r.Leased
 		parts = r.partitions
+		bytes += r.size
 		last[leg{r.partition, r.Priority}] = mark{r.due, r.seq}
 		for j, priority := range r.markedPriorities {
 			e.marks.lower(s, priority, r.markedDates[j])
 		}
 	}
 	if sc != nil {
-		e.marks.end(sc, last, parts, len(rows) < p.Limit)
+		e.marks.end(sc, last, parts, len(rows) < p.Limit && bytes < maxAnswer)
 	}
 	return docs, nil
 }
+
+// maxAnswer is where the SQL function stops: bytes of payloads in one answer.
+const maxAnswer = 16 << 20
 
 type pickedRow struct {
 	Leased
 	due              time.Time
 	seq              int64
+	size             int
 	partition        int
 	partitions       int
 	markedPriorities []int
@@ -144,7 +152,7 @@ func scanPicked(row pgx.CollectableRow) (r pickedRow, err error) {
 	var due pgtype.Timestamptz
 	var partition, partitions *int
 	err = row.Scan(&r.Subject, &r.Payload, &r.Version, &r.Priority, &r.Attempts, &r.Iterations, &r.CreatedAt, &r.LastIteration,
-		&r.Lease, &r.ExpiresAt, &due, &r.seq, &partition, &partitions, &r.markedPriorities, &r.markedDates)
+		&r.Lease, &r.ExpiresAt, &due, &r.seq, &r.size, &partition, &partitions, &r.markedPriorities, &r.markedDates)
 	r.due, r.partition, r.partitions = due.Time, value(partition), value(partitions)
 	return r, err
 }

@@ -147,6 +147,8 @@ func TestThePlansOfHotStatements(t *testing.T) {
 				p_mark_priorities => array[0], p_mark_dates => array['2020-01-01'::timestamptz], p_mark_seqs => array[0], p_partition => 0)`)
 			w.uses("pick that comes back short", []string{"docs_due", "docs_planned", "docs_pkey"},
 				`select fetchq.doc_pick_many('a', 1, 100, p_now => clock_timestamp() + interval '1 day')`)
+			w.exec(`select fetchq.doc_pick_many('a', 0, 10, '1 hour', p_key => 'again')`)
+			w.uses("pick again under a key", pkey, `select fetchq.doc_pick_many('a', 0, 10, '1 hour', p_key => 'again')`)
 			for _, action := range []string{"complete", "reject", "kill", "drop"} {
 				w.uses("resolve: "+action, pkey, `select fetchq.doc_resolve_many('a', array['s 150000', 's 150001'], array[1, 2], array[$1, $1])`, action)
 			}

@@ -138,8 +138,8 @@ func (e *Engine) Extend(ctx context.Context, queue string, leases []Lease, lock 
 			return nil, false, err
 		}
 	}
-	paused, err = e.isPaused(ctx, queue)
-	return results, paused, err
+	state, err := e.state(ctx, queue)
+	return results, state.paused, err
 }
 
 func scanExtend(row pgx.CollectableRow) (r ExtendResult, err error) {

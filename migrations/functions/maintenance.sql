@@ -209,7 +209,14 @@ begin
     end if;
     execute format($t$
         with old as materialized (
-            select kind, key from %1$I.requests where expires_at < $1 order by expires_at limit $2 for update skip locked
+            -- The key of a pick stands as long as one of its leases lives: it may have been extended.
+            select kind, key from %1$I.requests r
+            where expires_at < $1 and not exists (
+                select from unnest(r.subjects, r.leases) u (subject, lease) cross join lateral (
+                    select lease, status, next_iteration from %1$I.docs where subject = u.subject limit 1
+                ) d
+                where r.kind = 'pick' and d.lease = u.lease and d.status = 2 and d.next_iteration > $1)
+            order by expires_at limit $2 for update skip locked
         ), gone as (
             delete from %1$I.requests r using old where r.kind = old.kind and r.key = old.key returning 1
         )

@@ -198,6 +198,7 @@ begin
 end $$;
 
 -- pick_again answers a pick that was made under the same key before, with those of its documents whose leases live.
+-- (Under a limit of 1 the planner looks at the subject alone, and not at the index of active documents.)
 -- It holds the key until the end of the transaction, so that two calls at once do not both pick.
 create function fetchq.pick_again(p_queue text, p_key text, p_now timestamptz) returns table (
     subject text, payload jsonb, version smallint, priority smallint, attempts integer, iterations integer, created_at timestamptz,
@@ -211,7 +212,7 @@ begin
             d.next_iteration, null::timestamptz, d.seq, d.size, null::integer, null::integer, null::integer[], null::timestamptz[]
         from (select subjects, leases from %1$I.requests where kind = 'pick' and key = $1) r
             cross join lateral unnest(r.subjects, r.leases) with ordinality u (subject, lease, ord)
-            cross join lateral (select * from %1$I.docs where subject = u.subject) d
+            cross join lateral (select * from %1$I.docs where subject = u.subject limit 1) d
         where d.lease = u.lease and d.status = 2 and d.next_iteration > $2
         order by u.ord $t$, 'q_' || p_queue)
     using p_key, p_now;

@@ -277,7 +277,7 @@ declare
     v_taken integer[];
 begin
     for v_queue, v_items in
-        select i ->> 'queue', array_agg(i order by i ->> 'subject') from unnest(p_items) i group by 1 order by 1
+        select i ->> 'queue', array_agg(i order by (i ->> 'ord')::integer) from unnest(p_items) i group by 1 order by 1
     loop
         select v_taken || array_agg((v_items[r.ord] ->> 'ord')::integer) into v_taken
         from fetchq.doc_push_many(v_queue,
