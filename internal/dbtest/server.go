@@ -47,7 +47,7 @@ func start() server {
 
 // launch makes a cluster, runs a server on it, and migrates the template.
 func launch() server {
-	bin, err := binaries(Major())
+	bin, err := Binaries()
 	if err != nil {
 		return server{err: err}
 	}
