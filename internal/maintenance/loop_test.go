@@ -177,3 +177,39 @@ func TestStopWithoutStartAndTwice(t *testing.T) {
 	l.Stop()
 	l.Stop()
 }
+
+func TestWhatIsKeptNoLongerGoes(t *testing.T) {
+	t.Parallel()
+	db, e, _ := node(t, dbtest.URL(t), "n1")
+	ctx := t.Context()
+	put(t, e, "a", `{"logs_retention":"2h","killed_retention":"1h"}`)
+	if _, err := e.Append(ctx, "a", "key", []queue.Push{{}}, queue.Ignore); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Push(ctx, "a", []queue.Push{{Subject: "old"}, {Subject: "young"}, {Subject: "done"}}, queue.Ignore); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.AddLogs(ctx, "a", "", []queue.NewLog{{Message: "old"}, {Message: "young"}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(ctx, `
+		select fetchq.doc_kill('a', 'old'), fetchq.doc_kill('a', 'young'), fetchq.doc_complete('a', 'done');
+		update q_a.docs set last_iteration = clock_timestamp() - interval '61 minutes' where subject in ('old', 'done');
+		update q_a.logs set created_at = clock_timestamp() - interval '121 minutes' where message = 'old';
+		update q_a.requests set expires_at = clock_timestamp() - interval '1 s'`); err != nil {
+		t.Fatal(err)
+	}
+	u, err := e.Expire(ctx, "a")
+	if err != nil || u.Items != 3 {
+		t.Errorf("%d rows went, error %v; a killed document, a line and a key are wanted", u.Items, err)
+	}
+	left := scan[string](t, db, `select string_agg(subject, ' ' order by subject) from q_a.docs where subject in ('old', 'young', 'done')`)
+	lines := scan[string](t, db, `select string_agg(message, ' ') from q_a.logs`)
+	if left != "done young" || lines != "young" {
+		t.Errorf("documents %q and lines %q are left", left, lines)
+	}
+	checks, err := e.Doctor(ctx)
+	if err != nil || !checks[0].OK() {
+		t.Errorf("%+v %v", checks, err)
+	}
+}
