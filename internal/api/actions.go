@@ -129,8 +129,8 @@ func refusal(r queue.Result) error {
 	return nil
 }
 
-// firstWord is the field that a detail begins with.
+// firstWord is the field that a detail begins with; of several fields, the first.
 func firstWord(detail string) string {
 	word, _, _ := strings.Cut(detail, " ")
-	return strings.TrimSuffix(word, ":")
+	return strings.TrimRight(word, ":,")
 }

@@ -32,8 +32,9 @@ const (
 	maxSmallBody = 1 << 20   // bytes of any other body
 	maxPayload   = 1 << 20   // bytes of one payload, or of the details of one line
 	maxInFlight  = 256 << 20 // bytes of all bodies that are being worked on
-	maxCalls     = 256       // calls that run at once, besides waiting picks
+	maxCalls     = 256       // calls that run at once, besides picks and streams
 	maxPicks     = 10_000    // picks that run or wait at once
+	maxStreams   = 32        // streams at once: each waits for its sender, and keeps a batch of 4 MiB
 	lineWait     = time.Second
 	bodyTimeout  = 2 * time.Minute // for the whole body; longer than a pick may wait, for it bounds that as well
 )
@@ -41,19 +42,20 @@ const (
 // Server answers the calls of the API.
 type Server struct {
 	Options
-	echo   *echo.Echo
-	huma   huma.API
-	calls  chan struct{} // holds one for each call that runs
-	picks  chan struct{}
-	bytes  *semaphore.Weighted
-	throws *throttle
+	echo    *echo.Echo
+	huma    huma.API
+	calls   chan struct{} // holds one for each call that runs
+	picks   chan struct{}
+	streams chan struct{}
+	bytes   *semaphore.Weighted
+	throws  *throttle
 }
 
 // New returns the API as a handler.
 func New(opt Options) *Server {
 	s := &Server{
 		Options: opt, echo: echo.New(),
-		calls: make(chan struct{}, maxCalls), picks: make(chan struct{}, maxPicks),
+		calls: make(chan struct{}, maxCalls), picks: make(chan struct{}, maxPicks), streams: make(chan struct{}, maxStreams),
 		bytes: semaphore.NewWeighted(maxInFlight), throws: newThrottle(opt.Now),
 	}
 	s.echo.HTTPErrorHandler = s.fail

@@ -11,16 +11,6 @@ import (
 	"github.com/fetchq/server/internal/wire"
 )
 
-type documentsOut struct {
-	Documents  []client.Document `json:"documents"`
-	NextCursor *string           `json:"next_cursor"`
-}
-
-type traceOut struct {
-	Documents []client.Document `json:"documents"`
-	Logs      []client.Log      `json:"logs"`
-}
-
 type inDocument struct {
 	InQueue
 	Subject string `path:"subject" doc:"The subject, escaped."`
@@ -31,8 +21,8 @@ type inDocuments struct {
 	InQueue
 	Status        string `query:"status" enum:"planned,pending,active,completed,killed"`
 	SubjectPrefix string `query:"subject_prefix" maxLength:"255"`
-	Version       int    `query:"version" default:"-1" maximum:"32767"`
-	Priority      int    `query:"priority" default:"-32768" minimum:"-32768" maximum:"32767"`
+	Version       number `query:"version" minimum:"0" maximum:"32767"`
+	Priority      number `query:"priority" minimum:"-32767" maximum:"32767"`
 	AttemptsMin   int    `query:"attempts_min" minimum:"0"`
 	Worker        string `query:"worker" maxLength:"255" doc:"Who holds the document, or held it last."`
 	Order         string `query:"order" enum:"subject,next_iteration,last_iteration"`
@@ -109,7 +99,8 @@ func (s *Server) listDocuments(ctx context.Context, in *inDocuments) (*documentO
 		return &documentOrList{d}, err
 	}
 	f := queue.DocFilter{
-		SubjectPrefix: in.SubjectPrefix, AttemptsMin: in.AttemptsMin, Worker: in.Worker, Order: in.Order, Limit: in.Limit, Cursor: in.Cursor,
+		SubjectPrefix: in.SubjectPrefix, Version: in.Version.given, Priority: in.Priority.given, AttemptsMin: in.AttemptsMin, Worker: in.Worker,
+		Order: in.Order, Limit: in.Limit, Cursor: in.Cursor,
 	}
 	for _, text := range []struct{ field, value string }{{"subject_prefix", in.SubjectPrefix}, {"worker", in.Worker}} {
 		if err := wire.CheckText(text.field, text.value, 255); err != nil {
@@ -120,17 +111,11 @@ func (s *Server) listDocuments(ctx context.Context, in *inDocuments) (*documentO
 		status, _ := queue.ParseStatus(in.Status) // huma has checked the word
 		f.Status = &status
 	}
-	if in.Version >= 0 {
-		f.Version = &in.Version
-	}
-	if in.Priority >= -queue.MaxPriority {
-		f.Priority = &in.Priority
-	}
 	docs, next, err := s.Engine.Docs(ctx, in.Queue, f)
 	if err != nil {
 		return nil, err
 	}
-	return &documentOrList{documentsOut{each(docs, clientDocument), cursor(next)}}, nil
+	return &documentOrList{client.DocumentsResponse{Documents: each(docs, clientDocument), NextCursor: cursor(next)}}, nil
 }
 
 func (s *Server) getDocument(ctx context.Context, in *inDocument) (*out[client.Document], error) {
@@ -164,7 +149,7 @@ func (s *Server) document(ctx context.Context, queueName, name string, logs int)
 
 func (s *Server) trace(ctx context.Context, in *struct {
 	Subject string `path:"subject"`
-}) (*out[traceOut], error) {
+}) (*out[client.TraceResponse], error) {
 	name, err := subject(in.Subject)
 	if err != nil {
 		return nil, err
@@ -174,11 +159,11 @@ func (s *Server) trace(ctx context.Context, in *struct {
 
 func (s *Server) traceQuery(ctx context.Context, in *struct {
 	Subject string `query:"subject" required:"true"`
-}) (*out[traceOut], error) {
+}) (*out[client.TraceResponse], error) {
 	return s.traceSubject(ctx, in.Subject)
 }
 
-func (s *Server) traceSubject(ctx context.Context, name string) (*out[traceOut], error) {
+func (s *Server) traceSubject(ctx context.Context, name string) (*out[client.TraceResponse], error) {
 	only, err := s.allowed(ctx)
 	if err != nil {
 		return nil, err
@@ -187,5 +172,5 @@ func (s *Server) traceSubject(ctx context.Context, name string) (*out[traceOut],
 	if err != nil {
 		return nil, err
 	}
-	return &out[traceOut]{traceOut{each(docs, clientDocument), each(logs, clientLog)}}, nil
+	return &out[client.TraceResponse]{client.TraceResponse{Documents: each(docs, clientDocument), Logs: each(logs, clientLog)}}, nil
 }

@@ -56,45 +56,48 @@ func TestEachLineOfTheErrorTable(t *testing.T) {
 		status      int
 		code, field string
 	}{
-		"malformed: no JSON":        {w.call("POST", documents, `{"documents":`), 400, "malformed", ""},
-		"malformed: another type":   {w.call("POST", documents, `{"documents":{}}`), 400, "malformed", "documents"},
-		"malformed: no object":      {w.call("PUT", "/api/v1/queues/c", `[]`), 400, "malformed", ""},
-		"malformed: empty":          {w.call("POST", documents, ""), 400, "malformed", ""},
-		"invalid: unknown member":   {w.call("POST", documents, `{"documents":[{"subject":"a","colour":1}]}`), 422, "invalid", "documents[0].colour"},
-		"invalid: setting":          {w.call("PUT", "/api/v1/queues/c", `{"lock":"25h"}`), 422, "invalid", "lock"},
-		"invalid: name":             {w.call("PUT", "/api/v1/queues/Big", `{}`), 422, "invalid", "queue"},
-		"invalid: policy":           {w.call("POST", documents, `{"documents":[{}],"on_conflict":"replace"}`), 422, "invalid", "on_conflict"},
-		"invalid: none":             {w.call("POST", documents, `{"documents":[]}`), 422, "invalid", "documents"},
-		"invalid: lock":             {w.call("POST", "/api/v1/queues/a/pick", `{"lock":"1ms"}`), 422, "invalid", "lock"},
-		"invalid: no lock":          {w.call("POST", "/api/v1/queues/a/pick", `{"lock":"0s"}`), 422, "invalid", "lock"},
-		"invalid: wait":             {w.call("POST", "/api/v1/queues/a/pick", `{"wait":"61s"}`), 422, "invalid", "wait"},
-		"invalid: version":          {w.call("POST", "/api/v1/queues/a/pick", `{"version":40000}`), 422, "invalid", "version"},
-		"invalid: limit of a list":  {w.call("GET", documents+"?limit=201", ""), 422, "invalid", "limit"},
-		"invalid: limit as text":    {w.call("GET", documents+"?limit=many", ""), 422, "invalid", "limit"},
-		"invalid: status":           {w.call("GET", documents+"?status=gone", ""), 422, "invalid", "status"},
-		"invalid: cursor":           {w.call("GET", documents+"?cursor=x", ""), 422, "invalid", "cursor"},
-		"invalid: escape":           {w.call("GET", documents+"/%C3%28", ""), 422, "invalid", "subject"},
-		"invalid: date":             {w.call("POST", documents+"/x/edit", `{"next_iteration":"soon"}`), 422, "invalid", "next_iteration"},
-		"invalid: action":           {w.call("POST", documents+"/x/explode", `{}`), 422, "invalid", "action"},
-		"invalid: confirm":          {w.call("DELETE", "/api/v1/queues/a?confirm=b", ""), 422, "invalid", "confirm"},
-		"unauthenticated: none":     {w.call("GET", "/api/v1/queues", "", "Authorization", ""), 401, "unauthenticated", ""},
-		"unauthenticated: unknown":  {w.call("GET", "/api/v1/queues", "", "Authorization", "Bearer fq_x"), 401, "unauthenticated", ""},
-		"forbidden: the right":      {w.call("PUT", "/api/v1/queues/b", `{}`, "Authorization", "Bearer "+reader), 403, "forbidden", ""},
-		"forbidden: the queue":      {w.call("GET", "/api/v1/queues/a", "", "Authorization", "Bearer "+reader), 403, "forbidden", "queue"},
-		"not_found: queue":          {w.call("GET", "/api/v1/queues/none", ""), 404, "not_found", "queue"},
-		"not_found: pick":           {w.call("POST", "/api/v1/queues/none/pick", `{}`), 404, "not_found", "queue"},
-		"not_found: patch":          {w.call("PATCH", "/api/v1/queues/none", `{}`), 404, "not_found", "queue"},
-		"not_found: document":       {w.call("GET", documents+"/nobody", ""), 404, "not_found", "subject"},
-		"not_found: path":           {w.call("GET", "/api/v1/nothing", ""), 404, "not_found", ""},
-		"not_found: method":         {w.call("DELETE", "/api/v1/queues", ""), 405, "not_found", ""},
-		"stale":                     {w.call("POST", documents+"/held/complete", `{"lease":7}`), 409, "stale", "lease"},
-		"exists":                    {w.call("POST", documents+"/x/forward", `{"to_queue":"b"}`), 409, "exists", "subject"},
-		"active":                    {w.call("POST", documents+"/held/run_now", ""), 409, "active", ""},
-		"too_large: payload":        {w.call("POST", documents+"/x/edit", `{"payload":"`+big+`"}`), 413, "too_large", "payload"},
-		"too_large: pushed payload": {w.call("POST", documents, `{"documents":[{"subject":"p","payload":"`+big+`"}]}`), 413, "too_large", "payload"},
-		"too_large: body":           {w.call("POST", documents, `{"documents":"`+strings.Repeat("x", 16<<20)+`"}`), 413, "too_large", ""},
-		"too_large: small body":     {w.call("POST", "/api/v1/queues/a/pause", `{"reason":"`+big+`"}`), 413, "too_large", ""},
-		"unsupported":               {w.call("POST", documents, `documents=1`, "Content-Type", "application/x-www-form-urlencoded"), 415, "unsupported", ""},
+		"malformed: no JSON":         {w.call("POST", documents, `{"documents":`), 400, "malformed", ""},
+		"malformed: another type":    {w.call("POST", documents, `{"documents":{}}`), 400, "malformed", "documents"},
+		"malformed: no object":       {w.call("PUT", "/api/v1/queues/c", `[]`), 400, "malformed", ""},
+		"malformed: empty":           {w.call("POST", documents, ""), 400, "malformed", ""},
+		"invalid: unknown member":    {w.call("POST", documents, `{"documents":[{"subject":"a","colour":1}]}`), 422, "invalid", "documents[0].colour"},
+		"invalid: setting":           {w.call("PUT", "/api/v1/queues/c", `{"lock":"25h"}`), 422, "invalid", "lock"},
+		"invalid: name":              {w.call("PUT", "/api/v1/queues/Big", `{}`), 422, "invalid", "queue"},
+		"invalid: policy":            {w.call("POST", documents, `{"documents":[{}],"on_conflict":"replace"}`), 422, "invalid", "on_conflict"},
+		"invalid: none":              {w.call("POST", documents, `{"documents":[]}`), 422, "invalid", "documents"},
+		"invalid: lock":              {w.call("POST", "/api/v1/queues/a/pick", `{"lock":"1ms"}`), 422, "invalid", "lock"},
+		"invalid: no lock":           {w.call("POST", "/api/v1/queues/a/pick", `{"lock":"0s"}`), 422, "invalid", "lock"},
+		"invalid: wait":              {w.call("POST", "/api/v1/queues/a/pick", `{"wait":"61s"}`), 422, "invalid", "wait"},
+		"invalid: version":           {w.call("POST", "/api/v1/queues/a/pick", `{"version":40000}`), 422, "invalid", "version"},
+		"invalid: limit of a list":   {w.call("GET", documents+"?limit=201", ""), 422, "invalid", "limit"},
+		"invalid: limit as text":     {w.call("GET", documents+"?limit=many", ""), 422, "invalid", "limit"},
+		"invalid: version of a list": {w.call("GET", documents+"?version=-1", ""), 422, "invalid", "version"},
+		"invalid: priority":          {w.call("GET", documents+"?priority=-32768", ""), 422, "invalid", "priority"},
+		"invalid: nothing to edit":   {w.call("POST", documents+"/x/edit", `{}`), 422, "invalid", "payload"},
+		"invalid: status":            {w.call("GET", documents+"?status=gone", ""), 422, "invalid", "status"},
+		"invalid: cursor":            {w.call("GET", documents+"?cursor=x", ""), 422, "invalid", "cursor"},
+		"invalid: escape":            {w.call("GET", documents+"/%C3%28", ""), 422, "invalid", "subject"},
+		"invalid: date":              {w.call("POST", documents+"/x/edit", `{"next_iteration":"soon"}`), 422, "invalid", "next_iteration"},
+		"invalid: action":            {w.call("POST", documents+"/x/explode", `{}`), 422, "invalid", "action"},
+		"invalid: confirm":           {w.call("DELETE", "/api/v1/queues/a?confirm=b", ""), 422, "invalid", "confirm"},
+		"unauthenticated: none":      {w.call("GET", "/api/v1/queues", "", "Authorization", ""), 401, "unauthenticated", ""},
+		"unauthenticated: unknown":   {w.call("GET", "/api/v1/queues", "", "Authorization", "Bearer fq_x"), 401, "unauthenticated", ""},
+		"forbidden: the right":       {w.call("PUT", "/api/v1/queues/b", `{}`, "Authorization", "Bearer "+reader), 403, "forbidden", ""},
+		"forbidden: the queue":       {w.call("GET", "/api/v1/queues/a", "", "Authorization", "Bearer "+reader), 403, "forbidden", "queue"},
+		"not_found: queue":           {w.call("GET", "/api/v1/queues/none", ""), 404, "not_found", "queue"},
+		"not_found: pick":            {w.call("POST", "/api/v1/queues/none/pick", `{}`), 404, "not_found", "queue"},
+		"not_found: patch":           {w.call("PATCH", "/api/v1/queues/none", `{}`), 404, "not_found", "queue"},
+		"not_found: document":        {w.call("GET", documents+"/nobody", ""), 404, "not_found", "subject"},
+		"not_found: path":            {w.call("GET", "/api/v1/nothing", ""), 404, "not_found", ""},
+		"not_found: method":          {w.call("DELETE", "/api/v1/queues", ""), 405, "not_found", ""},
+		"stale":                      {w.call("POST", documents+"/held/complete", `{"lease":7}`), 409, "stale", "lease"},
+		"exists":                     {w.call("POST", documents+"/x/forward", `{"to_queue":"b"}`), 409, "exists", "subject"},
+		"active":                     {w.call("POST", documents+"/held/run_now", ""), 409, "active", ""},
+		"too_large: payload":         {w.call("POST", documents+"/x/edit", `{"payload":"`+big+`"}`), 413, "too_large", "payload"},
+		"too_large: pushed payload":  {w.call("POST", documents, `{"documents":[{"subject":"p","payload":"`+big+`"}]}`), 413, "too_large", "payload"},
+		"too_large: body":            {w.call("POST", documents, `{"documents":"`+strings.Repeat("x", 16<<20)+`"}`), 413, "too_large", ""},
+		"too_large: small body":      {w.call("POST", "/api/v1/queues/a/pause", `{"reason":"`+big+`"}`), 413, "too_large", ""},
+		"unsupported":                {w.call("POST", documents, `documents=1`, "Content-Type", "application/x-www-form-urlencoded"), 415, "unsupported", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			(&world{t: t}).refuses(tt.a, tt.status, tt.code, tt.field)
@@ -193,6 +196,22 @@ func TestADefectTellsNothingButItsRequestID(t *testing.T) {
 	defer mu.Unlock()
 	if strings.Contains(string(a.body), "secret") || !strings.Contains(log.String(), "secret") || !strings.Contains(log.String(), "request_id=mine-1") {
 		t.Errorf("the answer is %s, the log %s", a.body, log.String())
+	}
+}
+
+func TestAPanicIsADefectWhoseTraceIsLogged(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	w := &world{t: t, db: dbtest.New(t)}
+	w.tokens = auth.NewTokens(w.db, time.Now)
+	server := httptest.NewServer(api.New(api.Options{Tokens: w.tokens, Log: logger, Now: time.Now})) // an engine is missing
+	w.url, w.admin = server.URL, w.token("admin", []string{auth.Admin}, nil)
+	a := w.call("GET", "/api/v1/queues", "")
+	server.Close()
+	w.refuses(a, 500, "internal", "")
+	if !strings.Contains(log.String(), "listQueues") {
+		t.Errorf("the log does not say where: %s", log.String())
 	}
 }
 

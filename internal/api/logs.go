@@ -13,11 +13,6 @@ import (
 	"github.com/fetchq/server/internal/wire"
 )
 
-type logsOut struct {
-	Logs       []client.Log `json:"logs"`
-	NextCursor *string      `json:"next_cursor"`
-}
-
 func (s *Server) logRoutes() {
 	register(s, route{method: http.MethodGet, path: "/queues/{queue}/logs", right: auth.Read, summary: "List log lines, newest first"}, s.listLogs)
 	register(s, route{
@@ -35,7 +30,7 @@ func (s *Server) listLogs(ctx context.Context, in *struct {
 	Q       string `query:"q" maxLength:"255" doc:"Stands in the message, in any case of its letters."`
 	Limit   int    `query:"limit" default:"50" minimum:"1" maximum:"200"`
 	Cursor  string `query:"cursor"`
-}) (*out[logsOut], error) {
+}) (*out[client.LogsResponse], error) {
 	f := queue.LogFilter{Kind: in.Kind, Subject: in.Subject, Text: in.Q, Limit: in.Limit, Cursor: in.Cursor}
 	for _, text := range []struct{ field, value string }{{"subject", in.Subject}, {"q", in.Q}} {
 		if err := wire.CheckText(text.field, text.value, 255); err != nil {
@@ -53,7 +48,7 @@ func (s *Server) listLogs(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return &out[logsOut]{logsOut{each(logs, clientLog), cursor(next)}}, nil
+	return &out[client.LogsResponse]{client.LogsResponse{Logs: each(logs, clientLog), NextCursor: cursor(next)}}, nil
 }
 
 // moment reads a bound of a list in time. A span counts from this machine's clock: a list's bound need not be exact.

@@ -3,10 +3,10 @@ package api
 import (
 	"context"
 	"fmt"
-	"mime"
 	"net"
 	"net/http"
 	"regexp"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -73,7 +73,7 @@ func (s *Server) recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 				if r == http.ErrAbortHandler { //nolint:errorlint // it is compared as net/http does
 					panic(r) //nolint:forbidigo // net/http wants it back
 				}
-				err = fmt.Errorf("panic: %v", r)
+				err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
 			}
 		}()
 		return next(c)
@@ -110,35 +110,6 @@ func address(r *http.Request) string {
 		return r.RemoteAddr
 	}
 	return host
-}
-
-// limitBody refuses bodies that are not JSON, and holds back large ones while the bodies at work take too much memory.
-func (s *Server) limitBody(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		r := c.Request()
-		if r.ContentLength == 0 || !strings.HasPrefix(r.URL.Path, base+"/") || isStream(c) {
-			return next(c)
-		}
-		media, _, err := mime.ParseMediaType(r.Header.Get(echo.HeaderContentType))
-		if err != nil || media != echo.MIMEApplicationJSON {
-			return errs.New(errs.Unsupported, "the content type is not application/json, which is wanted here; documents may also come as application/x-ndjson")
-		}
-		size := r.ContentLength
-		if size > maxBody {
-			return errs.New(errs.TooLarge, "the body has %d bytes; %d are allowed", size, maxBody)
-		}
-		if size < 0 {
-			size = maxBody // not told
-		}
-		ctx, cancel := context.WithTimeout(r.Context(), lineWait)
-		err = s.bytes.Acquire(ctx, size)
-		cancel()
-		if err != nil {
-			return errs.New(errs.Overloaded, "too many large bodies are being worked on; try again")
-		}
-		defer s.bytes.Release(size)
-		return next(c)
-	}
 }
 
 // enter waits for a place among the calls that run; leave gives it back.

@@ -55,6 +55,25 @@ func (w *world) finds(s string) {
 	}
 }
 
+func TestAListIsFilteredByNumbers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.must(201, "PUT", "/api/v1/queues/a", `{}`)
+	w.must(200, "POST", documents, `{"documents":[{"subject":"plain"},{"subject":"new","version":3},{"subject":"low","priority":-5}]}`)
+	for query, want := range map[string]string{
+		"": "low new plain", "?version=0": "low plain", "?version=3": "new", "?priority=-5": "low", "?priority=0": "new plain", "?version=3&priority=-5": "",
+		"?attempts_min=1": "",
+	} {
+		var got []string
+		for _, d := range w.must(200, "GET", documents+query, "").field("documents").([]any) {
+			got = append(got, d.(map[string]any)["subject"].(string))
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%q lists %v; %s is wanted", query, got, want)
+		}
+	}
+}
+
 func FuzzSubjectInPath(f *testing.F) {
 	for _, s := range odd {
 		f.Add(s)

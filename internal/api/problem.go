@@ -29,8 +29,8 @@ func (p *problem) GetStatus() int { return p.Status }
 // ContentType makes huma name the answer rightly.
 func (p *problem) ContentType(string) string { return "application/problem+json" }
 
-// GetHeaders returns the headers that come with the problem.
-func (p *problem) GetHeaders() http.Header {
+// headers returns the headers that come with the problem.
+func (p *problem) headers() http.Header {
 	h := http.Header{}
 	if p.Status == http.StatusTooManyRequests || p.Status == http.StatusServiceUnavailable {
 		h.Set("Retry-After", "1")
@@ -94,11 +94,14 @@ func humaProblem(status int, msg string, details []error) *problem {
 	return toProblem(e)
 }
 
-// fillProblem gives a problem that huma answers its request id, and writes to the log what must not be told.
+// fillProblem gives a problem that huma answers its request id and headers, and writes to the log what must not be told.
 func fillProblem(ctx huma.Context, _ string, v any) (any, error) {
 	if p, ok := v.(*problem); ok {
 		c := humaecho.Unwrap(ctx)
 		p.RequestID = idOf(c)
+		for name := range p.headers() {
+			ctx.SetHeader(name, p.headers().Get(name))
+		}
 		if s, ok := c.Get(serverKey).(*Server); ok {
 			s.logProblem(c, p)
 		}
@@ -125,7 +128,7 @@ func (s *Server) fail(err error, c echo.Context) {
 	p := toProblem(err)
 	p.RequestID = idOf(c)
 	s.logProblem(c, p)
-	for name, values := range p.GetHeaders() {
+	for name, values := range p.headers() {
 		c.Response().Header()[name] = values
 	}
 	c.Response().Header().Set(echo.HeaderContentType, p.ContentType(""))

@@ -26,21 +26,6 @@ type settingsBody struct {
 	Tablespace         *string         `json:"tablespace,omitempty" nullable:"true" doc:"At creation only."`
 }
 
-type queuesOut struct {
-	Queues     []client.Queue `json:"queues"`
-	NextCursor *string        `json:"next_cursor"`
-}
-
-type pauseBody struct {
-	Reason string `json:"reason,omitempty"`
-	Until  string `json:"until,omitempty" doc:"A date, or a span from now with a sign."`
-}
-
-type truncateBody struct {
-	Confirm string `json:"confirm" doc:"The queue's name."`
-	Logs    bool   `json:"logs,omitempty" doc:"Remove the log lines too."`
-}
-
 // InQueueBody is the input of a call about one queue with a body.
 type InQueueBody struct {
 	InQueue
@@ -59,15 +44,15 @@ func (s *Server) queueRoutes() {
 	register(s, route{method: http.MethodPatch, path: "/queues/{queue}", right: auth.Admin, summary: "Change a queue", body: settingsBody{}}, s.patchQueue)
 	register(s, route{method: http.MethodGet, path: "/queues/{queue}", right: auth.Read, summary: "Show a queue with exact counts"}, s.getQueue)
 	register(s, route{method: http.MethodDelete, path: "/queues/{queue}", right: auth.Admin, summary: "Drop a queue", status: http.StatusNoContent}, s.dropQueue)
-	register(s, route{method: http.MethodPost, path: "/queues/{queue}/truncate", right: auth.Admin, summary: "Remove all documents of a queue", body: truncateBody{}}, s.truncateQueue)
-	register(s, route{method: http.MethodPost, path: "/queues/{queue}/pause", right: auth.Admin, summary: "Pause a queue", body: pauseBody{}}, s.pauseQueue)
+	register(s, route{method: http.MethodPost, path: "/queues/{queue}/truncate", right: auth.Admin, summary: "Remove all documents of a queue", body: client.TruncateRequest{}}, s.truncateQueue)
+	register(s, route{method: http.MethodPost, path: "/queues/{queue}/pause", right: auth.Admin, summary: "Pause a queue", body: client.PauseRequest{}}, s.pauseQueue)
 	register(s, route{method: http.MethodPost, path: "/queues/{queue}/resume", right: auth.Admin, summary: "Resume a queue"}, s.resumeQueue)
 }
 
 func (s *Server) listQueues(ctx context.Context, in *struct {
 	Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"200"`
 	Cursor string `query:"cursor"`
-}) (*out[queuesOut], error) {
+}) (*out[client.QueuesResponse], error) {
 	p := queue.ListParams{Limit: in.Limit}
 	if in.Cursor != "" {
 		parts, err := wire.DecodeCursor(in.Cursor, 1)
@@ -87,7 +72,7 @@ func (s *Server) listQueues(ctx context.Context, in *struct {
 	if next != "" {
 		next = wire.EncodeCursor(next)
 	}
-	return &out[queuesOut]{queuesOut{each(queues, clientQueue), cursor(next)}}, nil
+	return &out[client.QueuesResponse]{client.QueuesResponse{Queues: each(queues, clientQueue), NextCursor: cursor(next)}}, nil
 }
 
 // cursor is null at the end of a list.
@@ -172,7 +157,7 @@ func confirm(name, again string) error {
 }
 
 func (s *Server) truncateQueue(ctx context.Context, in *InQueueBody) (*out[client.Queue], error) {
-	var body truncateBody
+	var body client.TruncateRequest
 	if err := decode(in.RawBody, &body); err != nil {
 		return nil, err
 	}
@@ -183,7 +168,7 @@ func (s *Server) truncateQueue(ctx context.Context, in *InQueueBody) (*out[clien
 }
 
 func (s *Server) pauseQueue(ctx context.Context, in *InQueueBody) (*out[client.Queue], error) {
-	var body pauseBody
+	var body client.PauseRequest
 	if err := decode(in.RawBody, &body); err != nil {
 		return nil, err
 	}

@@ -55,7 +55,7 @@ func (s *Server) streamDocuments(next echo.HandlerFunc) echo.HandlerFunc {
 		if policy == "" {
 			policy = queue.Ignore
 		}
-		leave, err := enter(ctx, s.calls)
+		leave, err := enter(ctx, s.streams)
 		if err != nil {
 			return err
 		}

@@ -20,6 +20,7 @@ const (
 	cacheLasts = time.Second // so that a revocation takes effect everywhere within it
 	cacheMost  = 10_000      // tokens; then the cache begins anew
 	usedEvery  = time.Minute // how often the use of one token is written down
+	usedWait   = 2 * time.Second
 )
 
 // Tokens is the store of tokens. Its methods are safe for concurrent use.
@@ -30,7 +31,6 @@ type Tokens struct {
 
 	mu    sync.Mutex
 	known map[string]cached // by the hash
-	used  map[uuid.UUID]time.Time
 }
 
 type cached struct {
@@ -40,7 +40,7 @@ type cached struct {
 
 // NewTokens returns the store in a migrated database. now is this machine's clock, for the cache only.
 func NewTokens(db *pgxpool.Pool, now func() time.Time) *Tokens {
-	return &Tokens{db: db, now: now, known: map[string]cached{}, used: map[uuid.UUID]time.Time{}}
+	return &Tokens{db: db, now: now, known: map[string]cached{}}
 }
 
 var errUnknown = errs.New(errs.Unauthenticated, "the token is unknown, has expired or was revoked; make one with fetchq token create")
@@ -72,10 +72,11 @@ func (s *Tokens) Authenticate(ctx context.Context, text string) (Token, error) {
 
 const columns = `id, name, rights, queues, created_at, expires_at, revoked_at, last_used_at`
 
-// find asks the database, and writes down at most once a minute that the token was used.
+// find asks the database, and has it written down at most once a minute that the token was used.
 func (s *Tokens) find(ctx context.Context, sum []byte, key string) (Token, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
+	now := s.now() // before the database looks: a revocation behind its look is seen within cacheLasts of it
 	rows, err := s.db.Query(ctx, `select `+columns+` from fetchq.tokens
 		where hash = $1 and revoked_at is null and (expires_at is null or expires_at > clock_timestamp())`, sum)
 	if err != nil {
@@ -90,30 +91,35 @@ func (s *Tokens) find(ctx context.Context, sum []byte, key string) (Token, error
 		return Token{}, errUnknown
 	}
 	t := tokens[0]
-	if s.remember(key, t) {
-		_, err := s.db.Exec(ctx, `update fetchq.tokens set last_used_at = clock_timestamp() where id = $1`, t.ID)
-		if err != nil {
-			return Token{}, database.Error("note the use of a token", err)
-		}
+	s.remember(key, cached{t, now.Add(cacheLasts)})
+	if t.LastUsedAt == nil || now.Sub(*t.LastUsedAt) >= usedEvery {
+		s.noteUse(t)
 	}
 	return t, nil
 }
 
-// remember keeps a token, and says whether its use is to be written down.
-func (s *Tokens) remember(key string, t Token) bool {
+// noteUse writes down that a token was used, beside the call that used it: a call does not wait for a write, and does
+// not fail with it. One that fails is made up for by the next look at the token. Of several nodes that read the same
+// last use, one writes.
+func (s *Tokens) noteUse(t Token) {
+	s.calls.DoChan(useKey(t.ID), func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), usedWait)
+		defer cancel()
+		return s.db.Exec(ctx, `update fetchq.tokens set last_used_at = clock_timestamp() where id = $1 and last_used_at is not distinct from $2`,
+			t.ID, t.LastUsedAt)
+	})
+}
+
+// useKey names the write of one token's use among the calls that run; no hash looks like it.
+func useKey(id uuid.UUID) string { return "use of " + id.String() }
+
+func (s *Tokens) remember(key string, c cached) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.known) >= cacheMost {
 		clear(s.known)
-		clear(s.used)
 	}
-	now := s.now()
-	s.known[key] = cached{t, now.Add(cacheLasts)}
-	if now.Sub(s.used[t.ID]) < usedEvery {
-		return false
-	}
-	s.used[t.ID] = now
-	return true
+	s.known[key] = c
 }
 
 func (s *Tokens) forget(key string) {

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -132,7 +133,7 @@ func TestUseIsWrittenDownOnceAMinute(t *testing.T) {
 	db := dbtest.New(t)
 	c := &clock{time.Now()}
 	s := NewTokens(db, c.now)
-	_, text, err := s.Create(t.Context(), "worker", []string{Work}, nil, nil)
+	made, text, err := s.Create(t.Context(), "worker", []string{Work}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,6 +142,7 @@ func TestUseIsWrittenDownOnceAMinute(t *testing.T) {
 		if _, err := s.Authenticate(t.Context(), text); err != nil {
 			t.Fatal(err)
 		}
+		s.written(made)
 		var at time.Time
 		if err := db.QueryRow(t.Context(), `select last_used_at from fetchq.tokens`).Scan(&at); err != nil {
 			t.Fatal(err)
@@ -150,6 +152,45 @@ func TestUseIsWrittenDownOnceAMinute(t *testing.T) {
 	first, second, third := used(), used(), used()
 	if !first.Equal(second) || !third.After(second) {
 		t.Errorf("written at %s, %s, %s", first, second, third)
+	}
+}
+
+// written waits until the use of a token is written down, if it is being written.
+func (s *Tokens) written(t Token) {
+	_, _, _ = s.calls.Do(useKey(t.ID), func() (any, error) { return nil, nil })
+}
+
+func TestACallDoesNotWaitUntilItsUseIsWrittenDown(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t)
+	s := NewTokens(db, time.Now)
+	made, text, err := s.Create(t.Context(), "worker", []string{Work}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx, err := db.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.written(made)
+	defer tx.Rollback(context.Background()) //nolint:errcheck // it locks, and writes nothing
+	if _, err := tx.Exec(t.Context(), `select from fetchq.tokens for update`); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	got := make(chan error, 1)
+	go func() {
+		_, err := s.Authenticate(ctx, text)
+		got <- err
+	}()
+	select {
+	case err := <-got:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-ctx.Done():
+		t.Error("the call waits for a row that another transaction holds")
 	}
 }
 

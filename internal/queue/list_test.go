@@ -1,13 +1,18 @@
 package queue_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/fetchq/server/internal/dbtest"
 	"github.com/fetchq/server/internal/errs"
@@ -122,6 +127,59 @@ func TestAListThatFindsLittleGoesOnBehindWhatItLookedAt(t *testing.T) {
 	got, pages := walk(t, e, queue.DocFilter{Limit: 10, Version: ptr(1)})
 	if diff := cmp.Diff([]string{"24999"}, got); diff != "" || pages != 3 {
 		t.Errorf("%d pages, 3 are wanted; %s", pages, diff)
+	}
+}
+
+// afterLook is told when the first look of a page has ended, before the second begins.
+type afterLook struct{ act func() }
+
+type lookKey struct{}
+
+func (afterLook) TraceQueryStart(ctx context.Context, _ *pgx.Conn, q pgx.TraceQueryStartData) context.Context {
+	if strings.Contains(q.SQL, "scanned where true and") {
+		return context.WithValue(ctx, lookKey{}, true)
+	}
+	return ctx
+}
+
+func (a afterLook) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryEndData) {
+	if ctx.Value(lookKey{}) != nil {
+		a.act()
+	}
+}
+
+func TestAPageEndsWhereItLookedAlsoWhenDocumentsGoMeanwhile(t *testing.T) {
+	t.Parallel()
+	url := dbtest.URL(t)
+	put(t, start(t, url, "n"), "a", `{}`)
+	db := dbtest.Open(t, url)
+	if _, err := db.Exec(t.Context(), `
+		select count(*)
+		from (select array_agg(i::text) as s, array_agg((i = 20003)::integer) as v from generate_series(10000, 25999) i group by i / 10000) g
+			cross join lateral fetchq.doc_push_many('a', g.s, null, g.v)`); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := 0
+	cfg.ConnConfig.Tracer = afterLook{func() {
+		if gone++; gone == 1 {
+			if _, err := db.Exec(t.Context(), `delete from q_a.docs where subject between '10000' and '10009'`); err != nil {
+				t.Error(err)
+			}
+		}
+	}}
+	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	e := queue.New(pool, queue.Options{Log: slog.New(slog.DiscardHandler), Node: "m", Now: time.Now})
+	got, _ := walk(t, e, queue.DocFilter{Limit: 10, Version: ptr(1)})
+	if diff := cmp.Diff([]string{"20003"}, got); diff != "" || gone == 0 {
+		t.Errorf("%d looks; %s", gone, diff)
 	}
 }
 

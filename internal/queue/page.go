@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/fetchq/server/internal/database"
 	"github.com/fetchq/server/internal/errs"
 	"github.com/fetchq/server/internal/wire"
 )
@@ -63,19 +64,35 @@ func fetch[T any](ctx context.Context, e *Engine, op string, p *page, row pgx.Ro
 		direction = " desc"
 	}
 	order := strings.Join(p.key, direction+", ") + direction
-	filter := append([]string{"true"}, p.filter...)
-	rows, err = query(ctx, e, op, row, fmt.Sprintf("select %s from (%s) scanned where %s order by %s limit %d",
-		p.columns, inner, strings.Join(filter, " and "), order, p.limit+1), p.args...)
-	if err != nil || len(rows) > p.limit || len(p.filter) == 0 {
+	filter := strings.Join(append([]string{"true"}, p.filter...), " and ")
+	look := fmt.Sprintf("select %s from (%s) scanned where %s order by %s limit %d", p.columns, inner, filter, order, p.limit+1)
+	if len(p.filter) == 0 {
+		rows, err = query(ctx, e, op, row, look, p.args...)
 		return rows, nil, err
 	}
-	// The filter is named without effect: each argument must have a type.
-	edges, err := query(ctx, e, op, key, fmt.Sprintf("select %s from (%s) scanned where true or %s offset %d",
-		strings.Join(p.key, ", "), inner, strings.Join(filter, " and "), scanMost-1), p.args...)
-	if len(edges) > 0 {
-		edge = edges[0]
-	}
-	return rows, edge, err
+	// Both looks see the same rows: with one that goes in between, the page would end behind rows that it did not look at.
+	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	err = pgx.BeginTxFunc(ctx, e.db, snapshot, func(tx pgx.Tx) error {
+		found, err := tx.Query(ctx, look, p.args...)
+		if err != nil {
+			return err
+		}
+		if rows, err = pgx.CollectRows(found, row); err != nil || len(rows) > p.limit {
+			return err
+		}
+		// The filter is named without effect: each argument must have a type.
+		found, err = tx.Query(ctx, fmt.Sprintf("select %s from (%s) scanned where true or %s offset %d",
+			strings.Join(p.key, ", "), inner, filter, scanMost-1), p.args...)
+		if err != nil {
+			return err
+		}
+		edges, err := pgx.CollectRows(found, key)
+		if len(edges) > 0 {
+			edge = edges[0]
+		}
+		return err
+	})
+	return rows, edge, database.Error(op, err)
 }
 
 // cursorTime writes a moment into a cursor.

@@ -61,12 +61,18 @@ func playOnFunctions(ctx context.Context, db *pgxpool.Pool, n int, s script) err
 	w := newWorld(ctx, db, n)
 	w.through = func(db querier, now time.Time) calls { return sqlCalls{db, now} }
 	w.now = w.start.UTC().Truncate(time.Second).Add(time.Hour)
+	defer func() {
+		for _, conn := range w.conns {
+			if conn != nil {
+				conn.Release()
+			}
+		}
+	}()
 	for i := range w.conns {
 		conn, err := db.Acquire(ctx)
 		if err != nil {
 			return err
 		}
-		defer conn.Release()
 		if _, err := conn.Exec(ctx, `set lock_timeout = '5s'`); err != nil { // a call that waits for another is an error
 			return err
 		}

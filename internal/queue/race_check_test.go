@@ -15,7 +15,7 @@ import (
 func (r *race) checkLeases(t *testing.T) {
 	t.Helper()
 	bySubject := map[string][]*hold{}
-	for _, seen := range r.seen {
+	for _, seen := range &r.seen {
 		for _, h := range seen {
 			bySubject[h.subject] = append(bySubject[h.subject], h)
 		}
@@ -51,7 +51,7 @@ func (r *race) checkLeases(t *testing.T) {
 func (r *race) checkCounters(t *testing.T) {
 	t.Helper()
 	picked, lost := 0, 0
-	for _, seen := range r.seen {
+	for _, seen := range &r.seen {
 		picked += len(seen)
 		for _, h := range seen {
 			if h.ended.IsZero() {

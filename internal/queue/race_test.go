@@ -79,12 +79,12 @@ func (r *race) run(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	seed := rand.Uint64()
+	seed := rand.Uint64() //nolint:gosec // a test, which tells its seed
 	t.Logf("seed %d", seed)
 	workers, workCtx := errgroup.WithContext(ctx)
 	for i := range raceWorkers {
 		workers.Go(func() error {
-			w := &racer{race: r, id: i, rand: rand.New(rand.NewPCG(seed, uint64(i)))}
+			w := &racer{race: r, id: i, rand: rand.New(rand.NewPCG(seed, uint64(i)))} //nolint:gosec // as above
 			return w.work(workCtx)
 		})
 	}
@@ -252,10 +252,10 @@ func (w *racer) resolveTwice(ctx context.Context, holds []*hold) error {
 		if one.Outcome != "ok" {
 			one, other = other, one
 		}
-		switch one.Outcome + " " + other.Outcome {
-		case "ok already", "ok stale": // stale: somebody else held it by then
+		switch [2]string{one.Outcome, other.Outcome} {
+		case [2]string{"ok", "already"}, [2]string{"ok", "stale"}: // stale: somebody else held it by then
 			w.end(holds[i], items[i].Action, one.Next)
-		case "stale stale":
+		case [2]string{"stale", "stale"}:
 		default:
 			return fmt.Errorf("%s of %s twice answers %s and %s", items[i].Action, one.Subject, one.Outcome, other.Outcome)
 		}

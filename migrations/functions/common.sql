@@ -61,6 +61,43 @@ language sql immutable as $$
         else (select array_agg('docs_p' || i order by i) from generate_series(0, q.partitions - 1) i) end
 $$;
 
+-- lock_docs locks the documents of some subjects until the transaction ends, and returns the subjects that it found. The
+-- statement behind it sees each row as it is by then, and no row that it writes changes under it.
+--
+-- Everybody goes from table to table and in each by subject, so that no two calls wait for each other crosswise. It is
+-- not one statement over all partitions: where such a one meets a row that changed meanwhile, Postgres 18 (18.4 is the
+-- last one seen) may crash, for looking at the row again spoils what the plan knows of partitions to skip.
+create function fetchq.lock_docs(q fetchq.queues, p_subjects text[]) returns text[]
+language plpgsql as $$
+declare
+    s constant text := 'q_' || q.name;
+    v_lock constant text := $t$
+        with held as materialized (
+            select subject from %I.%I where subject = any ($1) order by subject for update
+        )
+        select array_agg(subject) from held $t$;
+    v_leaf     text;
+    v_subjects text[];
+    v_held     text[];
+    v_all      text[] := '{}';
+begin
+    if q.partitions = 1 then
+        execute format(v_lock, s, 'docs') into v_all using p_subjects;
+        return coalesce(v_all, '{}');
+    end if;
+    for v_leaf, v_subjects in execute format($t$
+        select c.relname, array_agg(u.subject)
+        from unnest($1) u (subject)
+            cross join lateral (select tableoid from %I.docs where subject = u.subject limit 1) d
+            join pg_class c on c.oid = d.tableoid
+        group by c.relname order by c.relname $t$, s) using p_subjects
+    loop
+        execute format(v_lock, s, v_leaf) into v_held using v_subjects;
+        v_all := v_all || v_held;
+    end loop;
+    return v_all;
+end $$;
+
 -- touch moves a maintenance job of a queue forward to p_at where it sleeps longer. A row that somebody else holds is
 -- being moved already.
 create function fetchq.touch(p_queue text, p_kind text, p_at timestamptz) returns void

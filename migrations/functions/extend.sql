@@ -16,6 +16,7 @@ declare
     q fetchq.queues := fetchq.queue_find(p_queue);
     n constant integer := coalesce(cardinality(p_subjects), 0);
     v_lock constant interval := coalesce(p_lock, q.lock);
+    v_held text[];
 begin
     if n = 0 then
         return;
@@ -26,15 +27,16 @@ begin
     elsif v_lock not between interval '1 second' and interval '24 hours' then
         perform fetchq.refuse('lock', format('lock is %s; 1 second to 24 hours are allowed', v_lock));
     end if;
+    v_held := fetchq.lock_docs(q, p_subjects);
     return query execute format($t$
         with item as materialized (
             select ord::integer, subject, lease from unnest($1, $2) with ordinality u (subject, lease, ord)
         ), held as materialized (
-            select s.subject, d.*
-            from (select distinct subject from item order by subject) s
+            select u.subject, d.*
+            from unnest($6) u (subject)
                 cross join lateral (
                     select lease as d_lease, status, next_iteration, attempts, worker, version from %1$I.docs
-                    where subject = s.subject for update
+                    where subject = u.subject limit 1
                 ) d
         ), judged as materialized (
             select i.*, h.attempts, h.worker, h.version, row_number() over (partition by i.subject order by i.ord) as nth, case
@@ -56,7 +58,7 @@ begin
                 select distinct subject, version from judged where outcome = 'ok' and $5 is not null) t group by version
         )
         select ord, subject, outcome, null::text, case when outcome = 'ok' then $4 + $3 end from judged order by ord $t$, 'q_' || p_queue)
-    using p_subjects, p_leases, v_lock, p_now, p_progress;
+    using p_subjects, p_leases, v_lock, p_now, p_progress, v_held;
     perform fetchq.touch(p_queue, 'orphans', p_now + v_lock);
     if p_progress is not null then
         perform fetchq.touch(p_queue, 'fold', p_now + interval '1 second');

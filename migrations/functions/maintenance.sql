@@ -171,7 +171,9 @@ declare
     v_total bigint := 0;
     n bigint;
     k record;
-    v_leaf text;
+    v_leaf  text;
+    v_kinds text[];
+    v_keys  text[];
 begin
     for k in select * from (values (3, q.completed_retention), (-1, q.killed_retention)) t (status, retention) where retention is not null loop
         foreach v_leaf in array fetchq.leaves(q) loop
@@ -207,21 +209,25 @@ begin
         into n using p_now - q.logs_retention, p_limit;
         v_total := v_total + n;
     end if;
+    -- The key of a pick stands as long as one of its leases lives: it may have been extended. To look at documents and to
+    -- delete keys are two statements, for the reason that lock_docs tells.
     execute format($t$
-        with old as materialized (
-            -- The key of a pick stands as long as one of its leases lives: it may have been extended.
+        select array_agg(kind), array_agg(key) from (
             select kind, key from %1$I.requests r
             where expires_at < $1 and not exists (
                 select from unnest(r.subjects, r.leases) u (subject, lease) cross join lateral (
                     select lease, status, next_iteration from %1$I.docs where subject = u.subject limit 1
                 ) d
                 where r.kind = 'pick' and d.lease = u.lease and d.status = 2 and d.next_iteration > $1)
-            order by expires_at limit $2 for update skip locked
-        ), gone as (
-            delete from %1$I.requests r using old where r.kind = old.kind and r.key = old.key returning 1
+            order by expires_at limit $2) old $t$, s)
+    into v_kinds, v_keys using p_now, p_limit;
+    execute format($t$
+        with gone as (
+            delete from %I.requests r using unnest($1, $2) u (kind, key)
+            where r.kind = u.kind and r.key = u.key and r.expires_at < $3 returning 1
         )
         select count(*) from gone $t$, s)
-    into n using p_now, p_limit;
+    into n using v_kinds, v_keys, p_now;
     return v_total + n;
 end $$;
 

@@ -89,88 +89,91 @@ begin
     using p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, fetchq.micros(), p_now;
 end $$;
 
--- push_update is doc_push_many where a subject that is taken gets the new values. A subject that somebody else inserts
--- between our look and our insert is looked at again; ten times, for only subjects that come and go at once need that.
+-- push_update is doc_push_many where a subject that is taken gets the new values. What is new goes in first, for who
+-- inserts may wait for others who insert, and must not hold documents meanwhile. When a subject that was taken then is
+-- gone when it is to be changed, all that was done is given back and it begins anew; ten times, for only subjects that
+-- come and go at once need that.
 create function fetchq.push_update(
     p_queue text, p_subjects text[], p_payloads jsonb[], p_versions integer[], p_priorities integer[],
     p_dates timestamptz[], p_delays interval[], p_now timestamptz
 ) returns setof fetchq.result
 language plpgsql as $$
 declare
-    v_left integer[] := null; -- the items that a race left over; null: all
-    v_rows fetchq.result[];
-    v_done fetchq.result[] := '{}';
+    q fetchq.queues := fetchq.queue_find(p_queue);
+    v_pushed  fetchq.result[];
+    v_taken   integer[];
+    v_changed fetchq.result[];
 begin
     for i in 1 .. 10 loop
-        execute format($t$
-            with block as materialized (
-                select nextval('%1$I.seq') as first
-            ), item as materialized (
-                select i.*, fetchq.item_problem(i.subject, i.payload, i.version, i.priority, i.date) as problem,
-                    row_number() over (partition by i.subject order by i.ord) as nth
-                from (
-                    select ord::integer, subject, payload, version, priority, fetchq.date_of(date, delay, $8, $8) as date
-                    from unnest($1, $2, $3, $4, $5, $6) with ordinality u (subject, payload, version, priority, date, delay, ord)
-                ) i
-            ), todo as materialized (
-                select * from item where problem is null and nth = 1 and ($9 is null or ord = any ($9)) order by subject
-            ), old as materialized (
-                select t.*, d.status as old_status, d.version as old_version
-                from todo t cross join lateral (
-                    select status, version from %1$I.docs where subject = t.subject for update
-                ) d
-            ), changed as (
-                update %1$I.docs d set
-                    payload = coalesce(o.payload, d.payload),
-                    size = case when o.payload is null then d.size else pg_column_size(o.payload) end,
-                    version = coalesce(o.version, d.version),
-                    priority = coalesce(o.priority, d.priority),
-                    next_iteration = o.date,
-                    status = (o.date <= $8)::integer,
-                    attempts = case when o.old_status in (3, -1) then 0 else d.attempts end,
-                    lease = d.lease + 1,
-                    ended = 0
-                from old o where d.subject = o.subject and o.old_status <> 2
-                returning o.ord, o.old_status, o.old_version, d.status, d.version, d.priority, d.next_iteration
-            ), made as (
-                insert into %1$I.docs (subject, seq, lease, next_iteration, created_at, size, version, priority, status, payload)
-                select subject, block.first + ord, $7, date, $8, pg_column_size(coalesce(payload, '{}')), coalesce(version, 0),
-                    coalesce(priority, 0), (date <= $8)::integer, coalesce(payload, '{}')
-                from todo cross join block
-                where ord not in (select ord from old)
-                order by subject
-                on conflict (subject) do nothing
-                returning subject, status, version, priority, next_iteration
-            ), counted as (
-                insert into %1$I.deltas (version, planned, pending, completed, killed, ev_entered)
-                select version, sum((status = 0)::integer * n), sum((status = 1)::integer * n), sum((status = 3)::integer * n),
-                    sum((status = -1)::integer * n), sum(entered)
-                from (
-                    select version, status, 1 as n, 1 as entered from made
-                    union all select version, status, 1, 0 from changed
-                    union all select old_version, old_status, -1, 0 from changed
-                ) t group by version
-            )
-            select array_agg((i.ord, i.subject,
-                case when i.problem is not null then 'invalid' when i.nth > 1 then 'duplicate' when m.subject is not null then 'created'
-                    when c.ord is not null then 'updated' when o.ord is not null then 'active' else 'raced' end,
-                i.problem, coalesce(m.status, c.status, o.old_status), coalesce(m.version, c.version),
-                coalesce(m.priority, c.priority), coalesce(m.next_iteration, c.next_iteration))::fetchq.result)
-            from item i
-                left join made m on m.subject = i.subject and i.nth = 1 and i.problem is null
-                left join changed c on c.ord = i.ord
-                left join old o on o.ord = i.ord
-            where $9 is null or i.ord = any ($9) $t$, 'q_' || p_queue)
-        into v_rows
-        using p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, fetchq.micros(), p_now, v_left;
-        v_done := v_done || array(select r from unnest(v_rows) r where r.outcome <> 'raced');
-        v_left := array(select r.ord from unnest(v_rows) r where r.outcome = 'raced');
-        if cardinality(v_left) = 0 then
-            return query select * from unnest(v_done) r order by r.ord;
+        begin
+            v_pushed := array(
+                select r from fetchq.push_ignore(p_queue, p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, p_now) r);
+            v_taken := array(select r.ord from unnest(v_pushed) r where r.outcome = 'ignored');
+            v_changed := fetchq.push_change(q, v_taken, p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, p_now);
+            return query
+                select * from unnest(v_pushed) r where r.outcome <> 'ignored'
+                union all select * from unnest(v_changed)
+                order by 1;
             return;
-        end if;
+        exception when sqlstate '02000' then
+            null; -- push_change found a subject gone
+        end;
     end loop;
     raise exception using errcode = '40001', message = 'subjects of this push came and went ten times meanwhile';
+end $$;
+
+-- push_change gives documents that stand there the values of the items of a push that p_ords names. 02000: one is gone.
+create function fetchq.push_change(
+    q fetchq.queues, p_ords integer[], p_subjects text[], p_payloads jsonb[], p_versions integer[], p_priorities integer[],
+    p_dates timestamptz[], p_delays interval[], p_now timestamptz
+) returns fetchq.result[]
+language plpgsql as $$
+declare
+    v_held constant text[] := fetchq.lock_docs(q, array(select p_subjects[o] from unnest(p_ords) o));
+    v_rows fetchq.result[];
+begin
+    if cardinality(v_held) <> cardinality(p_ords) then
+        raise exception using errcode = '02000', message = 'a subject of this push went meanwhile';
+    elsif cardinality(p_ords) = 0 then
+        return '{}';
+    end if;
+    execute format($t$
+        with old as materialized (
+            select t.*, d.status as old_status, d.version as old_version
+            from (
+                select ord::integer, subject, payload, version, priority, fetchq.date_of(date, delay, $7, $7) as date
+                from unnest($1, $2, $3, $4, $5, $6) with ordinality u (subject, payload, version, priority, date, delay, ord)
+                where ord = any ($8)
+            ) t cross join lateral (
+                select status, version from %1$I.docs where subject = t.subject limit 1
+            ) d
+        ), changed as (
+            update %1$I.docs d set
+                payload = coalesce(o.payload, d.payload),
+                size = case when o.payload is null then d.size else pg_column_size(o.payload) end,
+                version = coalesce(o.version, d.version),
+                priority = coalesce(o.priority, d.priority),
+                next_iteration = o.date,
+                status = (o.date <= $7)::integer,
+                attempts = case when o.old_status in (3, -1) then 0 else d.attempts end,
+                lease = d.lease + 1,
+                ended = 0
+            from old o where d.subject = o.subject and o.old_status <> 2
+            returning o.ord, o.old_status, o.old_version, d.status, d.version, d.priority, d.next_iteration
+        ), counted as (
+            insert into %1$I.deltas (version, planned, pending, completed, killed)
+            select version, sum((status = 0)::integer * n), sum((status = 1)::integer * n), sum((status = 3)::integer * n),
+                sum((status = -1)::integer * n)
+            from (
+                select version, status, 1 as n from changed
+                union all select old_version, old_status, -1 from changed
+            ) t group by version
+        )
+        select array_agg((o.ord, o.subject, case when c.ord is null then 'active' else 'updated' end, null,
+            coalesce(c.status, o.old_status), c.version, c.priority, c.next_iteration)::fetchq.result)
+        from old o left join changed c on c.ord = o.ord $t$, 'q_' || q.name)
+    into v_rows using p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, p_now, p_ords;
+    return v_rows;
 end $$;
 
 -- doc_append pushes documents that have no subject of their own: each gets a UUID of version 7, which it returns. Under

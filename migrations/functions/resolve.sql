@@ -82,8 +82,8 @@ $$;
 -- settle carries out doc_resolve_many and doc_act_many. In a resolution the first item with the live lease of a subject
 -- ends it, and later ones for that subject answer as a repeated call would.
 --
--- The rows are locked by the primary key, one by one in the order of their subjects: the planner must not look at the
--- small index of active documents here, for under a held snapshot that index is a heap of dead entries.
+-- The rows are found by the primary key, one by one: the planner must not look at the small index of active documents
+-- here, for under a held snapshot that index is a heap of dead entries.
 create function fetchq.settle(
     p_queue text, p_admin boolean, p_subjects text[], p_leases bigint[], p_actions text[], p_dates timestamptz[], p_delays interval[],
     p_payloads jsonb[], p_priorities integer[], p_versions integer[], p_messages text[], p_details jsonb[], p_ref_ids text[],
@@ -93,6 +93,7 @@ language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = 
 declare
     q fetchq.queues := fetchq.queue_find(p_queue);
     n constant integer := coalesce(cardinality(p_subjects), 0);
+    v_held    text[];
     v_rows    fetchq.result[];
     v_forward jsonb[];
     v_next    timestamptz;
@@ -107,6 +108,7 @@ begin
         or cardinality(p_retries) <> n or cardinality(p_to_queues) <> n or cardinality(p_thens) <> n or p_actions is null then
         perform fetchq.refuse('resolutions', 'the arrays differ in length');
     end if;
+    v_held := fetchq.lock_docs(q, p_subjects);
     execute format($t$
         with item as materialized (
             select i.*,
@@ -125,11 +127,11 @@ begin
                 end as wrong
             from item
         ), held as materialized (
-            select s.subject, d.*
-            from (select distinct subject from known where wrong is null order by subject) s
+            select u.subject, d.*
+            from unnest($19) u (subject)
                 cross join lateral (
                     select lease as d_lease, status, version as d_version, priority as d_priority, attempts, next_iteration, ended, worker
-                    from %1$I.docs where subject = s.subject for update
+                    from %1$I.docs where subject = u.subject limit 1
                 ) d
         ), judged as (
             select k.*, h.d_lease, h.status, h.d_version, h.d_priority, h.attempts, h.next_iteration, h.ended, h.worker, case
@@ -249,7 +251,7 @@ begin
         from answered $t$, 'q_' || p_queue)
     into v_rows, v_forward, v_next
     using q, p_now, p_admin, p_subjects, p_leases, p_actions, p_dates, p_delays, p_payloads, p_priorities, p_versions, p_messages,
-        p_details, p_ref_ids, p_retries, p_to_queues, p_thens, q.max_attempts;
+        p_details, p_ref_ids, p_retries, p_to_queues, p_thens, q.max_attempts, v_held;
 
     if v_forward is not null then
         v_rows := fetchq.forward(v_rows, v_forward, p_now);

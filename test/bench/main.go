@@ -25,15 +25,15 @@ var (
 
 func main() {
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx); err != nil {
+	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context) error {
+func run() error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
 	if *each < 100*time.Millisecond || *each > time.Minute || *payload < 2 || *payload > 100_000 || *backlog < 1000 || *backlog > 2_000_000 {
 		return fmt.Errorf("a flag is outside its limits; see -help")
 	}

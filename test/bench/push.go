@@ -69,8 +69,8 @@ func (b *bench) pushes(ctx context.Context) error {
 
 func (b *bench) rawInsert(ctx context.Context, workload string, worker, turn, size int) (int, error) {
 	_, err := b.db.Exec(ctx, `
-		insert into bench_raw.docs (subject, seq, lease, next_iteration, created_at, size, version, priority, status, payload)
-		select s, 0, 0, now(), now(), 0, 0, 0, 1, $2::jsonb from unnest($1::text[]) s`, subjects(workload, worker, turn, size), body())
+		insert into bench_raw.docs (subject, seq, lease, next_iteration, size, created_at, version, priority, status, payload)
+		select s, 0, 0, now(), 0, now(), 0, 0, 1, $2::jsonb from unnest($1::text[]) s`, subjects(workload, worker, turn, size), body())
 	return size, err
 }
 

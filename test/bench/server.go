@@ -60,13 +60,14 @@ func startServer(ctx context.Context) (*server, time.Duration, error) {
 	if s.token, err = s.command(ctx, "token", "create", "--name", "bench", "--rights", "admin"); err != nil {
 		return fail(err)
 	}
-	return s, cold, s.connect(ctx)
+	err = s.connect(ctx)
+	return s, cold, err
 }
 
 // start starts the program and waits for the line that says it is ready.
 func (s *server) start(ctx context.Context) (time.Duration, error) {
 	began := time.Now()
-	s.cmd = exec.CommandContext(context.WithoutCancel(ctx), *program, "serve") //nolint:gosec // our own
+	s.cmd = exec.CommandContext(context.WithoutCancel(ctx), *program, "serve")
 	s.cmd.Env, s.cmd.Stderr = s.env, os.Stderr
 	s.cmd.Env = append(s.cmd.Env, "FETCHQ_LOG_LEVEL=warn")
 	out, err := s.cmd.StdoutPipe()
@@ -115,7 +116,7 @@ func (s *server) stop() error {
 }
 
 func (s *server) command(ctx context.Context, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, *program, args...) //nolint:gosec // our own
+	cmd := exec.CommandContext(ctx, *program, args...)
 	cmd.Env = s.env
 	out, err := cmd.Output()
 	if err != nil {

@@ -1,0 +1,84 @@
+package queue_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/fetchq/server/internal/dbtest"
+	"github.com/fetchq/server/internal/queue"
+	"github.com/fetchq/server/internal/wire"
+)
+
+// TestCallsMeetAtTheSameDocumentsOfAPartitionedQueue makes all calls that change documents by their subjects, many at once
+// and all to the same few: each finds rows that changed while it waited for them. (A statement over all partitions that
+// locks rows brings Postgres 18 down here.)
+func TestCallsMeetAtTheSameDocumentsOfAPartitionedQueue(t *testing.T) {
+	t.Parallel()
+	e := start(t, dbtest.URL(t), "n")
+	put(t, e, "a", `{"partitions":8,"max_attempts":1000000,"backoff":{"kind":"none"}}`)
+	var callers errgroup.Group
+	for i := range 24 {
+		callers.Go(func() error {
+			r := rand.New(rand.NewPCG(7, uint64(i))) //nolint:gosec // a test
+			for range 25 {
+				if err := meet(t.Context(), e, r); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := callers.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if checks, err := e.Doctor(t.Context()); err != nil || !checks[0].OK() {
+		t.Errorf("%+v %v", checks, err)
+	}
+}
+
+// meet makes one call about 20 of 40 subjects, in any order.
+func meet(ctx context.Context, e *queue.Engine, r *rand.Rand) error {
+	var docs []queue.Push
+	var items []queue.Resolution
+	action := []string{"run_now", "edit", "reschedule", "complete", "kill", "drop"}[r.IntN(6)]
+	for _, i := range r.Perm(40)[:20] {
+		subject := fmt.Sprint("document ", i)
+		docs = append(docs, queue.Push{Subject: subject, Next: wire.Date{Delay: &wire.Interval{}}})
+		item := queue.Resolution{Subject: subject, Action: action}
+		switch action {
+		case "reschedule":
+			item.Next = wire.Date{Delay: &wire.Interval{}}
+		case "edit":
+			item.Payload = []byte(`{}`)
+		}
+		items = append(items, item)
+	}
+	switch r.IntN(3) {
+	case 0:
+		_, err := e.Push(ctx, "a", docs, queue.Update)
+		return err
+	case 1:
+		_, err := e.Act(ctx, "a", items)
+		return err
+	}
+	picked, err := e.Pick(ctx, "a", queue.PickParams{Limit: 20, Lock: time.Minute})
+	if err != nil {
+		return err
+	}
+	var leases []queue.Lease
+	var ends []queue.Resolution
+	for _, d := range picked.Documents {
+		leases = append(leases, queue.Lease{Subject: d.Subject, Lease: d.Lease})
+		ends = append(ends, queue.Resolution{Subject: d.Subject, Lease: d.Lease, Action: "reject"})
+	}
+	if _, _, err := e.Extend(ctx, "a", leases, time.Minute, ""); err != nil {
+		return err
+	}
+	_, err = e.Resolve(ctx, "a", ends)
+	return err
+}
