@@ -29,7 +29,6 @@ func TestPropertiesFindPlantedBugs(t *testing.T) {
 			// The base of a queue's documents is the moment when the queue was made.
 			const base = `(select (extract(epoch from created_at) * 1000000)::bigint from fetchq.queues where name = p_queue)`
 			dbtest.Replace(t, db, "push_ignore", `fetchq.micros()`, base)
-			dbtest.Replace(t, db, "push_update", `fetchq.micros()`, base)
 		}},
 		{"double fold", func(t *testing.T, db *pgxpool.Pool) {
 			dbtest.Replace(t, db, "mnt_fold", `delete from %I.deltas returning *`, `select * from %I.deltas`)
