@@ -52,7 +52,7 @@ test-15:
 	scripts/on-postgres 15 go test -timeout 10m $$(go list ./... | grep -v /test/faults)
 
 faults:
-	scripts/on-postgres 18 go test -count=1 -timeout 10m ./test/faults
+	scripts/on-postgres 18 go test -count=1 -timeout 15m ./test/faults -faults.kills=20
 
 bench-once:
 	scripts/on-postgres 18 go test -run '^$$' -bench . -benchtime 1x ./...
