@@ -89,11 +89,11 @@ func (s *Server) act(ctx context.Context, queueName, name, action string, raw []
 
 // mayAct refuses what the token may not do: work needs a lease, all else is for admins; a forward pushes elsewhere.
 func mayAct(ctx context.Context, r client.Resolution) error {
-	right := auth.Admin
+	needed := auth.Act
 	if r.Lease != 0 {
-		right = auth.Work
+		needed = auth.Hold
 	}
-	if err := need(ctx, right); err != nil {
+	if err := need(ctx, needed); err != nil {
 		return err
 	}
 	if r.Action == client.ActionForward {
@@ -103,7 +103,7 @@ func mayAct(ctx context.Context, r client.Resolution) error {
 }
 
 func mayForward(ctx context.Context, toQueue string) error {
-	if err := need(ctx, auth.Push); err != nil {
+	if err := need(ctx, auth.Add); err != nil {
 		return err
 	}
 	if !tokenOf(ctx).Sees(toQueue) {

@@ -28,15 +28,17 @@ type Options struct {
 
 // Limits of the API.
 const (
-	maxBody      = 16 << 20  // bytes of a body with documents or resolutions
-	maxSmallBody = 1 << 20   // bytes of any other body
-	maxPayload   = 1 << 20   // bytes of one payload, or of the details of one line
-	maxInFlight  = 256 << 20 // bytes of all bodies that are being worked on
-	maxCalls     = 256       // calls that run at once, besides picks and streams
-	maxPicks     = 10_000    // picks that run or wait at once
-	maxStreams   = 32        // streams at once: each waits for its sender, and keeps a batch of 4 MiB
-	lineWait     = time.Second
-	bodyTimeout  = 2 * time.Minute // for the whole body; longer than a pick may wait, for it bounds that as well
+	maxBody          = 16 << 20  // bytes of a body with documents or resolutions
+	maxSmallBody     = 1 << 20   // bytes of any other body
+	maxPayload       = 1 << 20   // bytes of one payload, or of the details of one line
+	maxInFlight      = 256 << 20 // bytes of all bodies that are being worked on
+	maxCalls         = 256       // calls that run at once, besides picks and streams
+	maxPicks         = 10_000    // picks that run or wait at once
+	maxStreams       = 32        // streams at once: each waits for its sender, and keeps a batch of 4 MiB
+	lineWait         = time.Second
+	badTokensASecond = 1 // of one address
+	badTokensAtOnce  = 20
+	bodyTimeout      = 2 * time.Minute // for the whole body; longer than a pick may wait, for it bounds that as well
 )
 
 // Server answers the calls of the API.
@@ -48,7 +50,7 @@ type Server struct {
 	picks   chan struct{}
 	streams chan struct{}
 	bytes   *semaphore.Weighted
-	throws  *throttle
+	throws  *auth.Throttle
 }
 
 // New returns the API as a handler.
@@ -56,7 +58,7 @@ func New(opt Options) *Server {
 	s := &Server{
 		Options: opt, echo: echo.New(),
 		calls: make(chan struct{}, maxCalls), picks: make(chan struct{}, maxPicks), streams: make(chan struct{}, maxStreams),
-		bytes: semaphore.NewWeighted(maxInFlight), throws: newThrottle(opt.Now),
+		bytes: semaphore.NewWeighted(maxInFlight), throws: auth.NewThrottle(opt.Now, badTokensASecond, badTokensAtOnce),
 	}
 	s.echo.HTTPErrorHandler = s.fail
 	s.echo.Pre(escapedPath)

@@ -34,12 +34,12 @@ type inDocuments struct {
 
 func (s *Server) documentRoutes() {
 	register(s, route{
-		method: http.MethodPost, path: "/queues/{queue}/documents", right: auth.Push, summary: "Push documents", body: client.PushRequest{}, large: true,
+		method: http.MethodPost, path: "/queues/{queue}/documents", needs: auth.Add, summary: "Push documents", body: client.PushRequest{}, large: true,
 	}, s.pushDocuments)
-	register(s, route{method: http.MethodGet, path: "/queues/{queue}/documents", right: auth.Read, summary: "List documents"}, s.listDocuments)
-	register(s, route{method: http.MethodGet, path: "/queues/{queue}/documents/{subject}", right: auth.Read, summary: "Show a document"}, s.getDocument)
-	register(s, route{method: http.MethodGet, path: "/trace/{subject}", right: auth.Read, summary: "Show where a subject stands in all queues"}, s.trace)
-	register(s, route{method: http.MethodGet, path: "/trace", right: auth.Read, summary: "The same, with the subject in the query"}, s.traceQuery)
+	register(s, route{method: http.MethodGet, path: "/queues/{queue}/documents", needs: auth.See, summary: "List documents"}, s.listDocuments)
+	register(s, route{method: http.MethodGet, path: "/queues/{queue}/documents/{subject}", needs: auth.See, summary: "Show a document"}, s.getDocument)
+	register(s, route{method: http.MethodGet, path: "/trace/{subject}", needs: auth.See, summary: "Show where a subject stands in all queues"}, s.trace)
+	register(s, route{method: http.MethodGet, path: "/trace", needs: auth.See, summary: "The same, with the subject in the query"}, s.traceQuery)
 }
 
 func (s *Server) pushDocuments(ctx context.Context, in *struct {

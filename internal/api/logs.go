@@ -14,9 +14,9 @@ import (
 )
 
 func (s *Server) logRoutes() {
-	register(s, route{method: http.MethodGet, path: "/queues/{queue}/logs", right: auth.Read, summary: "List log lines, newest first"}, s.listLogs)
+	register(s, route{method: http.MethodGet, path: "/queues/{queue}/logs", needs: auth.See, summary: "List log lines, newest first"}, s.listLogs)
 	register(s, route{
-		method: http.MethodPost, path: "/queues/{queue}/logs", right: auth.Work, summary: "Write notes", body: client.LogsRequest{}, large: true,
+		method: http.MethodPost, path: "/queues/{queue}/logs", needs: auth.Hold, summary: "Write notes", body: client.LogsRequest{}, large: true,
 		status: http.StatusAccepted,
 	}, s.addLogs)
 }

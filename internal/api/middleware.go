@@ -94,7 +94,7 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		token, err := s.Tokens.Authenticate(r.Context(), strings.TrimSpace(text))
 		if err != nil {
-			if errs.Of(err) == errs.Unauthenticated && !s.throws.allow(address(r)) {
+			if errs.Of(err) == errs.Unauthenticated && !s.throws.Allow(address(r)) {
 				return errs.New(errs.Throttled, "too many bad tokens came from this address; wait")
 			}
 			return err

@@ -39,14 +39,14 @@ type createdOut struct {
 }
 
 func (s *Server) queueRoutes() {
-	register(s, route{method: http.MethodGet, path: "/queues", right: auth.Read, summary: "List queues"}, s.listQueues)
-	register(s, route{method: http.MethodPut, path: "/queues/{queue}", right: auth.Admin, summary: "Create or change a queue", body: settingsBody{}}, s.putQueue)
-	register(s, route{method: http.MethodPatch, path: "/queues/{queue}", right: auth.Admin, summary: "Change a queue", body: settingsBody{}}, s.patchQueue)
-	register(s, route{method: http.MethodGet, path: "/queues/{queue}", right: auth.Read, summary: "Show a queue with exact counts"}, s.getQueue)
-	register(s, route{method: http.MethodDelete, path: "/queues/{queue}", right: auth.Admin, summary: "Drop a queue", status: http.StatusNoContent}, s.dropQueue)
-	register(s, route{method: http.MethodPost, path: "/queues/{queue}/truncate", right: auth.Admin, summary: "Remove all documents of a queue", body: client.TruncateRequest{}}, s.truncateQueue)
-	register(s, route{method: http.MethodPost, path: "/queues/{queue}/pause", right: auth.Admin, summary: "Pause a queue", body: client.PauseRequest{}}, s.pauseQueue)
-	register(s, route{method: http.MethodPost, path: "/queues/{queue}/resume", right: auth.Admin, summary: "Resume a queue"}, s.resumeQueue)
+	register(s, route{method: http.MethodGet, path: "/queues", needs: auth.See, summary: "List queues"}, s.listQueues)
+	register(s, route{method: http.MethodPut, path: "/queues/{queue}", needs: auth.Manage, summary: "Create or change a queue", body: settingsBody{}}, s.putQueue)
+	register(s, route{method: http.MethodPatch, path: "/queues/{queue}", needs: auth.Manage, summary: "Change a queue", body: settingsBody{}}, s.patchQueue)
+	register(s, route{method: http.MethodGet, path: "/queues/{queue}", needs: auth.See, summary: "Show a queue with exact counts"}, s.getQueue)
+	register(s, route{method: http.MethodDelete, path: "/queues/{queue}", needs: auth.Manage, summary: "Drop a queue", status: http.StatusNoContent}, s.dropQueue)
+	register(s, route{method: http.MethodPost, path: "/queues/{queue}/truncate", needs: auth.Manage, summary: "Remove all documents of a queue", body: client.TruncateRequest{}}, s.truncateQueue)
+	register(s, route{method: http.MethodPost, path: "/queues/{queue}/pause", needs: auth.Halt, summary: "Pause a queue", body: client.PauseRequest{}}, s.pauseQueue)
+	register(s, route{method: http.MethodPost, path: "/queues/{queue}/resume", needs: auth.Halt, summary: "Resume a queue"}, s.resumeQueue)
 }
 
 func (s *Server) listQueues(ctx context.Context, in *struct {

@@ -9,14 +9,15 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/fetchq/server/internal/auth"
 	"github.com/fetchq/server/internal/errs"
 	"github.com/fetchq/server/internal/wire"
 )
 
 // route is one call of the API as it is described and guarded.
 type route struct {
-	method, path string // below base
-	right        string // "": the handler asks for it
+	method, path string          // below base
+	needs        auth.Permission // "": the handler asks for it
 	summary      string
 	status       int // of the answer; 0: 200
 	body         any // the type of the body; nil: none
@@ -51,8 +52,8 @@ func register[I, O any](s *Server, r route, handle func(ctx context.Context, in 
 		OperationID: operationID(r.method, r.path), BodyReadTimeout: bodyTimeout, MaxBodyBytes: maxSmallBody + 1,
 		Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound},
 	}
-	if r.right != "" {
-		op.Summary += " [" + r.right + "]"
+	if r.needs != "" {
+		op.Summary += " [" + auth.RightFor(r.needs) + "]"
 	}
 	if r.large {
 		op.MaxBodyBytes = maxBody + 1
@@ -63,7 +64,7 @@ func register[I, O any](s *Server, r route, handle func(ctx context.Context, in 
 	}
 	op.SkipValidateBody = true
 	huma.Register(s.huma, op, func(ctx context.Context, in *I) (*O, error) {
-		if err := permit(ctx, r.right, any(in)); err != nil {
+		if err := permit(ctx, r.needs, any(in)); err != nil {
 			return nil, toProblem(err)
 		}
 		leave, err := enter(ctx, line)
@@ -92,9 +93,9 @@ func (s *Server) describeBody(r route) {
 }
 
 // permit refuses a call whose token lacks the right or the queue.
-func permit(ctx context.Context, right string, in any) error {
-	if right != "" {
-		if err := need(ctx, right); err != nil {
+func permit(ctx context.Context, needs auth.Permission, in any) error {
+	if needs != "" {
+		if err := need(ctx, needs); err != nil {
 			return err
 		}
 	}
@@ -104,9 +105,9 @@ func permit(ctx context.Context, right string, in any) error {
 	return nil
 }
 
-func need(ctx context.Context, right string) error {
-	if !tokenOf(ctx).Can(right) {
-		return errs.New(errs.Forbidden, "the token lacks the right %s", right)
+func need(ctx context.Context, p auth.Permission) error {
+	if !tokenOf(ctx).May(p) {
+		return errs.New(errs.Forbidden, "the token lacks the right %s", auth.RightFor(p))
 	}
 	return nil
 }

@@ -14,14 +14,14 @@ import (
 
 func (s *Server) workRoutes() {
 	register(s, route{
-		method: http.MethodPost, path: "/queues/{queue}/pick", right: auth.Work, summary: "Pick documents under a lease", body: client.PickRequest{},
+		method: http.MethodPost, path: "/queues/{queue}/pick", needs: auth.Hold, summary: "Pick documents under a lease", body: client.PickRequest{},
 		large: true, line: s.picks,
 	}, s.pick)
 	register(s, route{
-		method: http.MethodPost, path: "/queues/{queue}/resolve", right: auth.Work, summary: "End leases", body: client.ResolveRequest{}, large: true,
+		method: http.MethodPost, path: "/queues/{queue}/resolve", needs: auth.Hold, summary: "End leases", body: client.ResolveRequest{}, large: true,
 	}, s.resolve)
 	register(s, route{
-		method: http.MethodPost, path: "/queues/{queue}/extend", right: auth.Work, summary: "Extend leases", body: client.ExtendRequest{}, large: true,
+		method: http.MethodPost, path: "/queues/{queue}/extend", needs: auth.Hold, summary: "Extend leases", body: client.ExtendRequest{}, large: true,
 	}, s.extend)
 }
 

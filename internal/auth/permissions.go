@@ -1,0 +1,59 @@
+package auth
+
+import "slices"
+
+// Role is what a person is on the pages.
+type Role string
+
+// The roles, from the least to the most.
+const (
+	RoleViewer   Role = "viewer"   // reads
+	RoleOperator Role = "operator" // acts on documents and queues
+	RoleAdmin    Role = "admin"    // settings, removal, people and tokens
+)
+
+// Roles are all roles, from the least to the most.
+var Roles = []Role{RoleViewer, RoleOperator, RoleAdmin}
+
+// Permission is something that a person, by a role, or a token, by a right, may do. Routes and pages name one.
+type Permission string
+
+// The permissions.
+const (
+	See    Permission = "see"    // queues, documents, logs, counts
+	Add    Permission = "add"    // push documents
+	Hold   Permission = "hold"   // pick, extend and resolve under a lease, write notes: workers only
+	Act    Permission = "act"    // change documents whoever holds them
+	Halt   Permission = "halt"   // pause and resume queues
+	Manage Permission = "manage" // create, change, empty and drop queues
+	Govern Permission = "govern" // people, their sessions, and tokens: people only
+)
+
+// rule is a line of the table of permissions.
+type rule struct {
+	roles []Role // who may on the pages
+	right string // which right of a token allows it; "": none does
+}
+
+// rules is the one table of who may do what. Admin among the rights of a token allows whatever a right allows.
+var rules = map[Permission]rule{
+	See:    {[]Role{RoleViewer, RoleOperator, RoleAdmin}, Read},
+	Add:    {[]Role{RoleOperator, RoleAdmin}, Push},
+	Hold:   {nil, Work},
+	Act:    {[]Role{RoleOperator, RoleAdmin}, Admin},
+	Halt:   {[]Role{RoleOperator, RoleAdmin}, Admin},
+	Manage: {[]Role{RoleAdmin}, Admin},
+	Govern: {[]Role{RoleAdmin}, ""},
+}
+
+// May says whether a person of this role may do something.
+func (r Role) May(p Permission) bool { return slices.Contains(rules[p].roles, r) }
+
+// RightFor returns the right that a token needs to do something; "" where no token may.
+func RightFor(p Permission) string { return rules[p].right }
+
+// May says whether the token may do something, in the queues that it sees.
+func (t Token) May(p Permission) bool {
+	right := RightFor(p)
+	return right != "" && t.Can(right)
+}

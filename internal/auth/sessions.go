@@ -1,0 +1,204 @@
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/gorilla/sessions"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/fetchq/server/internal/database"
+	"github.com/fetchq/server/internal/errs"
+)
+
+// How long a session lasts: to the end whatever happens, and while nobody uses it.
+const (
+	sessionLasts = 30 * 24 * time.Hour
+	sessionIdle  = 7 * 24 * time.Hour
+	seenEvery    = time.Minute // how often it is written down that a session was used
+	maxAgent     = 300         // bytes of the browser's name that are kept
+)
+
+// userKey is where a session's Values hold its User. Other values are texts, and lists of texts under the keys of flashes.
+type userKey struct{}
+
+// Sessions keeps the sessions of the pages in the database, as a sessions.Store: the cookie holds a random number, and the
+// database its hash, so that nodes share no key and a session can be listed and revoked.
+type Sessions struct {
+	db     *pgxpool.Pool
+	secure bool
+}
+
+// NewSessions returns the store in a migrated database. secure marks the cookie for TLS only; a request that came by TLS
+// marks it too.
+func NewSessions(db *pgxpool.Pool, secure bool) *Sessions { return &Sessions{db: db, secure: secure} }
+
+// SessionName is the name of the session among those of a request.
+const SessionName = "fetchq_session"
+
+func (s *Sessions) cookieName(r *http.Request) string {
+	if s.secure || r.TLS != nil {
+		return "__Host-" + SessionName // only this host, only the root, only TLS (RFC 6265bis, 4.1.3.2)
+	}
+	return SessionName
+}
+
+// Get returns the session of a request; it is new where there is no good one.
+func (s *Sessions) Get(r *http.Request, name string) (*sessions.Session, error) {
+	return sessions.GetRegistry(r).Get(s, name)
+}
+
+// New reads the session of a request from the database, with its user as of now.
+func (s *Sessions) New(r *http.Request, name string) (*sessions.Session, error) {
+	session := sessions.NewSession(s, name)
+	session.Options = &sessions.Options{Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: s.secure || r.TLS != nil}
+	session.IsNew = true
+	cookie, err := r.Cookie(s.cookieName(r))
+	if err != nil || len(cookie.Value) != len(secret()) {
+		return session, nil //nolint:nilerr // no cookie: a new session
+	}
+	var user User
+	var id uuid.UUID
+	var values map[string]any
+	var seen bool
+	err = s.db.QueryRow(r.Context(), `
+		select u.id, u.email, u.name, u.role, u.password is not null, u.created_at, u.disabled_at, u.last_login_at, s.id, s.values,
+			s.seen_at > clock_timestamp() - $3::interval
+		from fetchq.sessions s join fetchq.users u on u.id = s.user_id
+		where s.hash = $1 and s.expires_at > clock_timestamp() and s.seen_at > clock_timestamp() - $2::interval and u.disabled_at is null`,
+		hash(cookie.Value), sessionIdle, seenEvery).Scan(&user.ID, &user.Email, &user.Name, &user.Role, &user.HasPassword, &user.CreatedAt,
+		&user.DisabledAt, &user.LastLoginAt, &id, &values, &seen)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return session, nil
+	}
+	if err != nil {
+		return session, database.Error("read a session", err)
+	}
+	if !seen {
+		if _, err := s.db.Exec(r.Context(), `update fetchq.sessions set seen_at = clock_timestamp() where id = $1`, id); err != nil {
+			return session, database.Error("note that a session is used", err)
+		}
+	}
+	session.ID, session.IsNew = id.String(), false
+	session.Values[userKey{}] = user
+	for key, value := range values {
+		session.Values[key] = value
+	}
+	return session, nil
+}
+
+// UserOf returns the user of a session, and whether somebody is signed in.
+func UserOf(session *sessions.Session) (User, bool) {
+	u, ok := session.Values[userKey{}].(User)
+	return u, ok
+}
+
+// SignIn begins a new session for a user who has shown a password or a link, in place of any that the request had, and sets
+// its cookie. address and agent say where from.
+func (s *Sessions) SignIn(w http.ResponseWriter, r *http.Request, user User, address string) error {
+	if err := s.end(r); err != nil {
+		return err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return err
+	}
+	agent := []rune(r.UserAgent())
+	text := secret()
+	_, err = s.db.Exec(r.Context(), `
+		with old as (delete from fetchq.sessions where expires_at <= clock_timestamp() or seen_at <= clock_timestamp() - $6::interval)
+		insert into fetchq.sessions (hash, id, user_id, expires_at, address, agent)
+		values ($1, $2, $3, clock_timestamp() + $4::interval, $5, $7)`,
+		hash(text), id, user.ID, sessionLasts, address, sessionIdle, string(agent[:min(len(agent), maxAgent)]))
+	if err != nil {
+		return database.Error("begin a session", err)
+	}
+	s.set(w, r, text, int(sessionLasts.Seconds()))
+	return nil
+}
+
+func (s *Sessions) set(w http.ResponseWriter, r *http.Request, text string, age int) {
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure where there is TLS
+		Name: s.cookieName(r), Value: text, Path: "/", MaxAge: age, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		Secure: s.secure || r.TLS != nil,
+	})
+}
+
+// SignOut ends the session of a request and takes its cookie back.
+func (s *Sessions) SignOut(w http.ResponseWriter, r *http.Request) error {
+	s.set(w, r, "", -1)
+	return s.end(r)
+}
+
+func (s *Sessions) end(r *http.Request) error {
+	cookie, err := r.Cookie(s.cookieName(r))
+	if err != nil {
+		return nil //nolint:nilerr // there is none
+	}
+	_, err = s.db.Exec(r.Context(), `delete from fetchq.sessions where hash = $1`, hash(cookie.Value))
+	return database.Error("end a session", err)
+}
+
+// Save writes the values of a session that somebody has signed in to. A new one is begun by SignIn alone.
+func (s *Sessions) Save(r *http.Request, _ http.ResponseWriter, session *sessions.Session) error {
+	if session.IsNew {
+		return nil
+	}
+	values := map[string]any{}
+	for key, value := range session.Values {
+		if name, ok := key.(string); ok {
+			values[name] = value
+		}
+	}
+	text, err := json.Marshal(values)
+	if err != nil {
+		return err
+	}
+	_, err = s.db.Exec(r.Context(), `update fetchq.sessions set values = $2 where id = $1`, session.ID, text)
+	return database.Error("write a session", err)
+}
+
+// Session is what a list tells of one.
+type Session struct {
+	ID        uuid.UUID
+	UserID    uuid.UUID
+	CreatedAt time.Time
+	SeenAt    time.Time // to the minute
+	ExpiresAt time.Time
+	Address   string
+	Agent     string
+}
+
+// List returns the sessions of one user, or of all (nil), the latest used first, 500 at most.
+func (s *Sessions) List(ctx context.Context, user *uuid.UUID) ([]Session, error) {
+	rows, err := s.db.Query(ctx, `select id, user_id, created_at, seen_at, expires_at, address, agent from fetchq.sessions
+		where ($1::uuid is null or user_id = $1) and expires_at > clock_timestamp() and seen_at > clock_timestamp() - $2::interval
+		order by seen_at desc, id limit 500`, user, sessionIdle)
+	if err != nil {
+		return nil, database.Error("list sessions", err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Session])
+	return list, database.Error("list sessions", err)
+}
+
+// Revoke ends a session, of that user if one is named. Errors: NotFound.
+func (s *Sessions) Revoke(ctx context.Context, id uuid.UUID, user *uuid.UUID) error {
+	done, err := s.db.Exec(ctx, `delete from fetchq.sessions where id = $1 and ($2::uuid is null or user_id = $2)`, id, user)
+	if err == nil && done.RowsAffected() == 0 {
+		return &errs.Error{Code: errs.NotFound, Field: "session", Message: "there is no such session; it may have ended"}
+	}
+	return database.Error("revoke a session", err)
+}
+
+// Alive says whether a session is still good, for what goes on longer than a request.
+func (s *Sessions) Alive(ctx context.Context, id string) (bool, error) {
+	var alive bool
+	err := s.db.QueryRow(ctx, `select exists (select from fetchq.sessions s join fetchq.users u on u.id = s.user_id
+		where s.id = $1 and s.expires_at > clock_timestamp() and u.disabled_at is null)`, id).Scan(&alive)
+	return alive, database.Error("look for a session", err)
+}

@@ -1,0 +1,54 @@
+package auth
+
+import (
+	"net/mail"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"github.com/fetchq/server/internal/errs"
+)
+
+// User is a person who may sign in to the pages.
+type User struct {
+	ID          uuid.UUID
+	Email       string
+	Name        string
+	Role        Role
+	HasPassword bool // a user without one waits for the one-time link to be opened
+	CreatedAt   time.Time
+	DisabledAt  *time.Time
+	LastLoginAt *time.Time
+}
+
+// May says whether the user may do something.
+func (u User) May(p Permission) bool { return u.DisabledAt == nil && u.Role.May(p) }
+
+// Limits of a user.
+const (
+	maxEmail = 254 // RFC 5321, 4.5.3.1.3
+	maxName  = 100 // bytes
+)
+
+// cleanEmail returns an e-mail address without what stands around it, or refuses it.
+func cleanEmail(email string) (string, error) {
+	email = strings.TrimSpace(email)
+	a, err := mail.ParseAddress(email)
+	if err != nil || a.Address != email || len(email) > maxEmail {
+		return "", errs.Field("email", "an e-mail address like ann@example.org is wanted, of up to %d bytes", maxEmail)
+	}
+	return email, nil
+}
+
+func checkUser(name string, role Role) error {
+	if len(name) > maxName || !utf8.ValidString(name) || strings.ContainsRune(name, 0) {
+		return errs.Field("name", "the name has %d bytes; %d bytes of text are allowed", len(name), maxName)
+	}
+	if !slices.Contains(Roles, role) {
+		return errs.Field("role", "%.40q is no role; there are viewer, operator and admin", role)
+	}
+	return nil
+}

@@ -1,0 +1,216 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/fetchq/server/internal/database"
+	"github.com/fetchq/server/internal/errs"
+)
+
+// Users is the store of the people who may sign in. Its methods are safe for concurrent use.
+type Users struct {
+	db        *pgxpool.Pool
+	hasher    *hasher
+	addresses *Throttle
+	accounts  *Throttle
+}
+
+// NewUsers returns the store in a migrated database. now is this machine's clock, for throttles only.
+func NewUsers(db *pgxpool.Pool, now func() time.Time) *Users {
+	return &Users{
+		db: db, hasher: newHasher(),
+		addresses: NewThrottle(now, 0.5, 30),
+		accounts:  NewThrottle(now, 0.1, 10),
+	}
+}
+
+const userColumns = `id, email, name, role, password is not null, created_at, disabled_at, last_login_at`
+
+// Create adds a user, who has no password yet: Link makes the link by which one is chosen. Errors: Invalid (email, name,
+// role), Exists.
+func (s *Users) Create(ctx context.Context, email, name string, role Role) (User, error) {
+	return create(ctx, s.db, email, name, role, nil)
+}
+
+// querier is a pool or a transaction.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+func create(ctx context.Context, db querier, email, name string, role Role, phc *string) (User, error) {
+	email, err := cleanEmail(email)
+	if err != nil {
+		return User{}, err
+	}
+	if err := checkUser(name, role); err != nil {
+		return User{}, err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return User{}, err
+	}
+	users, err := collect(ctx, db, "create a user", `insert into fetchq.users (id, email, name, role, password) values ($1, $2, $3, $4, $5)
+		on conflict (lower(email)) do nothing returning `+userColumns, id, email, name, role, phc)
+	if err == nil && len(users) == 0 {
+		err = &errs.Error{Code: errs.Exists, Field: "email", Message: "a user of this e-mail address exists"}
+	}
+	if err != nil {
+		return User{}, err
+	}
+	return users[0], nil
+}
+
+func collect(ctx context.Context, db querier, op, sql string, args ...any) ([]User, error) {
+	rows, err := db.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, database.Error(op, err)
+	}
+	users, err := pgx.CollectRows(rows, pgx.RowToStructByPos[User])
+	return users, database.Error(op, err)
+}
+
+// List returns all users by their addresses.
+func (s *Users) List(ctx context.Context) ([]User, error) {
+	return collect(ctx, s.db, "list users", `select `+userColumns+` from fetchq.users order by lower(email)`)
+}
+
+var errNoUser = &errs.Error{Code: errs.NotFound, Field: "email", Message: "there is no such user"}
+
+// Find returns the user of an e-mail address, in any case of its letters. Errors: NotFound.
+func (s *Users) Find(ctx context.Context, email string) (User, error) {
+	return one(collect(ctx, s.db, "find a user", `select `+userColumns+` from fetchq.users where lower(email) = lower($1)`, strings.TrimSpace(email)))
+}
+
+func one(users []User, err error) (User, error) {
+	if err == nil && len(users) == 0 {
+		err = errNoUser
+	}
+	if err != nil {
+		return User{}, err
+	}
+	return users[0], nil
+}
+
+// SetRole gives a user another role, in open sessions too. Errors: NotFound, Invalid (role; the last admin stays one).
+func (s *Users) SetRole(ctx context.Context, id uuid.UUID, role Role) (User, error) {
+	if err := checkUser("", role); err != nil {
+		return User{}, err
+	}
+	return s.change(ctx, "role", id, `update fetchq.users set role = $2 where id = $1 returning `+userColumns, role)
+}
+
+// Disable keeps a user from signing in and ends the user's sessions and links. Errors: NotFound, Invalid (the last admin).
+func (s *Users) Disable(ctx context.Context, id uuid.UUID) (User, error) {
+	return s.change(ctx, "user", id, `
+		with ended as (delete from fetchq.sessions where user_id = $1), closed as (delete from fetchq.links where user_id = $1)
+		update fetchq.users set disabled_at = coalesce(disabled_at, clock_timestamp()) where id = $1 returning `+userColumns)
+}
+
+// Enable lets a user sign in again. Errors: NotFound.
+func (s *Users) Enable(ctx context.Context, id uuid.UUID) (User, error) {
+	return s.change(ctx, "user", id, `update fetchq.users set disabled_at = null where id = $1 returning `+userColumns)
+}
+
+// change runs a statement on one user, and undoes it where it leaves nobody who governs.
+func (s *Users) change(ctx context.Context, field string, id uuid.UUID, sql string, args ...any) (user User, err error) {
+	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		// Two admins who demote each other at once take turns.
+		if _, err := tx.Exec(ctx, `lock table fetchq.users in share row exclusive mode`); err != nil {
+			return err
+		}
+		if user, err = one(collect(ctx, tx, "change a user", sql, append([]any{id}, args...)...)); err != nil {
+			return err
+		}
+		var governed bool
+		err := tx.QueryRow(ctx, `select exists (select from fetchq.users where role = $1 and disabled_at is null)`, RoleAdmin).Scan(&governed)
+		if err == nil && !governed {
+			return errs.Field(field, "this is the last admin; make somebody else admin first")
+		}
+		return err
+	})
+	return user, database.Error("change a user", err)
+}
+
+// SignIn returns the user of an e-mail address and a password. address is where the call comes from.
+//
+// Who guesses is slowed down before a password is hashed: by address, and by account, where an address from which the
+// user has a session counts apart, so that nobody is locked out by what others do. The answer, and the time it takes, are the
+// same for an unknown user, one without a password, and a wrong password. Errors: Unauthenticated, Throttled, Overloaded.
+func (s *Users) SignIn(ctx context.Context, email, password, address string) (User, error) {
+	email = strings.ToLower(strings.TrimSpace(email))
+	rows, err := s.db.Query(ctx, `
+		select `+userColumns+`, coalesce(password, ''),
+			exists (select from fetchq.sessions where user_id = u.id and sessions.address = $2)
+		from fetchq.users u where lower(email) = $1 and disabled_at is null`, email, address)
+	if err != nil {
+		return User{}, database.Error("sign in", err)
+	}
+	var phc string
+	var at bool
+	user, err := pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (u User, err error) {
+		err = row.Scan(&u.ID, &u.Email, &u.Name, &u.Role, &u.HasPassword, &u.CreatedAt, &u.DisabledAt, &u.LastLoginAt, &phc, &at)
+		return u, err
+	})
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return User{}, database.Error("sign in", err)
+	}
+	account := email
+	if at {
+		account = email + " " + address
+	}
+	if s.addresses.Full(address) || s.accounts.Full(account) {
+		return User{}, errs.New(errs.Throttled, "there were too many wrong passwords; wait a minute and try again")
+	}
+	if len(password) > MaxPassword {
+		password = "" // no password is so long
+	}
+	fits, err := s.hasher.fits(ctx, password, phc)
+	if err != nil {
+		return User{}, database.Error("compare a password", err)
+	}
+	if !fits {
+		s.addresses.Allow(address)
+		s.accounts.Allow(account)
+		return User{}, errs.New(errs.Unauthenticated, "the e-mail address or the password is wrong")
+	}
+	s.accounts.Forget(account)
+	_, err = s.db.Exec(ctx, `update fetchq.users set last_login_at = clock_timestamp() where id = $1`, user.ID)
+	return user, database.Error("sign in", err)
+}
+
+// ChangePassword gives a user another password, who knows the present one, and ends all sessions but that which asks.
+// Errors: Invalid (password, current), Throttled.
+func (s *Users) ChangePassword(ctx context.Context, user User, current, password string, session uuid.UUID) error {
+	if err := CheckPassword(password); err != nil {
+		return err
+	}
+	if s.accounts.Full(user.ID.String()) {
+		return errs.New(errs.Throttled, "there were too many wrong passwords; wait a minute and try again")
+	}
+	var phc string
+	if err := s.db.QueryRow(ctx, `select coalesce(password, '') from fetchq.users where id = $1`, user.ID).Scan(&phc); err != nil {
+		return database.Error("read a password", err)
+	}
+	fits, err := s.hasher.fits(ctx, current, phc)
+	if err != nil {
+		return database.Error("compare a password", err)
+	}
+	if !fits {
+		s.accounts.Allow(user.ID.String())
+		return errs.Field("current", "this is not the present password")
+	}
+	if phc, err = s.hasher.make(ctx, password); err != nil {
+		return database.Error("hash a password", err)
+	}
+	_, err = s.db.Exec(ctx, `
+		with ended as (delete from fetchq.sessions where user_id = $1 and id <> $3), closed as (delete from fetchq.links where user_id = $1)
+		update fetchq.users set password = $2 where id = $1`, user.ID, phc, session)
+	return database.Error("change a password", err)
+}
