@@ -4,13 +4,17 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/fetchq/server/internal/dbtest"
+	"github.com/fetchq/server/internal/queue"
 )
 
 // planNode is one node of a plan as auto_explain writes it.
@@ -37,28 +41,54 @@ func watch(t *testing.T, url string) *watcher {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) {
-		_, text, found := strings.Cut(n.Message, "plan:\n")
-		if !found {
-			return
-		}
-		var plan struct {
-			Query string `json:"Query Text"`
-			Plan  planNode
-		}
-		if err := json.Unmarshal([]byte(text), &plan); err != nil {
-			t.Errorf("a plan cannot be read: %v\n%s", err, text)
-		}
-		w.plans = append(w.plans, plan.Plan)
-	}
+	cfg.OnNotice = heard(t, func(p planNode) { w.plans = append(w.plans, p) })
 	if w.conn, err = pgx.ConnectConfig(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = w.conn.Close(context.Background()) })
-	w.exec(`load 'auto_explain'`)
-	w.exec(`set auto_explain.log_min_duration = 0; set auto_explain.log_nested_statements = on; set auto_explain.log_format = json;
-		set client_min_messages = log`)
+	w.exec(tellPlans)
 	return w
+}
+
+// tellPlans makes a connection tell the plan of each statement in a notice, those inside functions too.
+const tellPlans = `load 'auto_explain'; set auto_explain.log_min_duration = 0; set auto_explain.log_nested_statements = on;
+	set auto_explain.log_format = json; set client_min_messages = log`
+
+// heard hands on the plans that notices tell.
+func heard(t *testing.T, keep func(planNode)) func(*pgconn.PgConn, *pgconn.Notice) {
+	return func(_ *pgconn.PgConn, n *pgconn.Notice) {
+		_, text, found := strings.Cut(n.Message, "plan:\n")
+		if !found {
+			return
+		}
+		var plan struct{ Plan planNode }
+		if err := json.Unmarshal([]byte(text), &plan); err != nil {
+			t.Errorf("a plan cannot be read: %v\n%s", err, text)
+		}
+		keep(plan.Plan)
+	}
+}
+
+// watched returns an engine, and what returns the plans of the statements that it has run by then.
+func watched(t *testing.T, url string) (e *queue.Engine, plans func() []planNode) {
+	t.Helper()
+	cfg, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []planNode
+	cfg.MaxConns = 1 // the notices come one after the other
+	cfg.ConnConfig.OnNotice = heard(t, func(p planNode) { all = append(all, p) })
+	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, tellPlans)
+		return err
+	}
+	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return queue.New(pool, queue.Options{Log: slog.New(slog.DiscardHandler), Node: "n", Now: time.Now}), func() []planNode { return all }
 }
 
 func (w *watcher) exec(sql string, args ...any) {
