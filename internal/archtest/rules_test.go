@@ -71,6 +71,7 @@ func TestRulesFindWhatBreaksThem(t *testing.T) {
 		{made, "internal/app/a.go", goFile(us+"internal/queue", `queue.New(nil)`), ""},
 		{made, "internal/api/a.go", goFile(us+"internal/queue", `queue.New(nil)`), "internal/queue.New is called"},
 		{made, "cmd/web/a.go", goFile(us+"internal/maintenance", `maintenance.New(nil)`), "internal/maintenance.New is called"},
+		{made, "internal/api/a.go", goFile(us+"internal/metrics", `metrics.New(nil, nil, nil)`), "internal/metrics.New is called"},
 		{made, "internal/api/a_test.go", goFile(us+"internal/queue", `queue.New(nil)`), ""},
 
 		{sql, "internal/queue/a.go", goFile("", "q(`select * from docs`)"), ""},

@@ -1,0 +1,158 @@
+package metrics
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// Sample is what the counters of one queue say at one moment. Pending and Active are how many documents stand there; the
+// others have counted events since the queue was made.
+type Sample struct {
+	Queue           string
+	Pending, Active int64
+	Entered         int64
+	Processed       int64 // completed, rescheduled, rejected, dropped and forwarded
+	Errors          int64
+}
+
+const (
+	every    = 5 * time.Second  // between two samples
+	jitter   = every / 10       // around it, so that many nodes do not ask at once for ever
+	patience = 10 * time.Second // for one read
+	longest  = time.Minute      // between two tries while reads fail
+)
+
+// Recent is the last 15 minutes of all queues. It holds 2 KB a queue, however much happens there, and forgets a queue that is
+// gone after these 15 minutes. A process that has just started knows nothing. Its methods are safe for concurrent use.
+type Recent struct {
+	read func(context.Context) ([]Sample, error)
+	now  func() time.Time
+	log  *slog.Logger
+
+	began time.Time // the series count from here, by a clock that no correction moves
+
+	mu     sync.RWMutex
+	queues map[string]*series
+	total  *series
+
+	life    sync.Mutex
+	stopped bool
+	stop    context.CancelFunc
+	running sync.WaitGroup
+}
+
+// New returns a Recent that asks read for one sample of each queue. now is this machine's clock.
+func New(read func(context.Context) ([]Sample, error), now func() time.Time, log *slog.Logger) *Recent {
+	return &Recent{read: read, now: now, log: log, began: now(), queues: map[string]*series{}, total: newSeries()}
+}
+
+// Start takes samples until Stop; a start after it does nothing.
+func (r *Recent) Start(ctx context.Context) error {
+	r.life.Lock()
+	defer r.life.Unlock()
+	if r.stopped || r.stop != nil {
+		return nil
+	}
+	ctx, r.stop = context.WithCancel(context.WithoutCancel(ctx))
+	r.running.Go(func() { r.loop(ctx) })
+	return nil
+}
+
+// Stop ends what Start began, and a read that is under way. What is known stays. It may be called more than once, and
+// without Start.
+func (r *Recent) Stop() {
+	r.life.Lock()
+	r.stopped = true
+	if r.stop != nil {
+		r.stop()
+	}
+	r.life.Unlock()
+	r.running.Wait()
+}
+
+// loop takes samples. A row of failures is logged when it begins and when it ends.
+func (r *Recent) loop(ctx context.Context) {
+	failures := 0
+	for {
+		err := r.runOnce(ctx)
+		pause := every
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			if failures == 0 {
+				r.log.Error("the counters cannot be read; the pages have no rates until they can", "error", err)
+			}
+			failures++
+			pause = min(every<<min(failures, 10), longest)
+		case failures > 0:
+			r.log.Info("the counters can be read again", "failures", failures)
+			failures = 0
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause - jitter + rand.N(2*jitter)): //nolint:gosec // jitter
+		}
+	}
+}
+
+// runOnce takes one sample of each queue. A sample that is not later than the one before is left out.
+func (r *Recent) runOnce(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	samples, err := r.read(ctx)
+	if err != nil {
+		return err
+	}
+	at := r.now().Sub(r.began)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before := r.total.last
+	if r.total.samples > 0 && at <= before {
+		return nil
+	}
+	var pending int64
+	var moved counts
+	for _, s := range samples {
+		q := r.queues[s.Queue]
+		// A counter never goes down, and the read before saw each queue that was there: where either is not so, the queue
+		// was dropped and made anew.
+		if q == nil || q.last != before || s.Entered < q.seen.Entered || s.Processed < q.seen.Processed || s.Errors < q.seen.Errors {
+			q = newSeries()
+			r.queues[s.Queue] = q
+		}
+		moved.add(q.take(at, s), 1)
+		pending += s.Pending
+	}
+	for name, q := range r.queues {
+		if at-q.last > Span {
+			delete(r.queues, name)
+		}
+	}
+	r.total.put(at, pending, moved)
+	return nil
+}
+
+// Of returns the trend of a queue. One that is not known, or made a moment ago, has an unknown trend.
+func (r *Recent) Of(queue string) Trend {
+	now := r.now().Sub(r.began)
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	q := r.queues[queue]
+	if q == nil {
+		q = newSeries()
+	}
+	return q.trend(now)
+}
+
+// Total returns the trend of all queues together.
+func (r *Recent) Total() Trend {
+	now := r.now().Sub(r.began)
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.total.trend(now)
+}

@@ -1,0 +1,155 @@
+package metrics
+
+import (
+	"math"
+	"time"
+)
+
+const (
+	// Points is how many values a line of a Trend has.
+	Points = 30
+	// Step is the time that each of them stands for.
+	Step = 30 * time.Second
+	// Span is the time of a whole line.
+	Span = Points * Step
+
+	minute = time.Minute
+	marks  = int(minute/every) + 1 // as many samples as a minute has, with those at both its ends
+)
+
+// Trend is how a queue, or all of them, went lately.
+type Trend struct {
+	Known bool // there are two samples at least, and the newest is not older than a minute
+
+	// Rates over the last minute, or since the first sample where that is younger; 0 unless Known.
+	EnteredPerMin, ProcessedPerMin, ErrorsPerMin float64
+
+	// Points values each, the oldest first; NaN where nothing is known. Pending is how many documents were due at the end of a
+	// step, the others are rates per minute. The last step is the present one, as far as it has come.
+	Pending, Processed, Errors []float64
+}
+
+// counts are events, by what is shown of them. A step has parts of an event: it shares samples with its neighbours.
+type counts struct{ entered, processed, errors float64 }
+
+func (c *counts) add(d counts, part float64) {
+	c.entered += d.entered * part
+	c.processed += d.processed * part
+	c.errors += d.errors * part
+}
+
+// series is the last 15 minutes of one queue in steps, and its last samples.
+type series struct {
+	seen    Sample        // the newest
+	last    time.Duration // when that was; moments are counted from the start of the process
+	samples int64
+	total   counts // since the first sample
+
+	marks [marks]mark   // a ring of the last samples
+	steps [Points]point // a ring: step n stands at n modulo Points
+}
+
+type mark struct {
+	at    time.Duration
+	total counts
+}
+
+type point struct {
+	step    int64         // its number; -1: none
+	known   time.Duration // how much of it lies between two samples
+	moved   counts        // in that time
+	pending float64
+}
+
+func newSeries() *series {
+	s := &series{}
+	for i := range s.steps {
+		s.steps[i].step = -1
+	}
+	return s
+}
+
+// stepOf returns the step that ends at a moment or has it inside.
+func stepOf(at time.Duration) int64 { return int64(max(at-1, 0) / Step) }
+
+// step returns a step to write into, which may take the place of one that is too old.
+func (s *series) step(n int64) *point {
+	p := &s.steps[n%Points]
+	if p.step != n {
+		*p = point{step: n, pending: math.NaN()}
+	}
+	return p
+}
+
+// take adds a sample and returns what has happened since the one before.
+func (s *series) take(at time.Duration, v Sample) (moved counts) {
+	if s.samples > 0 {
+		moved = counts{
+			float64(v.Entered - s.seen.Entered), float64(v.Processed - s.seen.Processed), float64(v.Errors - s.seen.Errors),
+		}
+	}
+	s.seen = v
+	s.put(at, v.Pending, moved)
+	return moved
+}
+
+// put adds a sample by what has happened since the one before, which it spreads evenly over the steps between them.
+func (s *series) put(at time.Duration, pending int64, moved counts) {
+	if s.samples > 0 {
+		for from := max(s.last, at-Span); from < at; {
+			n := int64(from / Step)
+			end := min(time.Duration(n+1)*Step, at)
+			p := s.step(n)
+			p.known += end - from
+			p.moved.add(moved, float64(end-from)/float64(at-s.last))
+			from = end
+		}
+	}
+	s.step(stepOf(at)).pending = float64(pending)
+	s.total.add(moved, 1)
+	s.marks[s.samples%int64(marks)] = mark{at, s.total}
+	s.samples++
+	s.last = at
+}
+
+// trend returns what is known at a moment.
+func (s *series) trend(now time.Duration) Trend {
+	line := make([]float64, 3*Points)
+	t := Trend{Pending: line[:Points:Points], Processed: line[Points : 2*Points : 2*Points], Errors: line[2*Points:]}
+	end := stepOf(now)
+	if s.samples > 0 && end == stepOf(s.last)+1 {
+		end-- // a step that has just begun has no sample yet
+	}
+	for i := range Points {
+		t.Pending[i], t.Processed[i], t.Errors[i] = math.NaN(), math.NaN(), math.NaN()
+		n := end - Points + 1 + int64(i)
+		if n < 0 || s.steps[n%Points].step != n {
+			continue
+		}
+		p := s.steps[n%Points]
+		t.Pending[i] = p.pending
+		if p.known > 0 {
+			t.Processed[i], t.Errors[i] = p.moved.processed/p.known.Minutes(), p.moved.errors/p.known.Minutes()
+		}
+	}
+	if t.Known = s.samples > 1 && now-s.last <= minute; t.Known {
+		since := s.minuteAgo()
+		took := (s.last - since.at).Minutes()
+		t.EnteredPerMin = (s.total.entered - since.total.entered) / took
+		t.ProcessedPerMin = (s.total.processed - since.total.processed) / took
+		t.ErrorsPerMin = (s.total.errors - since.total.errors) / took
+	}
+	return t
+}
+
+// minuteAgo returns the oldest of the samples that are not older than a minute before the newest; the one before that where
+// there is no other.
+func (s *series) minuteAgo() mark {
+	kept := min(s.samples, int64(marks))
+	for n := s.samples - kept; n < s.samples-2; n++ {
+		if m := s.marks[n%int64(marks)]; s.last-m.at <= minute {
+			return m
+		}
+	}
+	return s.marks[(s.samples-2)%int64(marks)]
+}
