@@ -2,6 +2,8 @@
 
 VERSION = $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LINTER  = go tool -modfile=tools/go.mod golangci-lint
+TEMPL   = go tool -modfile=tools/go.mod templ
+ASSETS  = web/static/dist/manifest.json
 
 # The race detector needs a C compiler; where there is none, the tests run without it.
 RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
@@ -18,12 +20,18 @@ run: bin/fetchq node_modules/.package-lock.json ## build what changed and serve 
 
 build: bin/fetchq ## build bin/fetchq
 
+assets: $(ASSETS) ## build the style sheet, scripts and icons of the pages
+
+generate: ## make the Go code of the templates
+	@scripts/need go
+	$(TEMPL) generate -path web/templates -log-level error
+
 demo: bin/fetchq ## crawl Go's own sources through the server that make run started, and prove the sums
 	examples/crawler/demo.sh
 
-test: node_modules/.package-lock.json lint vet fresh test-18 faults bench-once test-15 ## everything: lint, all tests on Postgres 18 and 15, crashes, benchmarks once
+test: $(ASSETS) lint vet fresh test-18 faults bench-once test-15 ## everything: lint, all tests on Postgres 18 and 15, crashes, benchmarks once
 
-test-fast: node_modules/.package-lock.json ## the short tests, on Postgres 18
+test-fast: $(ASSETS) ## the short tests, on Postgres 18
 	scripts/on-postgres 18 go test -short -timeout 3m ./...
 
 lint: ## golangci-lint, from source at the version in tools/go.mod
@@ -41,8 +49,9 @@ vet:
 	go vet ./...
 	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 go vet ./...
 
-fresh:
+fresh: generate
 	go mod tidy -diff
+	@git diff --exit-code --stat -- '*_templ.go' || { echo "the code of the templates was not fresh; commit what make generate made" >&2; exit 1; }
 
 test-18:
 	@$(if $(RACE),,echo "no C compiler here: testing without the race detector" >&2)
@@ -58,9 +67,12 @@ bench-once:
 	scripts/on-postgres 18 go test -run '^$$' -bench . -benchtime 1x ./...
 
 # go build knows better than make what changed, and does nothing where nothing did.
-bin/fetchq: FORCE
+bin/fetchq: $(ASSETS) FORCE
 	@scripts/need go
 	go build -trimpath -ldflags '-X main.version=$(VERSION)' -o $@ ./cmd/web
+
+$(ASSETS): node_modules/.package-lock.json scripts/assets.mjs $(wildcard web/static/css/* web/static/js/* web/static/*.svg web/templates/*.templ internal/web/*.go)
+	node scripts/assets.mjs
 
 node_modules/.package-lock.json: package.json package-lock.json .npmrc
 	@scripts/need npm
@@ -69,4 +81,4 @@ node_modules/.package-lock.json: package.json package-lock.json .npmrc
 
 FORCE:
 
-.PHONY: help run build demo test test-fast lint fmt bench vet fresh test-18 test-15 faults bench-once FORCE
+.PHONY: help run build assets generate demo test test-fast lint fmt bench vet fresh test-18 test-15 faults bench-once FORCE

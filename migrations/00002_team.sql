@@ -38,6 +38,13 @@ create table fetchq.links (
 );
 create index links_user on fetchq.links (user_id);
 
+-- Queues that a user has marked to stand first.
+create table fetchq.stars (
+    user_id uuid not null references fetchq.users on delete cascade,
+    queue   text collate "C" not null,
+    primary key (user_id, queue)
+);
+
 -- Who made a token, for the page of the team; null: the command line.
 alter table fetchq.tokens add created_by text;
 
@@ -49,6 +56,7 @@ create index queue_states_errors on fetchq.queue_states (last_error_at) where la
 drop index fetchq.queue_states_errors;
 alter table fetchq.queue_states drop last_error_at;
 alter table fetchq.tokens drop created_by;
+drop table fetchq.stars;
 drop table fetchq.links;
 drop table fetchq.sessions;
 drop table fetchq.users;

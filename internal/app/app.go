@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -21,7 +22,10 @@ import (
 	"github.com/fetchq/server/internal/database"
 	"github.com/fetchq/server/internal/errs"
 	"github.com/fetchq/server/internal/maintenance"
+	"github.com/fetchq/server/internal/metrics"
 	"github.com/fetchq/server/internal/queue"
+	"github.com/fetchq/server/internal/web"
+	"github.com/fetchq/server/web/static"
 )
 
 // Limits of the HTTP server. An answer has no time limit of its own: a pick may wait, a stream may go on.
@@ -41,6 +45,9 @@ type App struct {
 	pool     *pgxpool.Pool
 	engine   *queue.Engine
 	loop     *maintenance.Loop
+	recent   *metrics.Recent
+	site     *web.Server
+	users    *auth.Users
 	server   *http.Server
 	hangUp   context.CancelFunc // ends the contexts of all requests
 	failed   chan error
@@ -80,8 +87,31 @@ func (a *App) Start(ctx context.Context) (err error) {
 	if err := a.loop.Start(ctx); err != nil {
 		return err
 	}
-	a.serve(ctx)
-	return nil
+	a.recent = metrics.New(a.sample, time.Now, a.log)
+	if err := a.recent.Start(ctx); err != nil {
+		return err
+	}
+	a.users = auth.NewUsers(a.pool, time.Now)
+	if a.cfg.AdminEmail != "" {
+		if err := a.users.Bootstrap(ctx, a.cfg.AdminEmail, a.cfg.AdminPassword); err != nil {
+			return fmt.Errorf("make the first admin of FETCHQ_ADMIN_EMAIL: %w", err)
+		}
+	}
+	return a.serve(ctx)
+}
+
+// sample reads what the site shows of the last minutes.
+func (a *App) sample(ctx context.Context) ([]metrics.Sample, error) {
+	all, err := a.engine.Summaries(ctx)
+	samples := make([]metrics.Sample, len(all))
+	for i, q := range all {
+		e := q.Events
+		samples[i] = metrics.Sample{
+			Queue: q.Name, Pending: q.Counts.Pending, Active: q.Counts.Active, Entered: e.Entered, Errors: e.Errors,
+			Processed: e.Completed + e.Rescheduled + e.Dropped + e.Forwarded,
+		}
+	}
+	return samples, err
 }
 
 // listen takes the port, and says in one sentence why it cannot.
@@ -106,15 +136,24 @@ func plain(err error) string {
 	return err.Error()
 }
 
-func (a *App) serve(ctx context.Context) {
+func (a *App) serve(ctx context.Context) error {
+	assets, err := static.Load()
+	if err != nil {
+		return err
+	}
+	tokens := auth.NewTokens(a.pool, time.Now)
 	base, hangUp := context.WithCancel(context.WithoutCancel(ctx))
 	a.hangUp = hangUp
-	handler := api.New(api.Options{
-		Engine: a.engine, Tokens: auth.NewTokens(a.pool, time.Now), Ready: a.ready, Log: a.log, Now: time.Now,
+	calls := api.New(api.Options{
+		Engine: a.engine, Tokens: tokens, Ready: a.ready, Log: a.log, Now: time.Now,
 		Version: a.version, BaseURL: a.cfg.BaseURL,
 	})
+	a.site = web.New(web.Options{
+		Engine: a.engine, Recent: a.recent, Users: a.users, Tokens: tokens, Assets: assets, Log: a.log, Now: time.Now,
+		Sessions: auth.NewSessions(a.pool, strings.HasPrefix(a.cfg.BaseURL, "https:")), BaseURL: a.cfg.BaseURL, Env: a.cfg.Env,
+	})
 	a.server = &http.Server{
-		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		Handler: route(calls, a.site), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		BaseContext: func(net.Listener) context.Context { return base },
 		ErrorLog:    slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}
@@ -123,6 +162,37 @@ func (a *App) serve(ctx context.Context) {
 			a.failed <- fmt.Errorf("serve on %s: %w", a.cfg.Listen, err)
 		}
 	}()
+	return nil
+}
+
+// route leads a request to the API or to the site. It looks at the path as it was sent: http.ServeMux would clean it, and a
+// subject may hold anything.
+func route(calls, site http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch p := r.URL.Path; {
+		case strings.HasPrefix(p, "/api/"), p == "/healthz", p == "/readyz":
+			calls.ServeHTTP(w, r)
+		default:
+			site.ServeHTTP(w, r)
+		}
+	})
+}
+
+// SetupURL is the one-time link by which the first admin is made; "" where there are users.
+func (a *App) SetupURL(ctx context.Context) (string, error) {
+	text, err := a.users.SetupLink(ctx)
+	if err != nil || text == "" {
+		return "", err
+	}
+	return a.URL() + "/setup/" + text, nil
+}
+
+// URL is where browsers find the site: the base address of the settings, else where the program listens.
+func (a *App) URL() string {
+	if a.cfg.BaseURL != "" {
+		return strings.TrimRight(a.cfg.BaseURL, "/")
+	}
+	return "http://" + a.Addr()
 }
 
 // ready says whether the database answers; its migrations were current when the program started.
@@ -143,6 +213,7 @@ func (a *App) Stop(ctx context.Context) {
 	if a.server != nil {
 		drain, cancel := context.WithTimeout(ctx, a.cfg.DrainTimeout)
 		a.engine.Stop() // waiting picks answer now
+		a.site.Stop()   // streams of events end
 		if err := a.server.Shutdown(drain); err != nil {
 			a.log.Warn("requests that take too long are cut off", "error", err)
 			a.hangUp()
@@ -152,6 +223,9 @@ func (a *App) Stop(ctx context.Context) {
 		a.hangUp()
 	} else if a.listener != nil {
 		a.listener.Close()
+	}
+	if a.recent != nil {
+		a.recent.Stop()
 	}
 	if a.loop != nil {
 		a.loop.Stop()

@@ -59,11 +59,11 @@ func (s *Users) Setup(ctx context.Context, text, email, name, password string) (
 // Bootstrap makes the first admin without a link, for settings that name one; it does nothing where there are users.
 // Errors: Invalid (email, password).
 func (s *Users) Bootstrap(ctx context.Context, email, password string) error {
-	var any bool
-	if err := s.db.QueryRow(ctx, `select exists (select from fetchq.users)`).Scan(&any); err != nil || any {
-		return database.Error("look for users", err)
+	none, err := s.None(ctx)
+	if err != nil || !none {
+		return err
 	}
-	_, err := s.first(ctx, email, "", password)
+	_, err = s.first(ctx, email, "", password)
 	if errs.Of(err) == errs.NotFound {
 		return nil // another node was faster
 	}

@@ -81,6 +81,13 @@ func (s *Users) List(ctx context.Context) ([]User, error) {
 	return collect(ctx, s.db, "list users", `select `+userColumns+` from fetchq.users order by lower(email)`)
 }
 
+// None says whether there are no users yet.
+func (s *Users) None(ctx context.Context) (bool, error) {
+	var none bool
+	err := s.db.QueryRow(ctx, `select not exists (select from fetchq.users)`).Scan(&none)
+	return none, database.Error("look for users", err)
+}
+
 var errNoUser = &errs.Error{Code: errs.NotFound, Field: "email", Message: "there is no such user"}
 
 // Find returns the user of an e-mail address, in any case of its letters. Errors: NotFound.

@@ -3,6 +3,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -14,16 +15,19 @@ import (
 
 // Config are the settings of the program. The tags are kong's: each field is a flag and a variable.
 type Config struct {
-	Listen       string        `env:"FETCHQ_LISTEN" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where to serve."`
-	DataDir      string        `env:"FETCHQ_DATA_DIR" default:"./data" placeholder:"DIR" help:"Where the private Postgres keeps its data."`
-	DatabaseURL  string        `env:"DATABASE_URL" name:"database-url" secret:"true" placeholder:"URL" help:"Use this Postgres (15 to 18) in place of a private one."`
-	ListenURL    string        `env:"FETCHQ_LISTEN_URL" name:"listen-url" secret:"true" placeholder:"URL" help:"Where to LISTEN and migrate, if DATABASE_URL leads to a transaction pooler."`
-	BaseURL      string        `env:"FETCHQ_BASE_URL" name:"base-url" placeholder:"URL" help:"What the world calls this server, if it stands behind a proxy."`
-	PgBin        string        `env:"FETCHQ_PG_BIN" name:"pg-bin" placeholder:"DIR" help:"Programs of the private Postgres; default: look for them."`
-	PoolSize     int           `env:"FETCHQ_POOL_SIZE" default:"20" help:"Connections to Postgres, 2 to 1000."`
-	DrainTimeout time.Duration `env:"FETCHQ_DRAIN_TIMEOUT" default:"20s" help:"How long requests that run may take to end when the program stops."`
-	LogLevel     string        `env:"FETCHQ_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least level that is logged: debug, info, warn or error."`
-	LogFormat    string        `env:"FETCHQ_LOG_FORMAT" default:"text" enum:"text,json" help:"Lines of the log, on standard error: text or json."`
+	Listen        string        `env:"FETCHQ_LISTEN" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where to serve."`
+	DataDir       string        `env:"FETCHQ_DATA_DIR" default:"./data" placeholder:"DIR" help:"Where the private Postgres keeps its data."`
+	DatabaseURL   string        `env:"DATABASE_URL" name:"database-url" secret:"true" placeholder:"URL" help:"Use this Postgres (15 to 18) in place of a private one."`
+	ListenURL     string        `env:"FETCHQ_LISTEN_URL" name:"listen-url" secret:"true" placeholder:"URL" help:"Where to LISTEN and migrate, if DATABASE_URL leads to a transaction pooler."`
+	BaseURL       string        `env:"FETCHQ_BASE_URL" name:"base-url" placeholder:"URL" help:"What the world calls this server, if it stands behind a proxy."`
+	AdminEmail    string        `env:"FETCHQ_ADMIN_EMAIL" name:"admin-email" placeholder:"ADDRESS" help:"Make this the first admin where there are no users yet, in place of the setup link."`
+	AdminPassword string        `env:"FETCHQ_ADMIN_PASSWORD" name:"admin-password" secret:"true" placeholder:"TEXT" help:"The password of the first admin."`
+	Env           string        `env:"FETCHQ_ENV" name:"env" placeholder:"NAME" help:"A label that all pages show, such as production."`
+	PgBin         string        `env:"FETCHQ_PG_BIN" name:"pg-bin" placeholder:"DIR" help:"Programs of the private Postgres; default: look for them."`
+	PoolSize      int           `env:"FETCHQ_POOL_SIZE" default:"20" help:"Connections to Postgres, 2 to 1000."`
+	DrainTimeout  time.Duration `env:"FETCHQ_DRAIN_TIMEOUT" default:"20s" help:"How long requests that run may take to end when the program stops."`
+	LogLevel      string        `env:"FETCHQ_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least level that is logged: debug, info, warn or error."`
+	LogFormat     string        `env:"FETCHQ_LOG_FORMAT" default:"text" enum:"text,json" help:"Lines of the log, on standard error: text or json."`
 }
 
 // Check refuses values outside their limits.
@@ -33,6 +37,12 @@ func (c Config) Check() error {
 	}
 	if c.DrainTimeout < 0 || c.DrainTimeout > time.Hour {
 		return fmt.Errorf("FETCHQ_DRAIN_TIMEOUT is %s; 0s to 1h is allowed", c.DrainTimeout)
+	}
+	if (c.AdminEmail == "") != (c.AdminPassword == "") {
+		return errors.New("FETCHQ_ADMIN_EMAIL and FETCHQ_ADMIN_PASSWORD go together; one of them is missing")
+	}
+	if len(c.Env) > 40 {
+		return fmt.Errorf("FETCHQ_ENV has %d bytes; 40 are allowed", len(c.Env))
 	}
 	if c.BaseURL != "" {
 		u, err := url.Parse(c.BaseURL)

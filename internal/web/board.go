@@ -1,0 +1,192 @@
+package web
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/fetchq/server/internal/queue"
+)
+
+// board keeps the summaries of all queues for a second, so that many open pages cost one query, and tells who watches which
+// queues have changed.
+type board struct {
+	engine *queue.Engine
+	now    func() time.Time
+	calls  singleflight.Group
+
+	mu       sync.Mutex
+	latest   []queue.Summary
+	at       time.Time
+	watchers map[*watcher]struct{}
+	polling  bool
+}
+
+// watcher is one stream of events.
+type watcher struct {
+	changed map[string]struct{} // queues since the last look
+	woken   chan struct{}       // holds one
+}
+
+const (
+	boardLasts = time.Second
+	boardEvery = time.Second
+	boardWait  = 5 * time.Second
+)
+
+func newBoard(engine *queue.Engine, now func() time.Time) *board {
+	return &board{engine: engine, now: now, watchers: map[*watcher]struct{}{}}
+}
+
+// summaries returns all queues by name, a second old at most beside what the fold has not seen yet.
+func (b *board) summaries(ctx context.Context) ([]queue.Summary, error) {
+	b.mu.Lock()
+	latest, at := b.latest, b.at
+	b.mu.Unlock()
+	if latest != nil && b.now().Sub(at) < boardLasts {
+		return latest, nil
+	}
+	found, err, _ := b.calls.Do("", func() (any, error) {
+		// The first of several callers may go away; what it asked serves the others.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), boardWait)
+		defer cancel()
+		now := b.now()
+		list, err := b.engine.Summaries(ctx)
+		if err != nil {
+			return nil, err
+		}
+		b.take(list, now)
+		return list, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found.([]queue.Summary), nil
+}
+
+// take keeps new summaries, and notes for each watcher which queues differ from those before.
+func (b *board) take(list []queue.Summary, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.latest != nil && len(b.watchers) > 0 {
+		changed := differences(b.latest, list)
+		for w := range b.watchers {
+			for _, name := range changed {
+				w.changed[name] = struct{}{}
+			}
+			if len(changed) > 0 {
+				w.wake()
+			}
+		}
+	}
+	b.latest, b.at = slices.Clip(list), now
+	if b.latest == nil {
+		b.latest = []queue.Summary{}
+	}
+}
+
+// differences returns the names of queues that came, went or changed between two lists in the order of names.
+func differences(before, after []queue.Summary) []string {
+	known := make(map[string]queue.Summary, len(before))
+	for _, s := range before {
+		known[s.Name] = s
+	}
+	var changed []string
+	for _, s := range after {
+		was, there := known[s.Name]
+		delete(known, s.Name)
+		if !there || !same(was, s) {
+			changed = append(changed, s.Name)
+		}
+	}
+	for name := range known {
+		changed = append(changed, name)
+	}
+	return changed
+}
+
+// same says whether nothing that a page shows differs; AsOf moves on by itself.
+func same(a, b queue.Summary) bool {
+	return a.Counts == b.Counts && a.Events == b.Events && a.Paused == b.Paused && a.MaxAttempts == b.MaxAttempts &&
+		equal(a.OldestDueAt, b.OldestDueAt) && equal(a.PausedUntil, b.PausedUntil) && text(a.PauseReason) == text(b.PauseReason)
+}
+
+func equal(a, b *time.Time) bool {
+	return a == nil && b == nil || a != nil && b != nil && a.Equal(*b)
+}
+
+func text(p *string) string {
+	if p == nil {
+		return ""
+	}
+	return *p
+}
+
+func (w *watcher) wake() {
+	select {
+	case w.woken <- struct{}{}:
+	default:
+	}
+}
+
+// watch begins to tell what changes, until leave is called. While somebody watches, the board looks each second.
+func (b *board) watch(stop context.Context) (w *watcher, leave func()) {
+	w = &watcher{changed: map[string]struct{}{}, woken: make(chan struct{}, 1)}
+	b.mu.Lock()
+	b.watchers[w] = struct{}{}
+	start := !b.polling
+	b.polling = true
+	b.mu.Unlock()
+	if start {
+		go b.poll(stop)
+	}
+	return w, func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.watchers, w)
+	}
+}
+
+// poll looks each second, until nobody watches.
+func (b *board) poll(stop context.Context) {
+	ticker := time.NewTicker(boardEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-stop.Done():
+			return
+		case <-ticker.C:
+		}
+		b.mu.Lock()
+		if len(b.watchers) == 0 {
+			b.polling = false
+			b.mu.Unlock()
+			return
+		}
+		b.mu.Unlock()
+		_, _ = b.summaries(stop) // one that fails is made up for by the next
+	}
+}
+
+// taken returns the names that changed since the last call.
+func (b *board) taken(w *watcher) []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	names := make([]string, 0, len(w.changed))
+	for name := range w.changed {
+		names = append(names, name)
+	}
+	clear(w.changed)
+	slices.Sort(names)
+	return names
+}
+
+// forget makes the next look a new one: something was changed here.
+func (b *board) forget() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.at = time.Time{}
+}

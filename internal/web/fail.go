@@ -1,0 +1,76 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/fetchq/server/internal/errs"
+	"github.com/fetchq/server/web/templates"
+)
+
+// titles are what pages say above an error.
+var titles = map[errs.Code]string{
+	errs.Malformed: "That cannot be read", errs.Invalid: "Something is not right", errs.Unauthenticated: "You are signed out",
+	errs.Forbidden: "Not for your role", errs.NotFound: "Nothing here", errs.Stale: "Too late", errs.Exists: "Taken",
+	errs.Active: "A worker holds it", errs.TooLarge: "Too large", errs.Throttled: "Slow down", errs.Overloaded: "Too busy",
+	errs.Unavailable: "The database does not answer",
+}
+
+// fail is the one place where an error becomes a page, or the part of one.
+func (s *Server) fail(err error, c echo.Context) {
+	if c.Response().Committed {
+		return
+	}
+	p, status := s.problem(c, err)
+	body := templates.ProblemPage(p)
+	var failed error
+	if _, signed := userOf(c); signed && !isFragment(c.Request()) {
+		b, err := s.base(c, frame{title: p.Title, crumbs: []templates.Crumb{{Word: p.Title}}})
+		if err != nil {
+			b = templates.Base{Title: p.Title}
+			failed = s.write(c, status, within(templates.Alone(b), body))
+		} else {
+			failed = s.write(c, status, within(templates.Frame(b), body))
+		}
+	} else {
+		failed = s.alone(c, status, p.Title, body)
+	}
+	if failed != nil {
+		s.Log.Error("the page of an error failed", "error", failed, "request_id", p.RequestID)
+		_ = c.NoContent(status)
+	}
+}
+
+// problem says in words what went wrong. What is not ours to tell is in the log.
+func (s *Server) problem(c echo.Context, err error) (templates.Problem, int) {
+	id, _ := c.Get(idKey).(string)
+	p := templates.Problem{Title: "Something went wrong here", Detail: "The log of the server has more under this request.", RequestID: id,
+		Back: "/", BackWord: "Go to the overview"}
+	status := http.StatusInternalServerError
+	var ours *errs.Error
+	var echoed *echo.HTTPError
+	switch {
+	case errors.As(err, &ours) && ours.Code != errs.Internal:
+		status, p.Title, p.Detail = ours.Code.Status(), titles[ours.Code], ours.Message
+		if ours.Code != errs.Unavailable {
+			p.RequestID = ""
+		} else {
+			p.Detail = "Nothing is lost: what workers and pages want is tried again as soon as it is back. Reload in a moment."
+		}
+	case errors.As(err, &echoed) && echoed.Code < http.StatusInternalServerError:
+		status, p.Title, p.Detail, p.RequestID = echoed.Code, titles[errs.NotFound], "there is no such page", ""
+		if echoed.Code == http.StatusMethodNotAllowed {
+			p.Detail = "this page takes no such request"
+		}
+	case errors.Is(err, context.Canceled):
+		return p, status // the browser went away
+	}
+	if status >= http.StatusInternalServerError {
+		s.Log.Error("a page failed", "method", c.Request().Method, "path", c.Path(), "error", err, "request_id", id)
+	}
+	p.Status = status
+	return p, status
+}

@@ -1,0 +1,105 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/fetchq/server/internal/metrics"
+	"github.com/fetchq/server/internal/queue"
+	"github.com/fetchq/server/web/templates"
+)
+
+// What makes a queue one in trouble.
+const (
+	behindAfter  = 5 * time.Minute // how long its oldest document may have been due
+	failingShare = 0.1             // errors among what ended in the last minute
+	failingLeast = 3               // errors a minute; fewer say nothing
+)
+
+// health is how a queue stands, in one word, and why, for a person.
+type health struct {
+	word    string // failing, behind, paused, fine or idle
+	reasons []string
+}
+
+func (h health) trouble() bool {
+	return h.word == "failing" || h.word == "behind" || h.word == "paused"
+}
+
+// rank orders the words, the worst first.
+var rank = map[string]int{"failing": 0, "behind": 1, "paused": 2, "fine": 3, "idle": 4}
+
+// judge says how a queue stands now.
+func judge(q queue.Summary, t metrics.Trend, now time.Time) health {
+	var h health
+	add := func(word, format string, args ...any) {
+		if h.word == "" || rank[word] < rank[h.word] {
+			h.word = word
+		}
+		h.reasons = append(h.reasons, fmt.Sprintf(format, args...))
+	}
+	if t.Known && t.ErrorsPerMin >= failingLeast && t.ErrorsPerMin >= failingShare*(t.ProcessedPerMin+t.ErrorsPerMin) {
+		add("failing", "%s errors a minute beside %s documents that succeed", templates.Rate(t.ErrorsPerMin), templates.Rate(t.ProcessedPerMin))
+	}
+	if q.Paused {
+		add("paused", "%s", pausedWords(q, now))
+	} else if q.OldestDueAt != nil && now.Sub(*q.OldestDueAt) > behindAfter {
+		add("behind", "the oldest document has been due for %s; %s", templates.Span(now.Sub(*q.OldestDueAt)), drainWords(q, t))
+	}
+	switch {
+	case h.word != "":
+	case q.Counts.Pending+q.Counts.Active == 0:
+		h.word = "idle"
+	default:
+		h.word = "fine"
+	}
+	return h
+}
+
+func pausedWords(q queue.Summary, now time.Time) string {
+	words := "nothing is handed out"
+	if q.PausedUntil != nil {
+		words += " for " + templates.Span(q.PausedUntil.Sub(now))
+	}
+	if q.PauseReason != nil {
+		words += ": " + *q.PauseReason
+	}
+	return words
+}
+
+// drain is how long it takes until nothing is pending, at the pace of the last minute; not known without one.
+func drain(q queue.Summary, t metrics.Trend) (d time.Duration, known bool) {
+	pace := t.ProcessedPerMin - t.EnteredPerMin
+	if !t.Known || pace <= 0 {
+		return 0, false
+	}
+	minutes := float64(q.Counts.Pending+q.Counts.Active) / pace
+	return time.Duration(min(minutes, 1e6) * float64(time.Minute)), true
+}
+
+func drainWords(q queue.Summary, t metrics.Trend) string {
+	waiting := templates.Number(q.Counts.Pending) + " are pending"
+	if d, known := drain(q, t); known {
+		return fmt.Sprintf("%s, and at this pace none is in %s", waiting, templates.Span(d))
+	}
+	if t.Known && t.ProcessedPerMin == 0 && q.Counts.Active == 0 {
+		return waiting + ", and nobody works on them"
+	}
+	return waiting + ", and more come than go"
+}
+
+// inTrouble returns the names of the queues that need somebody.
+func (s *Server) inTrouble(ctx context.Context) ([]string, error) {
+	list, err := s.board.summaries(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, q := range list {
+		if judge(q, s.Recent.Of(q.Name), s.Now()).trouble() {
+			names = append(names, q.Name)
+		}
+	}
+	return names, nil
+}

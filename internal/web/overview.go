@@ -1,0 +1,136 @@
+package web
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/metrics"
+	"github.com/fetchq/server/internal/queue"
+	"github.com/fetchq/server/web/templates"
+)
+
+// overviewQueues is how many queues the overview shows; all are on the page of the queues.
+const overviewQueues = 25
+
+func (s *Server) overviewRoutes() {
+	s.guard(http.MethodGet, "/", auth.See, s.overview)
+}
+
+// overview shows all queues at once: sums, what is in trouble and why, and the busiest.
+func (s *Server) overview(c echo.Context) error {
+	rows, err := s.queueRows(c)
+	if err != nil {
+		return err
+	}
+	total := s.Recent.Total()
+	v := templates.OverviewView{Tiles: totalTiles(rows, total, s.Now()), All: len(rows), MayManage: may(c, auth.Manage)}
+	slices.SortStableFunc(rows, func(a, b queueRow) int {
+		return cmp.Or(cmp.Compare(rank[a.health.word], rank[b.health.word]), -cmp.Compare(a.Counts.Pending+a.Counts.Active, b.Counts.Pending+b.Counts.Active))
+	})
+	for _, r := range rows {
+		if r.health.trouble() && len(v.Trouble) < overviewQueues {
+			v.Trouble = append(v.Trouble, templates.TroubleView{Name: r.Name, Word: r.health.word, Reasons: r.health.reasons})
+		}
+	}
+	for _, r := range rows[:min(len(rows), overviewQueues)] {
+		v.Queues = append(v.Queues, r.view(s.Now()))
+	}
+	return s.page(c, frame{title: "Overview", section: "Overview", crumbs: []templates.Crumb{{Word: "Overview"}}, live: true}, templates.Overview(v))
+}
+
+// queueRow is a queue with what pages over many say of it.
+type queueRow struct {
+	queue.Summary
+	trend   metrics.Trend
+	health  health
+	starred bool
+}
+
+// queueRows returns all queues by name.
+func (s *Server) queueRows(c echo.Context) ([]queueRow, error) {
+	ctx := c.Request().Context()
+	list, err := s.board.summaries(ctx)
+	if err != nil {
+		return nil, err
+	}
+	user, _ := userOf(c)
+	stars, err := s.Users.Stars(ctx, user.ID)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]queueRow, len(list))
+	for i, q := range list {
+		t := s.Recent.Of(q.Name)
+		rows[i] = queueRow{Summary: q, trend: t, health: judge(q, t, s.Now()), starred: stars[q.Name]}
+	}
+	return rows, nil
+}
+
+func (r queueRow) view(now time.Time) templates.QueueRow {
+	v := templates.QueueRow{
+		Name: r.Name, Word: r.health.word, Reasons: r.health.reasons, Starred: r.starred, Paused: r.Paused,
+		Planned: r.Counts.Planned, Pending: r.Counts.Pending, Active: r.Counts.Active, Completed: r.Counts.Completed, Killed: r.Counts.Killed,
+		In: "–", Out: "–", Errors: "–", Processed: r.trend.Processed, Oldest: "–", Drain: "–",
+	}
+	if r.trend.Known {
+		v.In, v.Out, v.Errors = templates.Rate(r.trend.EnteredPerMin), templates.Rate(r.trend.ProcessedPerMin), templates.Rate(r.trend.ErrorsPerMin)
+	}
+	if r.OldestDueAt != nil && r.OldestDueAt.Before(now) {
+		v.Oldest = templates.Span(now.Sub(*r.OldestDueAt))
+	}
+	if d, known := drain(r.Summary, r.trend); known && r.Counts.Pending > 0 {
+		v.Drain = templates.Span(d)
+	}
+	return v
+}
+
+// totalTiles are the sums over all queues.
+func totalTiles(rows []queueRow, t metrics.Trend, now time.Time) []templates.Tile {
+	var sum queue.Counts
+	var oldest *time.Time
+	for _, r := range rows {
+		sum.Planned += r.Counts.Planned
+		sum.Pending += r.Counts.Pending
+		sum.Active += r.Counts.Active
+		sum.Killed += r.Counts.Killed
+		if r.OldestDueAt != nil && (oldest == nil || r.OldestDueAt.Before(*oldest)) {
+			oldest = r.OldestDueAt
+		}
+	}
+	return tiles(sum, t, oldest, now, func(status string) string { return "/queues?sort=" + status + "&desc=1" }, "/errors")
+}
+
+// tiles are the numbers that pages begin with. href leads from a status to where its number comes from.
+func tiles(n queue.Counts, t metrics.Trend, oldest *time.Time, now time.Time, href func(status string) string, errorsHref string) []templates.Tile {
+	due := templates.Tile{Word: "Oldest due", Value: "–", Note: "nothing is due", Status: "behind"}
+	if oldest != nil && oldest.Before(now) {
+		due.Value, due.Note = templates.Span(now.Sub(*oldest)), "since "+templates.Stamp(*oldest)
+	}
+	out, bad := "–", "–"
+	if t.Known {
+		out, bad = templates.Rate(t.ProcessedPerMin), templates.Rate(t.ErrorsPerMin)
+	}
+	in := "–"
+	if t.Known {
+		in = templates.Rate(t.EnteredPerMin)
+	}
+	return []templates.Tile{
+		countTile("Pending", "pending", n.Pending, href, t.Pending),
+		countTile("Active", "active", n.Active, href, nil),
+		{Word: "Processed/min", Value: out, Note: in + " entered/min", Status: "completed", Values: t.Processed, Color: "text-completed"},
+		{Word: "Errors/min", Value: bad, Status: "error", Values: t.Errors, Color: "text-errors", Href: errorsHref},
+		due,
+		countTile("Killed", "killed", n.Killed, href, nil),
+	}
+}
+
+func countTile(word, status string, n int64, href func(string) string, values []float64) templates.Tile {
+	return templates.Tile{
+		Word: word, Status: status, Value: templates.Number(n), Exact: templates.Exact(n), Href: href(status), Values: values, Color: "text-" + status,
+	}
+}

@@ -1,0 +1,192 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/errs"
+	"github.com/fetchq/server/internal/queue"
+	"github.com/fetchq/server/web/templates"
+)
+
+func (s *Server) queueRoutes() {
+	s.guard(http.MethodGet, "/queues/:queue", auth.See, s.queuePage)
+	s.guard(http.MethodGet, "/queues/:queue/settings", auth.See, s.settingsPage)
+	s.guard(http.MethodPost, "/queues/:queue/settings", auth.Manage, s.saveSettings)
+	s.guard(http.MethodGet, "/queues/:queue/drop", auth.Manage, s.dropPage)
+	s.guard(http.MethodPost, "/queues/:queue/drop", auth.Manage, s.dropQueue)
+	s.guard(http.MethodGet, "/queues/:queue/truncate", auth.Manage, s.truncatePage)
+	s.guard(http.MethodPost, "/queues/:queue/truncate", auth.Manage, s.truncateQueue)
+}
+
+// queueURL is the path of a queue's page, or of one below it.
+func queueURL(name string, below ...string) string {
+	return "/" + strings.Join(append([]string{"queues", url.PathEscape(name)}, below...), "/")
+}
+
+// queueFrame is the frame of a page about a queue; word says which, "" is the first of them.
+func queueFrame(name, word string) frame {
+	f := frame{title: name, section: "Queues", live: true, queue: name, crumbs: []templates.Crumb{{Word: "Queues", Href: "/queues"}, {Word: name}}}
+	if word != "" {
+		f.title = word + " of " + name
+		f.crumbs[1].Href = queueURL(name)
+		f.crumbs = append(f.crumbs, templates.Crumb{Word: word})
+	}
+	return f
+}
+
+// queueHead is what stands above all pages of a queue: its name, how it stands, its tabs and actions.
+func (s *Server) queueHead(c echo.Context, q queue.Queue, here string) templates.QueueHead {
+	t := s.Recent.Of(q.Name)
+	h := judge(queue.Summary{
+		Name: q.Name, Paused: q.Paused, PauseReason: q.PauseReason, PausedUntil: q.PausedUntil, Counts: q.Counts, OldestDueAt: q.OldestDueAt,
+	}, t, s.Now())
+	documents := total(q.Counts)
+	tab := func(word, below string, count *int64) templates.Tab {
+		to := queueURL(q.Name)
+		if below != "" {
+			to = queueURL(q.Name, below)
+		}
+		return templates.Tab{Word: word, Href: to, Here: word == here, Count: count}
+	}
+	v := templates.QueueHead{
+		Name: q.Name, Word: h.word, Reasons: h.reasons, Paused: q.Paused, Here: c.Request().URL.RequestURI(),
+		Tabs: []templates.Tab{tab("Dashboard", "", nil), tab("Documents", "documents", &documents), tab("Errors", "errors", nil), tab("Settings", "settings", nil)},
+	}
+	const lacks = "your role may not do this"
+	if !may(c, auth.Halt) {
+		v.WhyNoHalt = lacks
+	}
+	if !may(c, auth.Add) {
+		v.WhyNoAdd = lacks
+	}
+	return v
+}
+
+// queuePage shows one queue's dashboard.
+func (s *Server) queuePage(c echo.Context) error {
+	ctx := c.Request().Context()
+	q, err := s.Engine.Get(ctx, c.Param("queue"))
+	if err != nil {
+		return err
+	}
+	versions, err := s.Engine.Versions(ctx, q.Name)
+	if err != nil {
+		return err
+	}
+	events, err := s.Engine.Events(ctx, q.Name)
+	if err != nil {
+		return err
+	}
+	href := func(status string) string { return queueURL(q.Name, "documents") + "?status=" + status }
+	v := templates.QueueView{
+		Head:  s.queueHead(c, q, "Dashboard"),
+		Tiles: tiles(q.Counts, s.Recent.Of(q.Name), q.OldestDueAt, s.Now(), href, queueURL(q.Name, "errors")),
+		AsOf:  q.AsOf, Created: q.CreatedAt, Settings: settingsFacts(q.Settings),
+		Population: population(q.Counts, href), Events: eventFacts(events),
+	}
+	for _, n := range versions {
+		v.Versions = append(v.Versions, templates.VersionRow{
+			Version: n.Version, Planned: n.Counts.Planned, Pending: n.Counts.Pending, Active: n.Counts.Active,
+			Completed: n.Counts.Completed, Killed: n.Counts.Killed,
+			Href: fmt.Sprintf("%s?version=%d", queueURL(q.Name, "documents"), n.Version),
+		})
+	}
+	return s.page(c, queueFrame(q.Name, ""), templates.Queue(v))
+}
+
+// population are the documents of a queue by status.
+func population(n queue.Counts, href func(string) string) []templates.Share {
+	shares := []templates.Share{
+		{Status: "planned", Count: n.Planned}, {Status: "pending", Count: n.Pending}, {Status: "active", Count: n.Active},
+		{Status: "completed", Count: n.Completed}, {Status: "killed", Count: n.Killed},
+	}
+	var total int64
+	for _, p := range shares {
+		total += p.Count
+	}
+	for i := range shares {
+		shares[i].Href = href(shares[i].Status)
+		if total > 0 {
+			shares[i].Percent = float64(shares[i].Count) * 100 / float64(total)
+		}
+	}
+	return shares
+}
+
+func eventFacts(e queue.Events) []templates.Fact {
+	fact := func(word string, n int64) templates.Fact {
+		return templates.Fact{Word: word, Value: templates.Number(n), Title: templates.Exact(n)}
+	}
+	return []templates.Fact{
+		fact("Entered", e.Entered), fact("Picked", e.Picked), fact("Completed", e.Completed), fact("Rescheduled", e.Rescheduled),
+		fact("Rejected", e.Rejected), fact("Leases run out", e.Orphaned), fact("Killed", e.Killed), fact("Dropped", e.Dropped),
+		fact("Forwarded", e.Forwarded), fact("Errors", e.Errors), fact("Log lines", e.Logs),
+	}
+}
+
+// total is how many documents a queue has.
+func total(n queue.Counts) int64 { return n.Planned + n.Pending + n.Active + n.Completed + n.Killed }
+
+func (s *Server) dropPage(c echo.Context) error { return s.askDrop(c, http.StatusOK, "") }
+
+// askDrop asks for the name of a queue before it is dropped.
+func (s *Server) askDrop(c echo.Context, status int, wrong string) error {
+	q, err := s.Engine.Get(c.Request().Context(), c.Param("queue"))
+	if err != nil {
+		return err
+	}
+	return s.dialog(c, status, queueFrame(q.Name, "Drop"), templates.ConfirmForm(templates.Confirm{
+		Title: "Drop " + q.Name, Action: queueURL(q.Name, "drop"), Back: queueURL(q.Name, "settings"), Button: "Drop the queue", Danger: true, Typed: q.Name,
+		Wrong: wrong,
+		Says: []string{fmt.Sprintf("The queue goes, with its %s documents, its log lines and counters. Workers that hold one can no longer resolve it. This cannot be undone.",
+			templates.Exact(total(q.Counts)))},
+	}))
+}
+
+func (s *Server) dropQueue(c echo.Context) error {
+	name := c.Param("queue")
+	if c.FormValue("confirm") != name {
+		return s.askDrop(c, http.StatusUnprocessableEntity, "The name that you typed is not that of the queue. Nothing was dropped.")
+	}
+	if err := s.Engine.Drop(c.Request().Context(), name); err != nil {
+		return err
+	}
+	return s.done(c, "/queues", "Dropped "+name+".", nil)
+}
+
+func (s *Server) truncatePage(c echo.Context) error { return s.askTruncate(c, http.StatusOK, "") }
+
+func (s *Server) askTruncate(c echo.Context, status int, wrong string) error {
+	q, err := s.Engine.Get(c.Request().Context(), c.Param("queue"))
+	if err != nil {
+		return err
+	}
+	return s.dialog(c, status, queueFrame(q.Name, "Empty"), templates.ConfirmForm(templates.Confirm{
+		Title: "Empty " + q.Name, Action: queueURL(q.Name, "truncate"), Back: queueURL(q.Name, "settings"), Button: "Remove all documents", Danger: true, Typed: q.Name,
+		Wrong: wrong,
+		Says: []string{fmt.Sprintf("All %s documents go, those that workers hold too. The queue and its settings stay. This cannot be undone.",
+			templates.Exact(total(q.Counts)))},
+		Inputs: []templates.Input{{Name: "logs", Label: "Log lines", Type: "select", Options: []templates.Option{{Value: "", Word: "keep them"}, {Value: "1", Word: "remove them too"}}}},
+	}))
+}
+
+func (s *Server) truncateQueue(c echo.Context) error {
+	name := c.Param("queue")
+	if c.FormValue("confirm") != name {
+		return s.askTruncate(c, http.StatusUnprocessableEntity, "The name that you typed is not that of the queue. Nothing was removed.")
+	}
+	_, err := s.Engine.Truncate(c.Request().Context(), name, c.FormValue("logs") == "1")
+	if errs.Of(err) == errs.Overloaded {
+		return s.askTruncate(c, http.StatusServiceUnavailable, "The queue is locked by other work. Nothing was removed; try again in a moment.")
+	}
+	if err != nil {
+		return err
+	}
+	return s.done(c, queueURL(name), "Removed all documents of "+name+".", nil)
+}

@@ -1,0 +1,175 @@
+package web
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/a-h/templ"
+	"github.com/labstack/echo/v4"
+
+	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/errs"
+	"github.com/fetchq/server/web/templates"
+)
+
+// Headers by which the page's own scripts ask for a part of it.
+const (
+	liveHeader = "Fetchq-Live" // what is marked live
+	htmxHeader = "Hx-Request"  // what goes into the dialog
+)
+
+func isLive(r *http.Request) bool     { return r.Header.Get(liveHeader) != "" }
+func isDialog(r *http.Request) bool   { return r.Header.Get(htmxHeader) != "" }
+func isFragment(r *http.Request) bool { return isLive(r) || isDialog(r) }
+
+// frame says what stands around a page.
+type frame struct {
+	title   string
+	section string // the page of the rail that it belongs to
+	crumbs  []templates.Crumb
+	live    bool
+	queue   string // whose changes it shows; "": those of all
+	query   string
+}
+
+// page renders a page in its frame, or, where its script asks, the live part alone.
+func (s *Server) page(c echo.Context, f frame, body templ.Component) error {
+	return s.pageAt(c, http.StatusOK, f, body)
+}
+
+func (s *Server) pageAt(c echo.Context, status int, f frame, body templ.Component) error {
+	if isFragment(c.Request()) {
+		return s.write(c, status, body)
+	}
+	b, err := s.base(c, f)
+	if err != nil {
+		return err
+	}
+	return s.write(c, status, within(templates.Frame(b), body))
+}
+
+// dialog renders a form: alone where it goes into the dialog, else as a page.
+func (s *Server) dialog(c echo.Context, status int, f frame, body templ.Component) error {
+	if isDialog(c.Request()) {
+		return s.write(c, status, body)
+	}
+	f.live = false
+	return s.pageAt(c, status, f, templates.Boxed(body))
+}
+
+// alone renders a page without the frame.
+func (s *Server) alone(c echo.Context, status int, title string, body templ.Component) error {
+	if isFragment(c.Request()) {
+		return s.write(c, status, body)
+	}
+	b := templates.Base{Title: title, Env: s.Env, Theme: theme(c)}
+	return s.write(c, status, within(templates.Alone(b), body))
+}
+
+// within renders a component with another one in it.
+func within(outer, inner templ.Component) templ.Component {
+	return templates.Within(outer, inner)
+}
+
+// write renders to a buffer first: an answer is whole, or an error.
+func (s *Server) write(c echo.Context, status int, body templ.Component) error {
+	var text bytes.Buffer
+	ctx := templates.With(c.Request().Context(), templates.Around{Asset: s.Assets.URL, Now: s.Now()})
+	if err := body.Render(ctx, &text); err != nil {
+		return err
+	}
+	return c.HTMLBlob(status, text.Bytes())
+}
+
+// base is what stands around every page of who is signed in.
+func (s *Server) base(c echo.Context, f frame) (templates.Base, error) {
+	user, _ := userOf(c)
+	toasts, err := s.takeToasts(c)
+	if err != nil {
+		return templates.Base{}, err
+	}
+	name := user.Name
+	if name == "" {
+		name = user.Email
+	}
+	return templates.Base{
+		Title: f.title, Env: s.Env, Theme: theme(c), Folded: cookie(c, "rail") == "folded",
+		User: &templates.Person{Email: user.Email, Name: name, Role: string(user.Role)},
+		Rail: s.rail(c, user, f.section), Crumbs: f.crumbs, Path: c.Request().URL.RequestURI(), Query: f.query, Toasts: toasts,
+		Live: f.live, Queue: f.queue,
+	}, nil
+}
+
+// rail lists the pages that this person may see. The number of queues in trouble is left out where it is not known.
+func (s *Server) rail(c echo.Context, user auth.User, here string) []templates.Place {
+	places := []templates.Place{
+		{Word: "Overview", Href: "/", Icon: "layout-dashboard"},
+		{Word: "Queues", Href: "/queues", Icon: "layers", MarksWord: "queues in trouble"},
+		{Word: "Errors", Href: "/errors", Icon: "triangle-alert"},
+	}
+	if user.May(auth.Govern) {
+		places = append(places, templates.Place{Word: "Team", Href: "/team", Icon: "users", Foot: true})
+	}
+	places = append(places, templates.Place{Word: "API", Href: "/api/docs", Icon: "book-open", Foot: true})
+	if trouble, err := s.inTrouble(c.Request().Context()); err == nil {
+		places[1].Marks = int64(len(trouble))
+	}
+	for i := range places {
+		places[i].Here = places[i].Word == here
+	}
+	return places
+}
+
+func cookie(c echo.Context, name string) string {
+	k, err := c.Cookie(name)
+	if err != nil {
+		return ""
+	}
+	return k.Value
+}
+
+// theme is what the person chose; what is no theme is the system's.
+func theme(c echo.Context) string {
+	if t := cookie(c, "theme"); t == "light" || t == "dark" {
+		return t
+	}
+	return "system"
+}
+
+// leave ends a form: a script is told where to go, a browser is led there.
+func leave(c echo.Context, to string) error {
+	if isDialog(c.Request()) {
+		c.Response().Header().Set("Hx-Redirect", to)
+		return c.NoContent(http.StatusNoContent)
+	}
+	return c.Redirect(http.StatusSeeOther, to)
+}
+
+// local returns a path of this site, or fallback for what leads elsewhere.
+func local(path, fallback string) string {
+	u, err := url.Parse(path)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.Opaque != "" || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") ||
+		strings.ContainsAny(path, "\\\r\n\t") {
+		return fallback
+	}
+	return path
+}
+
+// back is where a form was opened, as it says itself.
+func back(c echo.Context, fallback string) string { return local(c.FormValue("back"), fallback) }
+
+// wrong returns what a form is told of an error, and the field; other errors are not the form's.
+func wrong(err error) (field, text string, ok bool) {
+	var e *errs.Error
+	if !errors.As(err, &e) {
+		return "", "", false
+	}
+	switch e.Code {
+	case errs.Invalid, errs.Exists, errs.Active, errs.Throttled, errs.Overloaded, errs.TooLarge, errs.Malformed, errs.Stale:
+		return e.Field, e.Message, true
+	}
+	return "", "", false
+}

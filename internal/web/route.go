@@ -1,0 +1,87 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/gorilla/sessions"
+	"github.com/labstack/echo/v4"
+
+	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/errs"
+)
+
+// Route is one route of the site and what it needs; tests walk the list.
+type Route struct {
+	Method, Path string
+	Needs        auth.Permission // "": only to be signed in
+	Open         bool            // for everybody
+}
+
+// Routes returns all routes of the site.
+func (s *Server) Routes() []Route { return s.routes }
+
+// open adds a route for everybody.
+func (s *Server) open(method, path string, h echo.HandlerFunc) {
+	s.routes = append(s.routes, Route{Method: method, Path: path, Open: true})
+	s.echo.Add(method, path, h)
+}
+
+// signedIn adds a route for everybody who is signed in.
+func (s *Server) signedIn(method, path string, h echo.HandlerFunc) { s.guard(method, path, "", h) }
+
+// guard adds a route for those whose role has a permission.
+func (s *Server) guard(method, path string, needs auth.Permission, h echo.HandlerFunc) {
+	s.routes = append(s.routes, Route{Method: method, Path: path, Needs: needs})
+	s.echo.Add(method, path, func(c echo.Context) error {
+		session, err := s.Sessions.Get(c.Request(), auth.SessionName)
+		if err != nil {
+			return err
+		}
+		user, ok := auth.UserOf(session)
+		if !ok {
+			return s.askToSignIn(c)
+		}
+		c.Set(sessionKey, session)
+		if needs != "" && !user.May(needs) {
+			return errs.New(errs.Forbidden, "your role, %s, may not do this; ask an admin", user.Role)
+		}
+		return h(c)
+	})
+}
+
+const sessionKey = "web.session"
+
+// sessionOf returns the session of a guarded request; of another one, nil.
+func sessionOf(c echo.Context) *sessions.Session {
+	session, _ := c.Get(sessionKey).(*sessions.Session)
+	return session
+}
+
+// userOf returns who is signed in; nobody may anything.
+func userOf(c echo.Context) (auth.User, bool) {
+	session := sessionOf(c)
+	if session == nil {
+		return auth.User{}, false
+	}
+	return auth.UserOf(session)
+}
+
+// may says whether who is signed in has a permission.
+func may(c echo.Context, p auth.Permission) bool {
+	user, ok := userOf(c)
+	return ok && user.May(p)
+}
+
+// askToSignIn leads to the page where one signs in, and from there back to what was asked for.
+func (s *Server) askToSignIn(c echo.Context) error {
+	r := c.Request()
+	if isFragment(r) {
+		return errs.New(errs.Unauthenticated, "you are signed out; reload the page")
+	}
+	to := "/login"
+	if r.Method == http.MethodGet && r.URL.Path != "/" {
+		to += "?next=" + url.QueryEscape(r.URL.RequestURI())
+	}
+	return c.Redirect(http.StatusSeeOther, to)
+}

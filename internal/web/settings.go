@@ -1,0 +1,251 @@
+package web
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/errs"
+	"github.com/fetchq/server/internal/queue"
+	"github.com/fetchq/server/internal/wire"
+	"github.com/fetchq/server/web/templates"
+)
+
+// values are the settings of a queue as the fields of a form, by the names of the API; a part of backoff or rate has a dot.
+type values map[string]string
+
+// settingNames are the settings in the order of the form. Those made at creation only stand at the end.
+var settingNames = []string{
+	"max_attempts", "lock", "backoff.kind", "backoff.base", "backoff.cap", "backoff.jitter", "max_active", "rate.picks", "rate.per", "rate.burst",
+	"logs_retention", "completed_retention", "killed_retention", "partitions", "tablespace",
+}
+
+// defaults are what a new queue has.
+var defaults = values{
+	"max_attempts": "5", "lock": "5m", "backoff.kind": "exponential", "backoff.base": "10s", "backoff.cap": "1h", "backoff.jitter": "0.2",
+	"logs_retention": "30 days", "partitions": "1",
+}
+
+func valuesOf(s queue.Settings) values {
+	v := values{
+		"max_attempts": strconv.Itoa(s.MaxAttempts), "lock": s.Lock.String(),
+		"backoff.kind": s.Backoff.Kind, "backoff.base": s.Backoff.Base.String(), "backoff.cap": s.Backoff.Cap.String(),
+		"backoff.jitter":      strconv.FormatFloat(s.Backoff.Jitter, 'f', -1, 64),
+		"logs_retention":      retention(s.LogsRetention),
+		"completed_retention": retention(s.CompletedRetention), "killed_retention": retention(s.KilledRetention),
+		"partitions": strconv.Itoa(s.Partitions), "tablespace": text(s.Tablespace),
+	}
+	if s.MaxActive != nil {
+		v["max_active"] = strconv.Itoa(*s.MaxActive)
+	}
+	if s.Rate != nil {
+		v["rate.picks"], v["rate.per"], v["rate.burst"] = strconv.Itoa(s.Rate.Picks), s.Rate.Per.String(), strconv.Itoa(s.Rate.Burst)
+	}
+	return v
+}
+
+func retention(iv *wire.Interval) string {
+	if iv == nil {
+		return ""
+	}
+	return iv.String()
+}
+
+// formValues are the fields as they were sent.
+func formValues(c echo.Context) values {
+	v := values{}
+	for _, name := range settingNames {
+		v[name] = strings.TrimSpace(c.FormValue(name))
+	}
+	return v
+}
+
+// patch is the settings as the API takes them. Errors: Invalid, with the field.
+func (v values) patch(creating bool) (json.RawMessage, error) {
+	p := map[string]any{}
+	backoff := map[string]any{"kind": v["backoff.kind"]}
+	if v["backoff.kind"] != "none" {
+		backoff["base"], backoff["cap"] = v["backoff.base"], v["backoff.cap"]
+		jitter, err := strconv.ParseFloat(v["backoff.jitter"], 64)
+		if err != nil {
+			return nil, errs.Field("backoff.jitter", "%.40q is no number", v["backoff.jitter"])
+		}
+		backoff["jitter"] = jitter
+	}
+	p["backoff"], p["lock"] = backoff, v["lock"]
+	for _, name := range []string{"logs_retention", "completed_retention", "killed_retention"} {
+		p[name] = orNull(v[name])
+	}
+	for _, name := range []string{"max_attempts", "max_active"} {
+		n, err := parseWhole(name, v[name])
+		if err != nil {
+			return nil, err
+		}
+		p[name] = n
+	}
+	if p["max_attempts"].(*int) == nil {
+		return nil, errs.Field("max_attempts", "a whole number from 1 to 1000000 is wanted")
+	}
+	p["rate"] = nil
+	if v["rate.picks"] != "" || v["rate.burst"] != "" {
+		rate := map[string]any{"per": v["rate.per"]}
+		for _, name := range []string{"picks", "burst"} {
+			n, err := parseWhole("rate."+name, v["rate."+name])
+			if err != nil {
+				return nil, err
+			}
+			if n != nil {
+				rate[name] = n
+			}
+		}
+		p["rate"] = rate
+	}
+	if creating {
+		n, err := parseWhole("partitions", v["partitions"])
+		if err != nil {
+			return nil, err
+		}
+		if n != nil {
+			p["partitions"] = n
+		}
+		p["tablespace"] = orNull(v["tablespace"])
+	}
+	return json.Marshal(p)
+}
+
+func orNull(text string) any {
+	if text == "" {
+		return nil
+	}
+	return text
+}
+
+// settingsFacts are the settings in words, for those who look.
+func settingsFacts(s queue.Settings) []templates.Fact {
+	backoff := s.Backoff.Kind
+	switch s.Backoff.Kind {
+	case "fixed":
+		backoff = fmt.Sprintf("%s, ± %.0f %%", s.Backoff.Base, s.Backoff.Jitter*100)
+	case "exponential":
+		backoff = fmt.Sprintf("%s, doubling, at most %s, ± %.0f %%", s.Backoff.Base, s.Backoff.Cap, s.Backoff.Jitter*100)
+	}
+	active, rate := "no limit", "no limit"
+	if s.MaxActive != nil {
+		active = templates.Exact(int64(*s.MaxActive))
+	}
+	if s.Rate != nil {
+		rate = fmt.Sprintf("%d each %s, %d at once", s.Rate.Picks, s.Rate.Per, s.Rate.Burst)
+	}
+	keep := func(iv *wire.Interval) string {
+		if iv == nil {
+			return "for ever"
+		}
+		return iv.String()
+	}
+	return []templates.Fact{
+		{Word: "Attempts", Value: templates.Exact(int64(s.MaxAttempts))}, {Word: "Lease", Value: s.Lock.String()}, {Word: "Backoff", Value: backoff},
+		{Word: "Active at once", Value: active}, {Word: "Rate", Value: rate}, {Word: "Log lines kept", Value: keep(s.LogsRetention)},
+		{Word: "Completed kept", Value: keep(s.CompletedRetention)}, {Word: "Killed kept", Value: keep(s.KilledRetention)},
+		{Word: "Partitions", Value: strconv.Itoa(s.Partitions)}, {Word: "Tablespace", Value: firstOf(text(s.Tablespace), "default")},
+	}
+}
+
+func firstOf(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+func (s *Server) settingsPage(c echo.Context) error {
+	q, err := s.Engine.Get(c.Request().Context(), c.Param("queue"))
+	if err != nil {
+		return err
+	}
+	return s.showSettings(c, http.StatusOK, q, valuesOf(q.Settings), "", "")
+}
+
+func (s *Server) showSettings(c echo.Context, status int, q queue.Queue, v values, field, wrong string) error {
+	view := templates.SettingsView{
+		Head: s.queueHead(c, q, "Settings"), Inputs: templates.SettingInputs(v, defaults, field, wrong, false), Facts: settingsFacts(q.Settings),
+		MayManage: may(c, auth.Manage), Wrong: elsewhere(field, wrong),
+	}
+	f := queueFrame(q.Name, "Settings")
+	f.live = false // a form must not change under somebody's hands
+	return s.pageAt(c, status, f, templates.Settings(view))
+}
+
+// elsewhere is what was wrong with a form where it is not about a field that the form has.
+func elsewhere(field, wrong string) string {
+	for _, name := range settingNames {
+		if name == field {
+			return ""
+		}
+	}
+	if field == "queue" {
+		return ""
+	}
+	return wrong
+}
+
+func (s *Server) saveSettings(c echo.Context) error {
+	ctx, name := c.Request().Context(), c.Param("queue")
+	v := formValues(c)
+	patch, err := v.patch(false)
+	if err == nil {
+		_, err = s.Engine.Patch(ctx, name, patch)
+	}
+	if err == nil {
+		return s.done(c, queueURL(name, "settings"), "Saved the settings of "+name+".", nil)
+	}
+	field, said, ok := wrong(err)
+	if !ok {
+		return err
+	}
+	q, err := s.Engine.Get(ctx, name)
+	if err != nil {
+		return err
+	}
+	return s.showSettings(c, http.StatusUnprocessableEntity, q, v, field, said)
+}
+
+var newQueueFrame = frame{title: "New queue", section: "Queues", crumbs: []templates.Crumb{{Word: "Queues", Href: "/queues"}, {Word: "New"}}}
+
+func (s *Server) newQueuePage(c echo.Context) error {
+	return s.dialog(c, http.StatusOK, newQueueFrame, templates.NewQueue(templates.NewQueueView{
+		Inputs: templates.SettingInputs(defaults, defaults, "", "", true),
+	}))
+}
+
+func (s *Server) createQueue(c echo.Context) error {
+	name, v := strings.TrimSpace(c.FormValue("name")), formValues(c)
+	patch, err := v.patch(true)
+	if err == nil {
+		err = s.create(c, name, patch)
+	}
+	if err == nil {
+		return s.done(c, queueURL(name), "Made the queue "+name+".", nil)
+	}
+	field, said, ok := wrong(err)
+	if !ok {
+		return err
+	}
+	return s.dialog(c, http.StatusUnprocessableEntity, newQueueFrame, templates.NewQueue(templates.NewQueueView{
+		Name: name, WrongName: at(field, "queue", said), Wrong: elsewhere(field, said), Inputs: templates.SettingInputs(v, defaults, field, said, true),
+	}))
+}
+
+// create makes a queue; one that exists is an error here.
+func (s *Server) create(c echo.Context, name string, patch json.RawMessage) error {
+	ctx := c.Request().Context()
+	if _, err := s.Engine.Get(ctx, name); err == nil {
+		return &errs.Error{Code: errs.Exists, Field: "queue", Message: "a queue of this name exists"}
+	}
+	_, _, err := s.Engine.Put(ctx, name, patch)
+	return err
+}

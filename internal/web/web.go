@@ -1,0 +1,93 @@
+package web
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+
+	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/errs"
+	"github.com/fetchq/server/internal/metrics"
+	"github.com/fetchq/server/internal/queue"
+	"github.com/fetchq/server/web/static"
+)
+
+// Options of the site.
+type Options struct {
+	Engine   *queue.Engine
+	Recent   *metrics.Recent
+	Users    *auth.Users
+	Sessions *auth.Sessions
+	Tokens   *auth.Tokens
+	Assets   static.Assets
+	Log      *slog.Logger
+	Now      func() time.Time // this machine's clock, for what pages say of ages
+	BaseURL  string           // what the world calls this server; may be empty
+	Env      string           // the label of the environment; may be empty
+}
+
+// Limits of the site.
+const (
+	maxForm    = 2 << 20          // bytes of a form: a payload of 1 MiB, escaped
+	formWait   = 30 * time.Second // for the whole body of a form
+	pageWait   = 30 * time.Second // for the work behind a page
+	maxStreams = 2000             // streams of events at once
+)
+
+// Server answers the pages.
+type Server struct {
+	Options
+	echo    *echo.Echo
+	origins *http.CrossOriginProtection
+	board   *board
+	streams chan struct{}
+	routes  []Route
+	stop    context.CancelFunc
+	stopped context.Context
+}
+
+// New returns the site as a handler.
+func New(opt Options) *Server {
+	s := &Server{
+		Options: opt, echo: echo.New(), origins: http.NewCrossOriginProtection(),
+		board: newBoard(opt.Engine, opt.Now), streams: make(chan struct{}, maxStreams),
+	}
+	s.stopped, s.stop = context.WithCancel(context.Background())
+	if opt.BaseURL != "" {
+		// Checked by the settings. Behind a proxy the browser's origin is this, whatever the Host of a request says.
+		_ = s.origins.AddTrustedOrigin(strings.TrimRight(opt.BaseURL, "/"))
+	}
+	s.echo.HTTPErrorHandler = s.fail
+	s.echo.Use(s.recoverPanic, s.secure, s.checkOrigin, middleware.GzipWithConfig(middleware.GzipConfig{
+		MinLength: 1024, Skipper: func(c echo.Context) bool { return c.Path() == "/events" || strings.HasPrefix(c.Path(), static.Prefix) },
+	}), s.limitBody)
+	s.echo.RouteNotFound("/*", s.notFound)
+	s.register()
+	return s
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.ServeHTTP(w, r) }
+
+// Stop ends the streams of events, so that the program can drain.
+func (s *Server) Stop() { s.stop() }
+
+// register lists all routes of the site, with what each needs.
+func (s *Server) register() {
+	s.open(http.MethodGet, static.Prefix+"*", func(c echo.Context) error { s.Assets.ServeHTTP(c.Response(), c.Request()); return nil })
+	s.open(http.MethodGet, "/favicon.ico", func(c echo.Context) error { return c.Redirect(http.StatusFound, s.Assets.URL("favicon.svg")) })
+	s.signInRoutes()
+	s.liveRoutes()
+	s.overviewRoutes()
+	s.queuesRoutes()
+	s.queueRoutes()
+}
+
+func (s *Server) notFound(echo.Context) error {
+	return errs.New(errs.NotFound, "there is no such page")
+}
