@@ -38,14 +38,14 @@ function script(name, format) {
   put(name, out.outputFiles[0].text);
 }
 
-// icons collects each name that stands in icon("name") of a template, or as an Icon in Go, into one sprite.
+// icons collects each name that stands in icon("name") or openLink(…, "name") of a template, or as an Icon in Go, into one sprite.
 function icons() {
   const names = new Set();
   for (const folder of [join(web, 'templates'), join(root, 'internal', 'web')]) {
     for (const file of readdirSync(folder)) {
       if (file.endsWith('_templ.go') || file.endsWith('_test.go')) continue;
       const text = readFileSync(join(folder, file), 'utf8');
-      for (const [, name] of text.matchAll(/\b(?:icon\(|Icon: *)"([a-z0-9-]+)"/g)) names.add(name);
+      for (const [, name] of text.matchAll(/(?:\bicon\(|\bIcon: *|openLink\([^\n]*?, )"([a-z0-9-]+)"/g)) names.add(name);
     }
   }
   const symbols = [...names].sort().map((name) => {

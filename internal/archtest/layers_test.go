@@ -112,7 +112,7 @@ func refuse(from, to string) string {
 		}
 		return fmt.Sprintf("%s imports %s; below the API there are other types", from, to)
 	}
-	if within(to, "web") && within(from, "internal/web") {
+	if within(to, "web") && within(from, "internal/web") || to == "web/static" && from == "internal/app" {
 		return ""
 	}
 	upper, ok1 := level(from)
