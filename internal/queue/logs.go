@@ -84,6 +84,16 @@ func scanLog(row pgx.CollectableRow) (l Log, err error) {
 	return l, err
 }
 
+// scanLogOf is scanLog with the queue before it. A row without a kind is no line.
+func scanLogOf(row pgx.CollectableRow) (l Log, err error) {
+	var kind *int
+	err = row.Scan(&l.Queue, &l.ID, &l.CreatedAt, &kind, &l.Subject, &l.Message, &l.Details, &l.RefID, &l.Worker, &l.Attempt)
+	if kind != nil {
+		l.Kind = kindName(*kind)
+	}
+	return l, err
+}
+
 func kindName(code int) string {
 	if code == kindCodes[KindError] {
 		return KindError
@@ -137,12 +147,6 @@ func (e *Engine) Trace(ctx context.Context, subject string, only []string) ([]Do
 	if err != nil {
 		return nil, nil, err
 	}
-	logs, err := query(ctx, e, "trace the logs of a subject", func(row pgx.CollectableRow) (Log, error) {
-		var l Log
-		var kind int
-		err := row.Scan(&l.Queue, &l.ID, &l.CreatedAt, &kind, &l.Subject, &l.Message, &l.Details, &l.RefID, &l.Worker, &l.Attempt)
-		l.Kind = kindName(kind)
-		return l, err
-	}, `select queue, `+logColumns+` from fetchq.trace_logs($1, $2, $3)`, subject, only, traceLogs)
+	logs, err := query(ctx, e, "trace the logs of a subject", scanLogOf, `select queue, `+logColumns+` from fetchq.trace_logs($1, $2, $3)`, subject, only, traceLogs)
 	return docs, logs, err
 }
