@@ -35,7 +35,8 @@ document.addEventListener('click', async (e) => {
   }
   const copy = e.target.closest('[data-copy]');
   if (copy) {
-    await navigator.clipboard.writeText(document.getElementById(copy.dataset.copy).textContent.trim());
+    const source = document.getElementById(copy.dataset.copy);
+    await navigator.clipboard.writeText('exact' in source.dataset ? source.textContent : source.textContent.trim());
     const before = copy.textContent;
     copy.textContent = 'Copied';
     setTimeout(() => (copy.textContent = before), 1500);
