@@ -43,8 +43,20 @@ func cleanEmail(email string) (string, error) {
 	return email, nil
 }
 
+// known returns an e-mail address that may be that of a user; "" for a text that cannot.
+func known(email string) string {
+	email = strings.TrimSpace(email)
+	if len(email) > maxEmail || !plain(email) {
+		return ""
+	}
+	return email
+}
+
+// plain says whether a text can be kept: Postgres takes UTF-8 without NUL.
+func plain(text string) bool { return utf8.ValidString(text) && !strings.ContainsRune(text, 0) }
+
 func checkUser(name string, role Role) error {
-	if len(name) > maxName || !utf8.ValidString(name) || strings.ContainsRune(name, 0) {
+	if len(name) > maxName || !plain(name) {
 		return errs.Field("name", "the name has %d bytes; %d bytes of text are allowed", len(name), maxName)
 	}
 	if !slices.Contains(Roles, role) {
