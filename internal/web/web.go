@@ -86,6 +86,8 @@ func (s *Server) register() {
 	s.overviewRoutes()
 	s.queuesRoutes()
 	s.queueRoutes()
+	s.accountRoutes()
+	s.teamRoutes()
 }
 
 func (s *Server) notFound(echo.Context) error {
