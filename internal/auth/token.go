@@ -100,7 +100,7 @@ func check(name string, rights, queues []string) error {
 		return errs.Field("name", "the name has %d bytes; 1 to 100 are allowed", len(name))
 	}
 	if !plain(name) {
-		return errs.Field("name", "the name is no valid text")
+		return errs.Field("name", "the name is no text in one line")
 	}
 	if len(rights) == 0 {
 		return errs.Field("rights", "at least one of %s is wanted", strings.Join(Rights, ", "))

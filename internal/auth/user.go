@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -52,12 +53,12 @@ func known(email string) string {
 	return email
 }
 
-// plain says whether a text can be kept: Postgres takes UTF-8 without NUL.
-func plain(text string) bool { return utf8.ValidString(text) && !strings.ContainsRune(text, 0) }
+// plain says whether a text can be kept and printed: it is UTF-8, and holds no NUL, line or command of a terminal.
+func plain(text string) bool { return utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl) }
 
 func checkUser(name string, role Role) error {
 	if len(name) > maxName || !plain(name) {
-		return errs.Field("name", "the name has %d bytes; %d bytes of text are allowed", len(name), maxName)
+		return errs.Field("name", "the name has %d bytes; %d bytes of text in one line are allowed", len(name), maxName)
 	}
 	if !slices.Contains(Roles, role) {
 		return errs.Field("role", "%.40q is no role; there are viewer, operator and admin", role)
