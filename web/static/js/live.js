@@ -169,3 +169,10 @@ if (live) {
   setInterval(tick, 500);
   show();
 }
+
+// Back may take a page from memory as it was, perhaps of a session that is over: the server says what may be seen.
+addEventListener('pageshow', (e) => {
+  if (!e.persisted) return;
+  if (live) refresh();
+  else location.reload();
+});
