@@ -96,6 +96,7 @@ func (p *tab) text(selector string) string {
 
 // spot finds where to click: the middle of the first element that matches, says the text, works, and is not covered.
 const spot = `((selector, text) => {
+  if (document.readyState !== 'complete') return { x: 0, y: 0, why: 'the page is loading' };
   let why = 'nothing matches';
   for (const el of document.querySelectorAll(selector)) {
     const said = ((el.getAttribute('aria-label') ?? '') + ' ' + el.textContent).replace(/\s+/g, ' ');
