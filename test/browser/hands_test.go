@@ -10,6 +10,7 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // call sends a command of the protocol, and wants success.
@@ -155,11 +156,18 @@ func (p *tab) choose(selector, option string) {
 		quote(selector)+`),`+quote(option)+`)`)
 }
 
-// press presses keys, one after the other.
+// press presses keys, one after the other. Each goes down with the text that it writes, so that a page can keep it from
+// being written; chromedp.KeyEvent writes it whatever the page says.
 func (p *tab) press(keys ...string) {
 	p.t.Helper()
-	for _, key := range keys {
-		p.do(chromedp.KeyEvent(key))
+	for _, key := range strings.Join(keys, "") {
+		events := kb.Encode(key)
+		down, up := events[0], events[len(events)-1]
+		if len(events) > 2 {
+			down.Type, down.Text, down.UnmodifiedText = input.DispatchKeyEventTypeKeyDown, events[1].Text, events[1].UnmodifiedText
+		}
+		call(p, input.DispatchKeyEvent, *down)
+		call(p, input.DispatchKeyEvent, *up)
 	}
 }
 
