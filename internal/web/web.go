@@ -86,8 +86,15 @@ func (s *Server) register() {
 	s.overviewRoutes()
 	s.queuesRoutes()
 	s.queueRoutes()
+	s.errorsRoutes()
+	s.searchRoutes()
 }
 
-func (s *Server) notFound(echo.Context) error {
+// notFound answers what is no page: in the frame where somebody is signed in.
+func (s *Server) notFound(c echo.Context) error {
+	session, err := s.Sessions.Get(c.Request(), auth.SessionName)
+	if err == nil && !session.IsNew {
+		c.Set(sessionKey, session)
+	}
 	return errs.New(errs.NotFound, "there is no such page")
 }
