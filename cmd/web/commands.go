@@ -177,7 +177,7 @@ func (c tokenCreate) Run(ctx context.Context, cfg config.Config, log *slog.Logge
 		return err
 	}
 	defer t.Close(ctx)
-	_, text, err := t.Tokens.Create(ctx, c.Name, c.Rights, c.Queues, expires)
+	_, text, err := t.Tokens.Create(ctx, c.Name, c.Rights, c.Queues, expires, "")
 	if err != nil {
 		return err
 	}

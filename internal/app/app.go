@@ -187,13 +187,8 @@ func (a *App) SetupURL(ctx context.Context) (string, error) {
 	return a.URL() + "/setup/" + text, nil
 }
 
-// URL is where browsers find the site: the base address of the settings, else where the program listens.
-func (a *App) URL() string {
-	if a.cfg.BaseURL != "" {
-		return strings.TrimRight(a.cfg.BaseURL, "/")
-	}
-	return "http://" + a.Addr()
-}
+// URL is where browsers find the site.
+func (a *App) URL() string { return a.cfg.Site(a.Addr()) }
 
 // ready says whether the database answers; its migrations were current when the program started.
 func (a *App) ready(ctx context.Context) error { return database.Error("ping", a.pool.Ping(ctx)) }

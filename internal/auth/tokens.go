@@ -70,7 +70,7 @@ func (s *Tokens) Authenticate(ctx context.Context, text string) (Token, error) {
 	return found.(Token), nil
 }
 
-const columns = `id, name, rights, queues, created_at, expires_at, revoked_at, last_used_at`
+const columns = `id, name, rights, queues, created_at, created_by, expires_at, revoked_at, last_used_at`
 
 // find asks the database, and has it written down at most once a minute that the token was used.
 func (s *Tokens) find(ctx context.Context, sum []byte, key string) (Token, error) {
@@ -128,9 +128,10 @@ func (s *Tokens) forget(key string) {
 	delete(s.known, key)
 }
 
-// Create makes a token and returns its text, which nobody can see again. queues nil means all; expires nil means never.
-// Errors: Invalid (name, rights, queues, expires_at), Exists (the name is taken).
-func (s *Tokens) Create(ctx context.Context, name string, rights, queues []string, expires *time.Time) (Token, string, error) {
+// Create makes a token and returns its text, which nobody can see again. queues nil means all; expires nil means never; by is
+// the e-mail address of who makes it, "" for the command line. Errors: Invalid (name, rights, queues, expires_at), Exists (the
+// name is taken).
+func (s *Tokens) Create(ctx context.Context, name string, rights, queues []string, expires *time.Time, by string) (Token, string, error) {
 	if err := check(name, rights, queues); err != nil {
 		return Token{}, "", err
 	}
@@ -143,8 +144,9 @@ func (s *Tokens) Create(ctx context.Context, name string, rights, queues []strin
 	}
 	text := mint()
 	rights = slices.Compact(slices.Sorted(slices.Values(rights)))
-	rows, err := s.db.Query(ctx, `insert into fetchq.tokens (id, name, hash, rights, queues, expires_at) values ($1, $2, $3, $4, $5, $6)
-		on conflict (name) do nothing returning `+columns, id, name, hash(text), rights, queues, expires)
+	rows, err := s.db.Query(ctx, `insert into fetchq.tokens (id, name, hash, rights, queues, expires_at, created_by)
+		values ($1, $2, $3, $4, $5, $6, nullif($7, '')) on conflict (name) do nothing returning `+columns,
+		id, name, hash(text), rights, queues, expires, by)
 	if err != nil {
 		return Token{}, "", database.Error("create a token", err)
 	}

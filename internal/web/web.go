@@ -60,7 +60,7 @@ func New(opt Options) *Server {
 	s.stopped, s.stop = context.WithCancel(context.Background())
 	if opt.BaseURL != "" {
 		// Checked by the settings. Behind a proxy the browser's origin is this, whatever the Host of a request says.
-		_ = s.origins.AddTrustedOrigin(strings.TrimRight(opt.BaseURL, "/"))
+		_ = s.origins.AddTrustedOrigin(origin(opt.BaseURL))
 	}
 	s.echo.HTTPErrorHandler = s.fail
 	s.echo.Use(s.recoverPanic, s.secure, s.checkOrigin, middleware.GzipWithConfig(middleware.GzipConfig{
@@ -88,6 +88,8 @@ func (s *Server) register() {
 	s.queueRoutes()
 	s.errorsRoutes()
 	s.searchRoutes()
+	s.accountRoutes()
+	s.teamRoutes()
 }
 
 // notFound answers what is no page: in the frame where somebody is signed in.

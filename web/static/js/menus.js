@@ -35,9 +35,15 @@ document.addEventListener('click', async (e) => {
   }
   const copy = e.target.closest('[data-copy]');
   if (copy) {
-    await navigator.clipboard.writeText(document.getElementById(copy.dataset.copy).textContent.trim());
+    const what = document.getElementById(copy.dataset.copy);
     const before = copy.textContent;
-    copy.textContent = 'Copied';
+    try {
+      await navigator.clipboard.writeText(what.textContent.trim());
+      copy.textContent = 'Copied';
+    } catch {
+      getSelection().selectAllChildren(what); // without TLS browsers let no script copy, but a person can
+      copy.textContent = 'Selected';
+    }
     setTimeout(() => (copy.textContent = before), 1500);
   }
 });
