@@ -49,7 +49,7 @@ func newSite(t *testing.T, env ...string) *site {
 		users: auth.NewUsers(db, time.Now), sessions: auth.NewSessions(db, false),
 	}
 	var err error
-	if _, s.token, err = auth.NewTokens(db, time.Now).Create(t.Context(), "browser tests", []string{"admin"}, nil, nil); err != nil {
+	if _, s.token, err = auth.NewTokens(db, time.Now).Create(t.Context(), "browser tests", []string{"admin"}, nil, nil, ""); err != nil {
 		t.Fatal(err)
 	}
 	s.start()
