@@ -16,6 +16,7 @@ import (
 
 	"github.com/PuerkitoBio/goquery"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/net/html"
 
 	"github.com/fetchq/server/internal/api"
 	"github.com/fetchq/server/internal/auth"
@@ -252,7 +253,15 @@ func (p *sitePage) must(t *testing.T, status int) *sitePage {
 // to is where a redirect leads.
 func (p *sitePage) to() string { return p.header.Get("Location") }
 
-// says is the text of what a selector finds, with single spaces.
+// says is the text of what a selector finds, with single spaces; what stands in elements of its own is apart.
 func (p *sitePage) says(selector string) string {
-	return strings.Join(strings.Fields(p.Find(selector).Text()), " ")
+	var words []string
+	for _, found := range p.Find(selector).Nodes {
+		for n := range found.Descendants() {
+			if n.Type == html.TextNode {
+				words = append(words, strings.Fields(n.Data)...)
+			}
+		}
+	}
+	return strings.Join(words, " ")
 }
