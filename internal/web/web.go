@@ -33,7 +33,7 @@ type Options struct {
 
 // Limits of the site.
 const (
-	maxForm    = 2 << 20          // bytes of a form: a payload of 1 MiB, escaped
+	maxForm    = 2 << 20          // bytes of a form: a payload of 1 MiB with indents, or escaped
 	formWait   = 30 * time.Second // for the whole body of a form
 	pageWait   = 30 * time.Second // for the work behind a page
 	maxStreams = 2000             // streams of events at once
@@ -90,6 +90,8 @@ func (s *Server) register() {
 	s.searchRoutes()
 	s.accountRoutes()
 	s.teamRoutes()
+	s.documentsRoutes()
+	s.documentRoutes()
 }
 
 // notFound answers what is no page: in the frame where somebody is signed in.

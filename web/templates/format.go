@@ -99,6 +99,17 @@ func Ago(at, now time.Time) string {
 	return "in " + Span((-d).Truncate(time.Second))
 }
 
+// Size writes how many bytes something has: 512 B, 1.5 KiB, 1.0 MiB.
+func Size(n int) string {
+	switch {
+	case n < 1<<10:
+		return strconv.Itoa(n) + " B"
+	case n < 1<<20:
+		return strconv.FormatFloat(float64(n)/(1<<10), 'f', 1, 64) + " KiB"
+	}
+	return strconv.FormatFloat(float64(n)/(1<<20), 'f', 1, 64) + " MiB"
+}
+
 // Stamp writes a moment in UTC, to the second.
 func Stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
