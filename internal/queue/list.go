@@ -97,7 +97,7 @@ func (e *Engine) docsBySubject(ctx context.Context, queue string, f DocFilter) (
 			p.within = append(p.within, "subject < "+p.add(end))
 		}
 	}
-	if err = p.begin(f.Cursor, f.Before); err != nil {
+	if err := p.begin(f.Cursor, f.Before); err != nil {
 		return out, err
 	}
 	if f.Status != nil {
@@ -140,7 +140,7 @@ func (e *Engine) docsByDate(ctx context.Context, queue string, f DocFilter, date
 	if *f.Status != Active {
 		p.within = append(p.within, "status in (3, -1)")
 	}
-	if err = p.begin(f.Cursor, f.Before); err != nil {
+	if err := p.begin(f.Cursor, f.Before); err != nil {
 		return out, err
 	}
 	f.restrict(&p)

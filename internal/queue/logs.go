@@ -47,7 +47,7 @@ func (e *Engine) Logs(ctx context.Context, queue string, f LogFilter) (out LogPa
 		return out, err
 	}
 	p := page{table: table(queue, "logs"), columns: logColumns, key: []string{"created_at", "id"}, desc: true, limit: f.Limit}
-	if err = p.begin(f.Cursor, f.Before); err != nil {
+	if err := p.begin(f.Cursor, f.Before); err != nil {
 		return out, err
 	}
 	if f.Subject != "" {

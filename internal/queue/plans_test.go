@@ -43,10 +43,10 @@ func TestThePlansOfHotStatements(t *testing.T) {
 			w.uses("oldest due", []string{"docs_due"}, `select fetchq.queue_oldest_due('a')`)
 			w.uses("list planned", []string{"docs_planned"}, `select fetchq.docs_by_next('a', 0, p_version => null, p_priority => null, p_date => '2020-01-01', p_seq => 0, p_limit => 50)`)
 			w.uses("list pending", []string{"docs_due"}, `select fetchq.docs_by_next('a', 1, p_version => null, p_priority => null, p_date => '2020-01-01', p_seq => 0, p_limit => 50)`)
-			w.uses("list planned back", []string{"docs_planned"}, `select fetchq.docs_by_next('a', 0, null, null, now() + interval '1 day', 0, 50, true)`)
-			w.uses("list pending back", []string{"docs_due"}, `select fetchq.docs_by_next('a', 1, null, null, now(), 0, 50, true)`)
+			w.uses("list planned back", []string{"docs_planned"}, `select fetchq.docs_by_next('a', 0, p_version => null, p_priority => null, p_date => now() + interval '1 day', p_seq => 0, p_limit => 50, p_back => true)`)
+			w.uses("list pending back", []string{"docs_due"}, `select fetchq.docs_by_next('a', 1, p_version => null, p_priority => null, p_date => now(), p_seq => 0, p_limit => 50, p_back => true)`)
 			w.uses("search", pkey, `select fetchq.subject_search('s 1', 's 2')`)
-			w.uses("search to the end", pkey, `select fetchq.subject_search('s 1', null, null, 1)`)
+			w.uses("search to the end", pkey, `select fetchq.subject_search('s 1', null, p_limit => 1)`)
 			w.uses("trace", pkey, `select fetchq.trace('s 5')`)
 		})
 	}

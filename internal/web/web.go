@@ -88,10 +88,10 @@ func (s *Server) register() {
 	s.queueRoutes()
 	s.errorsRoutes()
 	s.searchRoutes()
-	s.accountRoutes()
-	s.teamRoutes()
 	s.documentsRoutes()
 	s.documentRoutes()
+	s.accountRoutes()
+	s.teamRoutes()
 }
 
 // notFound answers what is no page: in the frame where somebody is signed in.
