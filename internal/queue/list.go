@@ -35,7 +35,8 @@ type DocFilter struct {
 }
 
 // Docs returns one page of a queue's documents and the cursor of the next; "" at the end. No row is skipped or shown twice
-// that keeps its key meanwhile. A page looks at 10,000 rows at most: it may be short, or empty, and still have a next.
+// that keeps its key meanwhile. A page looks at 10,000 rows at most, and stops growing at 16 MiB of payloads: it may be short, or
+// empty, and still have a next.
 // Errors: NotFound, Invalid (limit, cursor, order).
 func (e *Engine) Docs(ctx context.Context, queue string, f DocFilter) (docs []Document, next string, err error) {
 	if err := errors.Join(find(queue), checkLimit(f.Limit), f.choose()); err != nil {
@@ -109,7 +110,7 @@ func (e *Engine) docsBySubject(ctx context.Context, queue string, f DocFilter) (
 	if err != nil {
 		return nil, "", err
 	}
-	docs, next := cut(docs, f.Limit, edge, func(d Document) []string { return []string{d.Subject} })
+	docs, next := cut(docs, p.limit, edge, func(d Document) []string { return []string{d.Subject} })
 	return docs, next, nil
 }
 
@@ -147,7 +148,7 @@ func (e *Engine) docsByDate(ctx context.Context, queue string, f DocFilter, date
 	if err != nil {
 		return nil, "", err
 	}
-	docs, next := cut(docs, f.Limit, edge, func(d Document) []string {
+	docs, next := cut(docs, p.limit, edge, func(d Document) []string {
 		at := d.Next
 		if desc {
 			at = value(d.LastIteration)
@@ -166,13 +167,13 @@ func (e *Engine) docsByNext(ctx context.Context, queue string, f DocFilter) (_ [
 			return nil, "", err
 		}
 	}
-	docs, err := query(ctx, e, "list documents of "+queue, scanDocument(queue),
+	docs, holds, err := queryPage(ctx, e, "list documents of "+queue, scanDocument(queue), f.Limit,
 		`select `+documentColumns+` from fetchq.docs_by_next($1, $2, $3, $4, $5, $6, $7)`,
 		queue, *f.Status, f.Version, f.Priority, after[0], after[1], f.Limit+1)
 	if err != nil {
 		return nil, "", err
 	}
-	docs, next := cut(docs, f.Limit, nil, func(d Document) []string {
+	docs, next := cut(docs, holds, nil, func(d Document) []string {
 		return []string{cursorTime(d.Next), strconv.FormatInt(d.Seq, 10)}
 	})
 	return docs, next, nil

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"math"
 	"strconv"
 	"time"
 
@@ -68,7 +69,7 @@ func (e *Engine) Logs(ctx context.Context, queue string, f LogFilter) (_ []Log, 
 	if err != nil {
 		return nil, "", err
 	}
-	logs, next = cut(logs, f.Limit, edge, func(l Log) []string { return []string{cursorTime(l.CreatedAt), strconv.FormatInt(l.ID, 10)} })
+	logs, next = cut(logs, p.limit, edge, func(l Log) []string { return []string{cursorTime(l.CreatedAt), strconv.FormatInt(l.ID, 10)} })
 	return logs, next, nil
 }
 
@@ -118,26 +119,27 @@ func (e *Engine) AddLogs(ctx context.Context, queue, worker string, logs []NewLo
 const traceLogs = 200
 
 // Trace returns where a subject stands in all queues, or in those of only (nil: all), and the last lines about it in each.
-// Both are empty where nothing is known of it. Errors: Invalid (subject).
+// Both stop growing at 16 MiB, and are empty where nothing is known of it. Errors: Invalid (subject).
 func (e *Engine) Trace(ctx context.Context, subject string, only []string) ([]Document, []Log, error) {
 	if err := wire.CheckSubject(subject); err != nil {
 		return nil, nil, err
 	}
-	docs, err := query(ctx, e, "trace a subject", func(row pgx.CollectableRow) (Document, error) {
+	docs, holds, err := queryPage(ctx, e, "trace a subject", func(row pgx.CollectableRow) (Document, error) {
 		var d Document
 		err := row.Scan(&d.Queue, &d.Subject, &d.Seq, &d.Status, &d.Payload, &d.Version, &d.Priority, &d.Attempts, &d.Iterations, &d.Next,
 			&d.CreatedAt, &d.LastIteration, &d.PickedAt, &d.Worker)
 		return d, err
-	}, `select queue, `+documentColumns+` from fetchq.trace($1, $2)`, subject, only)
+	}, math.MaxInt, `select queue, `+documentColumns+` from fetchq.trace($1, $2)`, subject, only)
 	if err != nil {
 		return nil, nil, err
 	}
-	logs, err := query(ctx, e, "trace the logs of a subject", func(row pgx.CollectableRow) (Log, error) {
+	docs = docs[:holds]
+	logs, holds, err := queryPage(ctx, e, "trace the logs of a subject", func(row pgx.CollectableRow) (Log, error) {
 		var l Log
 		var kind int
 		err := row.Scan(&l.Queue, &l.ID, &l.CreatedAt, &kind, &l.Subject, &l.Message, &l.Details, &l.RefID, &l.Worker, &l.Attempt)
 		l.Kind = kindName(kind)
 		return l, err
-	}, `select queue, `+logColumns+` from fetchq.trace_logs($1, $2, $3)`, subject, only, traceLogs)
-	return docs, logs, err
+	}, math.MaxInt, `select queue, `+logColumns+` from fetchq.trace_logs($1, $2, $3)`, subject, only, traceLogs)
+	return docs, logs[:holds], err
 }

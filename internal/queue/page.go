@@ -55,9 +55,9 @@ func (p *page) inner() string {
 		strings.Join(p.key, direction+", "), direction, scanMost)
 }
 
-// fetch returns one row more than the page's limit if there are so many, and, when a filter left the page short of a scan
+// fetch returns one row more than the page's limit if there are so many (which it lowers where the rows are large), and, when a filter left the page short of a scan
 // that did not reach the end, the key of the last row that was looked at.
-func fetch[T any](ctx context.Context, e *Engine, op string, p *page, row pgx.RowToFunc[T], key pgx.RowToFunc[[]string]) (rows []T, edge []string, err error) {
+func fetch[T weighed](ctx context.Context, e *Engine, op string, p *page, row pgx.RowToFunc[T], key pgx.RowToFunc[[]string]) (rows []T, edge []string, err error) {
 	inner := p.inner()
 	direction := ""
 	if p.desc {
@@ -67,7 +67,7 @@ func fetch[T any](ctx context.Context, e *Engine, op string, p *page, row pgx.Ro
 	filter := strings.Join(append([]string{"true"}, p.filter...), " and ")
 	look := fmt.Sprintf("select %s from (%s) scanned where %s order by %s limit %d", p.columns, inner, filter, order, p.limit+1)
 	if len(p.filter) == 0 {
-		rows, err = query(ctx, e, op, row, look, p.args...)
+		rows, p.limit, err = queryPage(ctx, e, op, row, p.limit, look, p.args...)
 		return rows, nil, err
 	}
 	// Both looks see the same rows: with one that goes in between, the page would end behind rows that it did not look at.
@@ -77,7 +77,7 @@ func fetch[T any](ctx context.Context, e *Engine, op string, p *page, row pgx.Ro
 		if err != nil {
 			return err
 		}
-		if rows, err = pgx.CollectRows(found, row); err != nil || len(rows) > p.limit {
+		if rows, p.limit, err = take(found, row, p.limit); err != nil || len(rows) > p.limit {
 			return err
 		}
 		// The filter is named without effect: each argument must have a type.
