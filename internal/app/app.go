@@ -24,9 +24,12 @@ import (
 	"github.com/fetchq/server/internal/queue"
 )
 
-// Limits of the HTTP server. An answer has no time limit of its own: a pick may wait, a stream may go on.
+// Limits of the HTTP server. A request has so long to come unless its handler gives it more, which the API does when it knows
+// the token; one that takes longer than that must take the limit away, for net/http goes on to listen for the caller under it.
+// An answer has no time limit, but must make progress (answerPatience): a pick may wait, a stream may go on.
 const (
 	headerTimeout = 10 * time.Second
+	readTimeout   = 30 * time.Second
 	idleTimeout   = 2 * time.Minute
 	maxHeader     = 64 << 10
 )
@@ -113,16 +116,21 @@ func (a *App) serve(ctx context.Context) {
 		Engine: a.engine, Tokens: auth.NewTokens(a.pool, time.Now), Ready: a.ready, Log: a.log, Now: time.Now,
 		Version: a.version, BaseURL: a.cfg.BaseURL,
 	})
-	a.server = &http.Server{
-		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
-		BaseContext: func(net.Listener) context.Context { return base },
-		ErrorLog:    slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
-	}
+	a.server = newServer(base, handler, a.log)
 	go func() {
 		if err := a.server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
 			a.failed <- fmt.Errorf("serve on %s: %w", a.cfg.Listen, err)
 		}
 	}()
+}
+
+func newServer(base context.Context, handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: progressing(handler, answerPatience), ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		BaseContext: func(net.Listener) context.Context { return base },
+		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
 }
 
 // ready says whether the database answers; its migrations were current when the program started.
