@@ -78,7 +78,6 @@ func (s *Server) read(ctx context.Context, most int64) (_ *body, err error) {
 		}
 		switch {
 		case errors.Is(err, io.EOF):
-			allowRead(c, time.Time{}) // what follows may take longer
 			return b, nil
 		case err != nil:
 			return nil, errs.New(errs.Malformed, "the body ended in the middle, or came too slowly")
@@ -86,8 +85,8 @@ func (s *Server) read(ctx context.Context, most int64) (_ *body, err error) {
 	}
 }
 
-// allowRead sets until when the request may be read, over the server's own limit; the zero time is for ever. A connection
-// that knows no limits, as one of a test, has none.
+// allowRead sets until when the request may be read, over the server's own limit. net/http lifts it when the body has come.
+// (A connection that knows no limits has none.)
 func allowRead(c echo.Context, until time.Time) {
 	_ = http.NewResponseController(c.Response()).SetReadDeadline(until)
 }

@@ -25,8 +25,7 @@ import (
 )
 
 // Limits of the HTTP server. A request has so long to come unless its handler gives it more, which the API does when it knows
-// the token; one that takes longer than that must take the limit away, for net/http goes on to listen for the caller under it.
-// An answer has no time limit, but must make progress (answerPatience): a pick may wait, a stream may go on.
+// the token. An answer has no time limit, but must make progress (answerPatience): a pick may wait, a stream may go on.
 const (
 	headerTimeout = 10 * time.Second
 	readTimeout   = 30 * time.Second

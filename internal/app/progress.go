@@ -17,7 +17,7 @@ const writeStep = 64 << 10
 func progressing(next http.Handler, patience time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p := &progress{ResponseWriter: w, control: http.NewResponseController(w), patience: patience}
-		defer p.renew() // for what net/http still holds
+		defer p.renew() // for an answer without a body, and what net/http still holds
 		next.ServeHTTP(p, r)
 	})
 }

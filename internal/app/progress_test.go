@@ -2,12 +2,14 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -69,25 +71,26 @@ func TestAnAnswerThatIsReadSlowlyIsReadToItsEnd(t *testing.T) {
 	}
 }
 
-// TestAnAnswerWithoutBodyHasItsOwnTime asks twice on one connection, the second time when the time of the first answer is over.
-func TestAnAnswerWithoutBodyHasItsOwnTime(t *testing.T) {
+// TestAnswersWithoutBodyEndToo sends requests until their answers, which nobody reads, fill all buffers on the way.
+func TestAnswersWithoutBodyEndToo(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewServer(progressing(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/text" {
-			_, _ = io.WriteString(w, "text")
-			return
-		}
-		time.Sleep(2 * patience)
+	server := httptest.NewServer(progressing(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Long", strings.Repeat("x", 100_000))
 		w.WriteHeader(http.StatusNoContent)
 	}), patience))
 	t.Cleanup(server.Close)
-	for _, path := range []string{"/text", "/"} {
-		resp, err := server.Client().Post(server.URL+path, "", nil) // which the client does not repeat
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, _ = io.Copy(io.Discard, resp.Body)
-		resp.Body.Close()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	requests := strings.Repeat("GET / HTTP/1.1\r\nHost: x\r\n\r\n", 2000)
+	_ = conn.SetWriteDeadline(time.Now().Add(20 * time.Second))
+	for err == nil {
+		_, err = io.WriteString(conn, requests)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("the answers stand still for ever")
 	}
 }
 
