@@ -42,7 +42,7 @@ func OpenTools(ctx context.Context, cfg config.Config, log *slog.Logger) (*Tools
 }
 
 // URL is the address of the database, with its password.
-func (t *Tools) URL() string { return t.source.URL }
+func (t *Tools) URL() string { return t.source.TellURL }
 
 // Close ends what OpenTools began.
 func (t *Tools) Close(ctx context.Context) {
