@@ -26,12 +26,23 @@ type progress struct {
 	http.ResponseWriter
 	control  *http.ResponseController
 	patience time.Duration
+	own      bool // the handler sets limits of its own
 }
 
 // Unwrap is how a ResponseController finds the connection.
 func (p *progress) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 
-func (p *progress) renew() { _ = p.control.SetWriteDeadline(time.Now().Add(p.patience)) }
+// SetWriteDeadline is what a ResponseController calls for a handler that knows better.
+func (p *progress) SetWriteDeadline(until time.Time) error {
+	p.own = true
+	return p.control.SetWriteDeadline(until)
+}
+
+func (p *progress) renew() {
+	if !p.own {
+		_ = p.control.SetWriteDeadline(time.Now().Add(p.patience))
+	}
+}
 
 func (p *progress) Write(b []byte) (n int, err error) {
 	for len(b) > 0 && err == nil {

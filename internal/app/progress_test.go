@@ -94,6 +94,26 @@ func TestAnswersWithoutBodyEndToo(t *testing.T) {
 	}
 }
 
+func TestAHandlerMaySetALimitOfItsOwn(t *testing.T) {
+	t.Parallel()
+	ended := make(chan error, 1)
+	server := httptest.NewServer(progressing(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(patience))
+		_, err := w.Write(make([]byte, large))
+		ended <- err
+	}), time.Hour))
+	t.Cleanup(server.Close)
+	ask(t, server)
+	select {
+	case err := <-ended:
+		if err == nil {
+			t.Error("all of it was written, although nobody reads")
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("the limit of the handler does not hold")
+	}
+}
+
 func TestAHandlerReachesTheConnectionThroughIt(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(progressing(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

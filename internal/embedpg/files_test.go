@@ -2,6 +2,7 @@ package embedpg
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -110,6 +111,15 @@ func TestRootFollowsNoLinkOfTheOwner(t *testing.T) {
 	}
 	if text, err := os.ReadFile(filepath.Join(c.path(), "fetchq.conf")); err != nil || !strings.Contains(string(text), "max_connections") {
 		t.Errorf("the settings are %q, error %v", text, err)
+	}
+	// What is the owner's elsewhere is not written either.
+	other := filepath.Join(folder(t), "other")
+	if err := errors.Join(os.Remove(filepath.Join(c.dir, conf)), os.WriteFile(other, nil, 0o600), os.Chown(other, c.owner.uid, -1),
+		os.Symlink(other, filepath.Join(c.dir, conf))); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.add(conf, "include"); err == nil {
+		t.Error("a link to a file of the owner's was written through")
 	}
 	// Nor a folder: of the file's way, only the data directory is root's.
 	if err := os.RemoveAll(c.path()); err != nil {

@@ -24,7 +24,7 @@ type ErrorFilter struct {
 // is the newest first, of one moment by queue and id, from the highest. No line is skipped or shown twice that stands still.
 //
 // Of each queue a page looks at 10,000 lines at most. Where one has more and few that are looked for among them, the page ends
-// there: it may be short, or empty, and still have a next. An error counts for its queue when the fold has seen it: one that is
+// there: it may be short, or empty, and still have a next. It stops growing at 16 MiB as well. An error counts for its queue when the fold has seen it: one that is
 // younger than 2 s may be missing, and show when the list is asked for anew. Notes are looked for in every queue, errors only
 // in those that can have one on the page: with many queues, and a cursor or a bound far back, that is more of them.
 //
@@ -44,7 +44,7 @@ func (e *Engine) AllLogs(ctx context.Context, f ErrorFilter) (logs []Log, next s
 	if err != nil {
 		return nil, "", err
 	}
-	logs, err = query(ctx, e, "list logs of all queues", scanLogOf, `select queue, `+logColumns+`
+	logs, holds, err := queryPage(ctx, e, "list logs of all queues", scanLogOf, f.Limit, `select queue, `+logColumns+`
 		from fetchq.log_search($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
 		code, f.Queues, optional(f.Subject), optional(f.Text), given(f.From), given(f.To), at, in, id, f.Limit+1, scanMost)
 	if err != nil {
@@ -55,7 +55,7 @@ func (e *Engine) AllLogs(ctx context.Context, f ErrorFilter) (logs []Log, next s
 	if n := len(logs); n > 0 && logs[n-1].Kind == "" { // no line, but the place where a short page ends
 		edge, logs = key(logs[n-1]), logs[:n-1]
 	}
-	logs, next, _ = cut(place{}, logs, f.Limit, edge, key)
+	logs, next, _ = cut(place{}, logs, holds, edge, key)
 	return logs, next, nil
 }
 

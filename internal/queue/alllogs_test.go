@@ -310,3 +310,22 @@ func TestAListOfAllErrorsNamesWhatItRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestAPageOfAllLogsStopsGrowingAt16MiB(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t)
+	e := stoppedClock(t, db)
+	var minutes []int
+	for i := range 50 {
+		minutes = append(minutes, i)
+	}
+	for _, name := range []string{"a", "b"} {
+		put(t, e, name, `{}`)
+		write(t, db, name, 1, "boom", minutes...)
+		exec(t, db, `update q_`+name+`.logs set details = to_jsonb(repeat('x', 250000))`)
+	}
+	lines, pages := allLogs(t, e, queue.ErrorFilter{Limit: queue.MaxList})
+	if slices.Sort(lines); len(slices.Compact(lines)) != 100 || pages != 2 {
+		t.Errorf("%d lines on %d pages; 100 lines of 250 KB are wanted on 2", len(lines), pages)
+	}
+}
