@@ -10,7 +10,7 @@ import (
 
 func TestAnAddressLosesItsPasswordAndNothingElse(t *testing.T) {
 	t.Parallel()
-	for address, want := range map[string]string{
+	for address, want := range map[string]string{ //nolint:gosec // these lead nowhere
 		"postgres://u:hunter2@h:5432/d?sslmode=disable":         "postgres://u@h:5432/d?sslmode=disable",
 		"postgresql://u@h/d?password=hunter2&sslmode=disable":   "postgresql://u@h/d?sslmode=disable",
 		"postgres://u:hunter2@h1:1,h2:2/d":                      "postgres://u@h1:1,h2:2/d",
