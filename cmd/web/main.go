@@ -27,6 +27,7 @@ type commands struct {
 	Doctor  doctor  `cmd:"" help:"Compare the counters of all queues with a real count; exit code 1 where they differ."`
 	Psql    psql    `cmd:"" help:"Open psql on the database."`
 	DBURL   dbURL   `cmd:"" name:"db-url" help:"Print the address of the database, with its password."`
+	Health  health  `cmd:"" help:"Ask the server that listens at FETCHQ_LISTEN whether it is ready; exit code 1 where it is not."`
 	Version printed `cmd:"" help:"Print the version."`
 }
 

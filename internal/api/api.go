@@ -13,6 +13,7 @@ import (
 
 	"github.com/fetchq/server/internal/auth"
 	"github.com/fetchq/server/internal/queue"
+	"github.com/fetchq/server/internal/wire"
 )
 
 // Options of the API.
@@ -30,7 +31,6 @@ type Options struct {
 const (
 	maxBody          = 16 << 20  // bytes of a body with documents or resolutions
 	maxSmallBody     = 1 << 20   // bytes of any other body
-	maxPayload       = 1 << 20   // bytes of one payload, or of the details of one line
 	maxInFlight      = 256 << 20 // bytes of all bodies that are being worked on
 	maxCalls         = 256       // calls that run at once, besides picks and streams
 	maxPicks         = 10_000    // picks that run or wait at once
@@ -40,6 +40,9 @@ const (
 	badTokensAtOnce  = 20
 	bodyTimeout      = 2 * time.Minute // for the whole body; longer than a pick may wait, for it bounds that as well
 )
+
+// maxPayload is how many bytes one payload may have, or the details of one line.
+const maxPayload = wire.MaxPayload
 
 // Server answers the calls of the API.
 type Server struct {

@@ -111,11 +111,11 @@ func (s *Server) listDocuments(ctx context.Context, in *inDocuments) (*documentO
 		status, _ := queue.ParseStatus(in.Status) // huma has checked the word
 		f.Status = &status
 	}
-	docs, next, err := s.Engine.Docs(ctx, in.Queue, f)
+	page, err := s.Engine.Docs(ctx, in.Queue, f)
 	if err != nil {
 		return nil, err
 	}
-	return &documentOrList{client.DocumentsResponse{Documents: each(docs, clientDocument), NextCursor: cursor(next)}}, nil
+	return &documentOrList{client.DocumentsResponse{Documents: each(page.Documents, clientDocument), NextCursor: cursor(page.Next)}}, nil
 }
 
 func (s *Server) getDocument(ctx context.Context, in *inDocument) (*out[client.Document], error) {
@@ -138,11 +138,11 @@ func (s *Server) document(ctx context.Context, queueName, name string, logs int)
 	}
 	answer := clientDocument(d)
 	if logs > 0 {
-		lines, _, err := s.Engine.Logs(ctx, queueName, queue.LogFilter{Subject: name, Limit: logs})
+		page, err := s.Engine.Logs(ctx, queueName, queue.LogFilter{Subject: name, Limit: logs})
 		if err != nil {
 			return client.Document{}, err
 		}
-		answer.Logs = each(lines, clientLog)
+		answer.Logs = each(page.Logs, clientLog)
 	}
 	return answer, nil
 }

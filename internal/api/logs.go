@@ -44,11 +44,11 @@ func (s *Server) listLogs(ctx context.Context, in *struct {
 	if f.To, err = s.moment("to", in.To); err != nil {
 		return nil, err
 	}
-	logs, next, err := s.Engine.Logs(ctx, in.Queue, f)
+	page, err := s.Engine.Logs(ctx, in.Queue, f)
 	if err != nil {
 		return nil, err
 	}
-	return &out[client.LogsResponse]{client.LogsResponse{Logs: each(logs, clientLog), NextCursor: cursor(next)}}, nil
+	return &out[client.LogsResponse]{client.LogsResponse{Logs: each(page.Logs, clientLog), NextCursor: cursor(page.Next)}}, nil
 }
 
 // moment reads a bound of a list in time. A span counts from this machine's clock: a list's bound need not be exact.

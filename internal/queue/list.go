@@ -11,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/fetchq/server/internal/errs"
-	"github.com/fetchq/server/internal/wire"
 )
 
 // The orders of a list of documents.
@@ -31,15 +30,23 @@ type DocFilter struct {
 	Worker        string // who holds the document, or held it last
 	Order         string // "": by subject, or, for one status without prefix, attempts and worker, by date
 	Limit         int    // 1 to MaxList
-	Cursor        string // from the page before
+	Cursor        string // from a page beside this one: its Next, for what follows on it
+	Before        string // its Previous, for the page that ends just before it; not with Cursor
 }
 
-// Docs returns one page of a queue's documents and the cursor of the next; "" at the end. No row is skipped or shown twice
-// that keeps its key meanwhile. A page looks at 10,000 rows at most: it may be short, or empty, and still have a next.
-// Errors: NotFound, Invalid (limit, cursor, order).
-func (e *Engine) Docs(ctx context.Context, queue string, f DocFilter) (docs []Document, next string, err error) {
+// DocPage is one page of documents. Next and Previous lead to the pages beside it, as Cursor and as Before; each is "" where
+// there is none. A page that was asked for without a cursor is the first one.
+type DocPage struct {
+	Documents      []Document
+	Next, Previous string
+}
+
+// Docs returns one page of a queue's documents. No row is skipped or shown twice, on the way forward or back, that keeps its
+// key meanwhile. A page looks at 10,000 rows at most: it may be short, or empty, and still have one beside it. On the way back
+// the page at the beginning may be short too. Errors: NotFound, Invalid (limit, cursor, before, order).
+func (e *Engine) Docs(ctx context.Context, queue string, f DocFilter) (DocPage, error) {
 	if err := errors.Join(find(queue), checkLimit(f.Limit), f.choose()); err != nil {
-		return nil, "", err
+		return DocPage{}, err
 	}
 	switch {
 	case f.Order == BySubject:
@@ -82,7 +89,7 @@ func (f *DocFilter) choose() error {
 	return nil
 }
 
-func (e *Engine) docsBySubject(ctx context.Context, queue string, f DocFilter) ([]Document, string, error) {
+func (e *Engine) docsBySubject(ctx context.Context, queue string, f DocFilter) (out DocPage, err error) {
 	p := page{table: table(queue, "docs"), columns: documentColumns, key: []string{"subject"}, limit: f.Limit}
 	if f.SubjectPrefix != "" {
 		p.within = append(p.within, "subject >= "+p.add(f.SubjectPrefix))
@@ -90,12 +97,8 @@ func (e *Engine) docsBySubject(ctx context.Context, queue string, f DocFilter) (
 			p.within = append(p.within, "subject < "+p.add(end))
 		}
 	}
-	if f.Cursor != "" {
-		parts, err := wire.DecodeCursor(f.Cursor, 1)
-		if err != nil {
-			return nil, "", err
-		}
-		p.after = []any{parts[0]}
+	if err := p.begin(f.Cursor, f.Before); err != nil {
+		return out, err
 	}
 	if f.Status != nil {
 		p.filter = append(p.filter, "status = "+p.add(*f.Status))
@@ -107,10 +110,10 @@ func (e *Engine) docsBySubject(ctx context.Context, queue string, f DocFilter) (
 		return []string{subject}, err
 	})
 	if err != nil {
-		return nil, "", err
+		return out, err
 	}
-	docs, next := cut(docs, f.Limit, edge, func(d Document) []string { return []string{d.Subject} })
-	return docs, next, nil
+	out.Documents, out.Next, out.Previous = cut(p.from, docs, f.Limit, edge, func(d Document) []string { return []string{d.Subject} })
+	return out, nil
 }
 
 // restrict adds the conditions that no index serves.
@@ -130,64 +133,56 @@ func (f DocFilter) restrict(p *page) {
 }
 
 // docsByDate lists documents of one status by a date that its partial index leads with.
-func (e *Engine) docsByDate(ctx context.Context, queue string, f DocFilter, date string, desc bool) (_ []Document, _ string, err error) {
+func (e *Engine) docsByDate(ctx context.Context, queue string, f DocFilter, date string, desc bool) (out DocPage, err error) {
 	p := page{table: table(queue, "docs"), columns: documentColumns, key: []string{date, "seq"}, desc: desc, limit: f.Limit}
 	// The status is no parameter: the planner must see that the partial index serves.
 	p.within = []string{"status = " + strconv.Itoa(int(*f.Status))}
 	if *f.Status != Active {
 		p.within = append(p.within, "status in (3, -1)")
 	}
-	if f.Cursor != "" {
-		if p.after, err = timeCursor(f.Cursor); err != nil {
-			return nil, "", err
-		}
+	if err := p.begin(f.Cursor, f.Before); err != nil {
+		return out, err
 	}
 	f.restrict(&p)
-	docs, edge, err := fetch(ctx, e, "list documents of "+queue, &p, scanDocument(queue), scanTimeKey)
+	docs, edge, err := fetch(ctx, e, "list documents of "+queue, &p, scanDocument(queue), scanMomentKey)
 	if err != nil {
-		return nil, "", err
+		return out, err
 	}
-	docs, next := cut(docs, f.Limit, edge, func(d Document) []string {
-		at := d.Next
+	out.Documents, out.Next, out.Previous = cut(p.from, docs, f.Limit, edge, func(d Document) []string {
 		if desc {
-			at = value(d.LastIteration)
+			return momentKey(value(d.LastIteration), d.Seq)
 		}
-		return []string{cursorTime(at), strconv.FormatInt(d.Seq, 10)}
+		return momentKey(d.Next, d.Seq)
 	})
-	return docs, next, nil
+	return out, nil
 }
 
 // docsByNext lists planned or pending documents by date. Their indexes lead with the version (and the priority), so each of
 // these is a scan of its own, and the scans are merged.
-func (e *Engine) docsByNext(ctx context.Context, queue string, f DocFilter) (_ []Document, _ string, err error) {
-	after := []any{time.UnixMicro(0).AddDate(-1, 0, 0), int64(0)}
-	if f.Cursor != "" {
-		if after, err = timeCursor(f.Cursor); err != nil {
-			return nil, "", err
-		}
+func (e *Engine) docsByNext(ctx context.Context, queue string, f DocFilter) (out DocPage, err error) {
+	from, err := placeOf(f.Cursor, f.Before, 2)
+	if err != nil {
+		return out, err
+	}
+	at, seq, err := from.moment()
+	switch {
+	case err != nil:
+		return out, err
+	case from.key == nil:
+		at = time.UnixMicro(0).AddDate(-1, 0, 0)
+	case from.included && from.back:
+		seq++
+	case from.included:
+		seq--
 	}
 	docs, err := query(ctx, e, "list documents of "+queue, scanDocument(queue),
-		`select `+documentColumns+` from fetchq.docs_by_next($1, $2, $3, $4, $5, $6, $7)`,
-		queue, *f.Status, f.Version, f.Priority, after[0], after[1], f.Limit+1)
+		`select `+documentColumns+` from fetchq.docs_by_next($1, $2, $3, $4, $5, $6, $7, $8)`,
+		queue, *f.Status, f.Version, f.Priority, at, seq, f.Limit+1, from.back)
 	if err != nil {
-		return nil, "", err
+		return out, err
 	}
-	docs, next := cut(docs, f.Limit, nil, func(d Document) []string {
-		return []string{cursorTime(d.Next), strconv.FormatInt(d.Seq, 10)}
-	})
-	return docs, next, nil
-}
-
-// cut takes the row over the limit off a page, and makes the cursor of the next one.
-func cut[T any](rows []T, limit int, edge []string, key func(T) []string) ([]T, string) {
-	switch {
-	case len(rows) > limit:
-		rows = rows[:limit]
-		return rows, wire.EncodeCursor(key(rows[limit-1])...)
-	case edge != nil:
-		return rows, wire.EncodeCursor(edge...)
-	}
-	return rows, ""
+	out.Documents, out.Next, out.Previous = cut(from, docs, f.Limit, nil, func(d Document) []string { return momentKey(d.Next, d.Seq) })
+	return out, nil
 }
 
 // prefixEnd returns the first text behind all that begin with p, which letter by letter is byte by byte in UTF-8; open where
@@ -204,13 +199,6 @@ func prefixEnd(p string) (end string, open bool) {
 		return string(r[:len(r)-1]) + string(next), false
 	}
 	return "", true
-}
-
-func scanTimeKey(row pgx.CollectableRow) ([]string, error) {
-	var at time.Time
-	var n int64
-	err := row.Scan(&at, &n)
-	return []string{cursorTime(at), strconv.FormatInt(n, 10)}, err
 }
 
 // Names returns the names of all queues, in their order.

@@ -24,18 +24,18 @@ import (
 func walk(t *testing.T, e *queue.Engine, f queue.DocFilter) (subjects []string, pages int) {
 	t.Helper()
 	for {
-		docs, next, err := e.Docs(t.Context(), "a", f)
+		page, err := e.Docs(t.Context(), "a", f)
 		if err != nil {
 			t.Fatalf("%+v: %v", f, err)
 		}
 		pages++
-		for _, d := range docs {
+		for _, d := range page.Documents {
 			subjects = append(subjects, d.Subject)
 		}
-		if next == "" {
+		if page.Next == "" {
 			return subjects, pages
 		}
-		f.Cursor = next
+		f.Cursor = page.Next
 	}
 }
 
@@ -194,8 +194,12 @@ func TestListsNameWhatTheyRefuse(t *testing.T) {
 		{queue.DocFilter{Limit: 1, Order: "size"}, "order"}, {queue.DocFilter{Limit: 1, Order: queue.ByNext}, "order"},
 		{queue.DocFilter{Limit: 1, Order: queue.ByLast, Status: ptr(queue.Planned)}, "order"},
 		{queue.DocFilter{Limit: 1, Status: ptr(queue.Killed), Cursor: wire.EncodeCursor("x", "y")}, "cursor"},
+		{queue.DocFilter{Limit: 1, Status: ptr(queue.Killed), Before: wire.EncodeCursor("x", "y")}, "before"},
+		{queue.DocFilter{Limit: 1, Status: ptr(queue.Planned), Before: "x"}, "before"},
+		{queue.DocFilter{Limit: 1, Before: wire.EncodeCursor("x", "y")}, "before"},
+		{queue.DocFilter{Limit: 1, Cursor: wire.EncodeCursor("x"), Before: wire.EncodeCursor("y")}, "before"},
 	} {
-		_, _, err := e.Docs(ctx, "a", tt.f)
+		_, err := e.Docs(ctx, "a", tt.f)
 		if field(err) != tt.field {
 			t.Errorf("%+v: %v; a refusal of %s is wanted", tt.f, err, tt.field)
 		}
@@ -228,14 +232,14 @@ func TestLogsAreListedNewestFirstAndFiltered(t *testing.T) {
 		t.Helper()
 		var out []string
 		for {
-			logs, next, err := e.Logs(ctx, "a", f)
+			page, err := e.Logs(ctx, "a", f)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, l := range logs {
+			for _, l := range page.Logs {
 				out = append(out, l.Message)
 			}
-			if f.Cursor = next; next == "" {
+			if f.Cursor = page.Next; f.Cursor == "" {
 				return out
 			}
 		}

@@ -29,21 +29,26 @@ type LogFilter struct {
 	Text    string    // stands in the message, in any case of its letters
 	Limit   int       // 1 to MaxList
 	Cursor  string
+	Before  string // not with Cursor; both as in DocFilter
+}
+
+// LogPage is one page of log lines. Next leads to older ones, Previous to newer ones; see DocPage.
+type LogPage struct {
+	Logs           []Log
+	Next, Previous string
 }
 
 const logColumns = `id, created_at, kind, subject, message, details, ref_id, worker, attempt`
 
-// Logs returns one page of a queue's log lines, newest first, and the cursor of the next; "" at the end. A page looks at
-// 10,000 rows at most, as that of Docs. Errors: NotFound, Invalid (limit, cursor, kind).
-func (e *Engine) Logs(ctx context.Context, queue string, f LogFilter) (_ []Log, next string, err error) {
+// Logs returns one page of a queue's log lines, newest first. A page looks at 10,000 rows at most, and nothing is skipped or
+// shown twice, as with Docs. Errors: NotFound, Invalid (limit, cursor, before, kind).
+func (e *Engine) Logs(ctx context.Context, queue string, f LogFilter) (out LogPage, err error) {
 	if err := errors.Join(find(queue), checkLimit(f.Limit)); err != nil {
-		return nil, "", err
+		return out, err
 	}
 	p := page{table: table(queue, "logs"), columns: logColumns, key: []string{"created_at", "id"}, desc: true, limit: f.Limit}
-	if f.Cursor != "" {
-		if p.after, err = timeCursor(f.Cursor); err != nil {
-			return nil, "", err
-		}
+	if err := p.begin(f.Cursor, f.Before); err != nil {
+		return out, err
 	}
 	if f.Subject != "" {
 		p.within = append(p.within, "subject = "+p.add(f.Subject))
@@ -57,25 +62,35 @@ func (e *Engine) Logs(ctx context.Context, queue string, f LogFilter) (_ []Log, 
 	if f.Kind != "" {
 		code, known := kindCodes[f.Kind]
 		if !known {
-			return nil, "", errs.Field("kind", "%.40q is no kind of line; there are error and note", f.Kind)
+			return out, errs.Field("kind", "%.40q is no kind of line; there are error and note", f.Kind)
 		}
 		p.filter = append(p.filter, "kind = "+p.add(code))
 	}
 	if f.Text != "" {
 		p.filter = append(p.filter, "position(lower("+p.add(f.Text)+") in lower(message)) > 0")
 	}
-	logs, edge, err := fetch(ctx, e, "list logs of "+queue, &p, scanLog, scanTimeKey)
+	logs, edge, err := fetch(ctx, e, "list logs of "+queue, &p, scanLog, scanMomentKey)
 	if err != nil {
-		return nil, "", err
+		return out, err
 	}
-	logs, next = cut(logs, f.Limit, edge, func(l Log) []string { return []string{cursorTime(l.CreatedAt), strconv.FormatInt(l.ID, 10)} })
-	return logs, next, nil
+	out.Logs, out.Next, out.Previous = cut(p.from, logs, f.Limit, edge, func(l Log) []string { return momentKey(l.CreatedAt, l.ID) })
+	return out, nil
 }
 
 func scanLog(row pgx.CollectableRow) (l Log, err error) {
 	var kind int
 	err = row.Scan(&l.ID, &l.CreatedAt, &kind, &l.Subject, &l.Message, &l.Details, &l.RefID, &l.Worker, &l.Attempt)
 	l.Kind = kindName(kind)
+	return l, err
+}
+
+// scanLogOf is scanLog with the queue before it. A row without a kind is no line.
+func scanLogOf(row pgx.CollectableRow) (l Log, err error) {
+	var kind *int
+	err = row.Scan(&l.Queue, &l.ID, &l.CreatedAt, &kind, &l.Subject, &l.Message, &l.Details, &l.RefID, &l.Worker, &l.Attempt)
+	if kind != nil {
+		l.Kind = kindName(*kind)
+	}
 	return l, err
 }
 
@@ -132,12 +147,6 @@ func (e *Engine) Trace(ctx context.Context, subject string, only []string) ([]Do
 	if err != nil {
 		return nil, nil, err
 	}
-	logs, err := query(ctx, e, "trace the logs of a subject", func(row pgx.CollectableRow) (Log, error) {
-		var l Log
-		var kind int
-		err := row.Scan(&l.Queue, &l.ID, &l.CreatedAt, &kind, &l.Subject, &l.Message, &l.Details, &l.RefID, &l.Worker, &l.Attempt)
-		l.Kind = kindName(kind)
-		return l, err
-	}, `select queue, `+logColumns+` from fetchq.trace_logs($1, $2, $3)`, subject, only, traceLogs)
+	logs, err := query(ctx, e, "trace the logs of a subject", scanLogOf, `select queue, `+logColumns+` from fetchq.trace_logs($1, $2, $3)`, subject, only, traceLogs)
 	return docs, logs, err
 }

@@ -11,14 +11,13 @@ import (
 
 	"github.com/fetchq/server/internal/database"
 	"github.com/fetchq/server/internal/errs"
-	"github.com/fetchq/server/internal/wire"
 )
 
 // scanMost is how many rows one page of a list may look at. A filter that no index serves may find few among them: the
 // page is short then, and its cursor goes on from the last row that was looked at.
 const scanMost = 10_000
 
-// page is one page of a list in the order of a key of one or two columns, which an index serves.
+// page is one page of a list in the order of a key of one or two columns, which an index serves in both directions.
 type page struct {
 	table   string   // quoted
 	columns string   // what rows are made of
@@ -27,7 +26,8 @@ type page struct {
 	within  []string // conditions that the index serves; $n are places in args
 	filter  []string // conditions that it does not
 	args    []any
-	after   []any // the key of the row before; nil: from the beginning
+	from    place
+	after   []any // its key, as values of the columns
 	limit   int
 }
 
@@ -37,35 +37,55 @@ func (p *page) add(v any) string {
 	return "$" + strconv.Itoa(len(p.args))
 }
 
-// inner is the scan: the rows behind the cursor, in order, as many as one page may look at.
+// begin puts the page at the place that a cursor names. A key of two columns is one of a list by date.
+func (p *page) begin(cursor, before string) (err error) {
+	if p.from, err = placeOf(cursor, before, len(p.key)); err != nil || p.from.key == nil {
+		return err
+	}
+	if len(p.key) == 1 {
+		p.after = []any{p.from.key[0]}
+		return nil
+	}
+	at, n, err := p.from.moment()
+	p.after = []any{at, n}
+	return err
+}
+
+// order is that in which the page looks at rows: on the way back from its end.
+func (p *page) order() string {
+	direction := ""
+	if p.desc != p.from.back {
+		direction = " desc"
+	}
+	return strings.Join(p.key, direction+", ") + direction
+}
+
+// inner is the scan: the rows behind the place in that order, as many as one page may look at.
 func (p *page) inner() string {
 	conditions := append([]string{"true"}, p.within...)
-	compare, direction := ">", ""
-	if p.desc {
-		compare, direction = "<", " desc"
-	}
 	if p.after != nil {
+		compare := ">"
+		if p.desc != p.from.back {
+			compare = "<"
+		}
+		if p.from.included {
+			compare += "="
+		}
 		places := make([]string, len(p.after))
 		for i, v := range p.after {
 			places[i] = p.add(v)
 		}
 		conditions = append(conditions, fmt.Sprintf("(%s) %s (%s)", strings.Join(p.key, ", "), compare, strings.Join(places, ", ")))
 	}
-	return fmt.Sprintf("select * from %s where %s order by %s%s limit %d", p.table, strings.Join(conditions, " and "),
-		strings.Join(p.key, direction+", "), direction, scanMost)
+	return fmt.Sprintf("select * from %s where %s order by %s limit %d", p.table, strings.Join(conditions, " and "), p.order(), scanMost)
 }
 
-// fetch returns one row more than the page's limit if there are so many, and, when a filter left the page short of a scan
-// that did not reach the end, the key of the last row that was looked at.
+// fetch returns rows from the place on, one more than the page's limit if there are so many, and, when a filter left the page
+// short of a scan that did not reach the end, the key of the last row that was looked at.
 func fetch[T any](ctx context.Context, e *Engine, op string, p *page, row pgx.RowToFunc[T], key pgx.RowToFunc[[]string]) (rows []T, edge []string, err error) {
 	inner := p.inner()
-	direction := ""
-	if p.desc {
-		direction = " desc"
-	}
-	order := strings.Join(p.key, direction+", ") + direction
 	filter := strings.Join(append([]string{"true"}, p.filter...), " and ")
-	look := fmt.Sprintf("select %s from (%s) scanned where %s order by %s limit %d", p.columns, inner, filter, order, p.limit+1)
+	look := fmt.Sprintf("select %s from (%s) scanned where %s order by %s limit %d", p.columns, inner, filter, p.order(), p.limit+1)
 	if len(p.filter) == 0 {
 		rows, err = query(ctx, e, op, row, look, p.args...)
 		return rows, nil, err
@@ -95,21 +115,11 @@ func fetch[T any](ctx context.Context, e *Engine, op string, p *page, row pgx.Ro
 	return rows, edge, database.Error(op, err)
 }
 
-// cursorTime writes a moment into a cursor.
-func cursorTime(t time.Time) string { return strconv.FormatInt(t.UnixMicro(), 10) }
-
-// timeCursor reads a cursor of a moment and a number, the key of a list by date.
-func timeCursor(cursor string) ([]any, error) {
-	parts, err := wire.DecodeCursor(cursor, 2)
-	if err != nil {
-		return nil, err
-	}
-	micros, err1 := strconv.ParseInt(parts[0], 10, 64)
-	n, err2 := strconv.ParseInt(parts[1], 10, 64)
-	if err1 != nil || err2 != nil {
-		return nil, errs.Field("cursor", "is not one that this list gave; ask again without it")
-	}
-	return []any{time.UnixMicro(micros), n}, nil
+func scanMomentKey(row pgx.CollectableRow) ([]string, error) {
+	var at time.Time
+	var n int64
+	err := row.Scan(&at, &n)
+	return momentKey(at, n), err
 }
 
 func checkLimit(limit int) error {

@@ -40,6 +40,9 @@ func queueFrame(name, word string) frame {
 	return f
 }
 
+// lacks is why an action is not for somebody.
+const lacks = "your role may not do this"
+
 // queueHead is what stands above all pages of a queue: its name, how it stands, its tabs and actions.
 func (s *Server) queueHead(c echo.Context, q queue.Queue, here string) templates.QueueHead {
 	t := s.Recent.Of(q.Name)
@@ -58,7 +61,6 @@ func (s *Server) queueHead(c echo.Context, q queue.Queue, here string) templates
 		Name: q.Name, Word: h.word, Reasons: h.reasons, Paused: q.Paused, Here: c.Request().URL.RequestURI(),
 		Tabs: []templates.Tab{tab("Dashboard", "", nil), tab("Documents", "documents", &documents), tab("Errors", "errors", nil), tab("Settings", "settings", nil)},
 	}
-	const lacks = "your role may not do this"
 	if !may(c, auth.Halt) {
 		v.WhyNoHalt = lacks
 	}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"mime"
 	"net"
 	"net/http"
 	"runtime/debug"
@@ -80,7 +81,7 @@ func (s *Server) limitBody(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		r.Body = http.MaxBytesReader(c.Response(), r.Body, maxForm)
 		_ = http.NewResponseController(c.Response()).SetReadDeadline(s.Now().Add(formWait)) // without it the server's own limits hold
-		if err := r.ParseForm(); err != nil {
+		if err := parseForm(r); err != nil {
 			if strings.Contains(err.Error(), "too large") {
 				return errs.New(errs.TooLarge, "the form is too large; %d bytes are allowed", maxForm)
 			}
@@ -88,6 +89,14 @@ func (s *Server) limitBody(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		return next(c)
 	}
+}
+
+// parseForm reads a form of either kind. One in parts is not escaped, so that a payload takes no more than its own bytes.
+func parseForm(r *http.Request) error {
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get(echo.HeaderContentType)); kind == echo.MIMEMultipartForm {
+		return r.ParseMultipartForm(maxForm) // nothing of it goes to a file: the body is no larger
+	}
+	return r.ParseForm()
 }
 
 func (s *Server) recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {

@@ -33,7 +33,7 @@ type Options struct {
 
 // Limits of the site.
 const (
-	maxForm    = 2 << 20          // bytes of a form: a payload of 1 MiB, escaped
+	maxForm    = 2 << 20          // bytes of a form: a payload of 1 MiB with indents, or escaped
 	formWait   = 30 * time.Second // for the whole body of a form
 	pageWait   = 30 * time.Second // for the work behind a page
 	maxStreams = 2000             // streams of events at once
@@ -86,10 +86,19 @@ func (s *Server) register() {
 	s.overviewRoutes()
 	s.queuesRoutes()
 	s.queueRoutes()
+	s.errorsRoutes()
+	s.searchRoutes()
+	s.documentsRoutes()
+	s.documentRoutes()
 	s.accountRoutes()
 	s.teamRoutes()
 }
 
-func (s *Server) notFound(echo.Context) error {
+// notFound answers what is no page: in the frame where somebody is signed in.
+func (s *Server) notFound(c echo.Context) error {
+	session, err := s.Sessions.Get(c.Request(), auth.SessionName)
+	if err == nil && !session.IsNew {
+		c.Set(sessionKey, session)
+	}
 	return errs.New(errs.NotFound, "there is no such page")
 }

@@ -13,6 +13,9 @@ const (
 	MaxExponent = 1_000 // of a number, either way
 )
 
+// MaxPayload is the largest payload of a document in bytes of JSON text.
+const MaxPayload = 1 << 20
+
 // maxNesting bounds what a scanner can follow at all, which is what a request's body may have around its payloads.
 const maxNesting = 1_024
 

@@ -339,7 +339,7 @@ begin
         execute format('truncate %I.logs', 'q_' || p_queue);
     end if;
     update fetchq.counters set planned = 0, pending = 0, active = 0, completed = 0, killed = 0 where queue = p_queue;
-    update fetchq.queue_states set oldest_due_at = null where queue = p_queue;
+    update fetchq.queue_states set oldest_due_at = null, last_error_at = case when not p_logs then last_error_at end where queue = p_queue;
 end $$;
 
 -- queue_attach takes in the schema of a queue that was put back with Postgres's own tools: registers it, paused,
@@ -371,7 +371,8 @@ begin
     return q;
 end $$;
 
--- queue_recount sets the gauges of a queue to what a real count finds. It locks the queue's documents against writes.
+-- queue_recount sets the gauges of a queue to what a real count finds, and the moment of its last error to what its log says.
+-- It locks the queue's documents against writes.
 create function fetchq.queue_recount(p_queue text) returns void
 language plpgsql as $$
 begin
@@ -387,4 +388,5 @@ begin
         on conflict (queue, version) do update set planned = excluded.planned, pending = excluded.pending,
             active = excluded.active, completed = excluded.completed, killed = excluded.killed $t$, 'q_' || p_queue)
     using p_queue;
+    update fetchq.queue_states set last_error_at = fetchq.log_last_error(p_queue) where queue = p_queue;
 end $$;

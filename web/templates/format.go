@@ -1,6 +1,8 @@
 package templates
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"math"
 	"net/url"
@@ -97,6 +99,17 @@ func Ago(at, now time.Time) string {
 	return "in " + Span((-d).Truncate(time.Second))
 }
 
+// Size writes how many bytes something has: 512 B, 1.5 KiB, 1.0 MiB.
+func Size(n int) string {
+	switch {
+	case n < 1<<10:
+		return strconv.Itoa(n) + " B"
+	case n < 1<<20:
+		return strconv.FormatFloat(float64(n)/(1<<10), 'f', 1, 64) + " KiB"
+	}
+	return strconv.FormatFloat(float64(n)/(1<<20), 'f', 1, 64) + " MiB"
+}
+
 // Stamp writes a moment in UTC, to the second.
 func Stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
@@ -113,3 +126,24 @@ func plural(n int64, word string) string {
 
 // escape makes a text a value in the query of a URL.
 func escape(text string) string { return url.QueryEscape(text) }
+
+// cutRunes returns the first n letters of a text, and says with … that there are more.
+func cutRunes(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	runes := []rune(text)
+	if len(runes) <= n {
+		return text
+	}
+	return string(runes[:n]) + "…"
+}
+
+// indented writes JSON over several lines; what is none stays as it is. Its numbers keep their digits.
+func indented(text string) string {
+	var b bytes.Buffer
+	if json.Indent(&b, []byte(text), "", "  ") != nil {
+		return text
+	}
+	return b.String()
+}

@@ -38,7 +38,7 @@ document.addEventListener('click', async (e) => {
     const what = document.getElementById(copy.dataset.copy);
     const before = copy.textContent;
     try {
-      await navigator.clipboard.writeText(what.textContent.trim());
+      await navigator.clipboard.writeText('exact' in what.dataset ? what.textContent : what.textContent.trim());
       copy.textContent = 'Copied';
     } catch {
       getSelection().selectAllChildren(what); // without TLS browsers let no script copy, but a person can

@@ -1,0 +1,89 @@
+package web
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/fetchq/server/internal/queue"
+	"github.com/fetchq/server/web/templates"
+)
+
+// outlook says in words when and why a document will or will not be picked next, as far as that is known without a look at
+// other documents.
+func outlook(d queue.Document, q queue.Queue) string {
+	switch d.Status {
+	case queue.Active:
+		return activeOutlook(d, q)
+	case queue.Completed:
+		return "It is completed: no worker gets it until its date is set again, or it is pushed again with on_conflict update." +
+			goes(q.Settings.CompletedRetention != nil, "completed", retention(q.Settings.CompletedRetention))
+	case queue.Killed:
+		return fmt.Sprintf("It was killed, with %d of %d attempts made: no worker gets it until somebody retries it.", d.Attempts, q.Settings.MaxAttempts) +
+			goes(q.Settings.KilledRetention != nil, "killed", retention(q.Settings.KilledRetention))
+	case queue.Planned, queue.Pending:
+	}
+	var says []string
+	if wait := d.Next.Sub(q.AsOf); d.Status == queue.Planned && wait > 0 {
+		says = append(says, fmt.Sprintf("It waits for its date, in %s, and then for a worker that asks for version %d.", templates.Span(wait), d.Version))
+	} else {
+		says = append(says, fmt.Sprintf("It is due: the next worker that asks for version %d gets it, after those of a higher priority or an older date.", d.Version))
+	}
+	if hindrance := standstill(q); hindrance != "" {
+		says = append(says, hindrance)
+	}
+	if d.Attempts+1 >= q.Settings.MaxAttempts {
+		says = append(says, fmt.Sprintf("Its next attempt is the last of %d: if that fails, it is killed.", q.Settings.MaxAttempts))
+	}
+	return strings.Join(says, " ")
+}
+
+// standstill is what keeps a queue from handing out documents now.
+func standstill(q queue.Queue) string {
+	switch {
+	case q.Paused:
+		says := "But the queue is paused and hands out nothing until "
+		if q.PausedUntil != nil {
+			says += templates.Stamp(*q.PausedUntil)
+		} else {
+			says += "somebody resumes it"
+		}
+		if q.PauseReason != nil {
+			says += ": " + *q.PauseReason
+		}
+		return strings.TrimRight(says, ".") + "."
+	case q.Settings.MaxActive != nil && q.Counts.Active >= int64(*q.Settings.MaxActive):
+		return fmt.Sprintf("But %s are active, as many as the queue allows at once: it waits until one of them ends.", documentsWord(*q.Settings.MaxActive))
+	}
+	return ""
+}
+
+func activeOutlook(d queue.Document, q queue.Queue) string {
+	who := "A worker"
+	if d.Worker != nil {
+		who = *d.Worker
+	}
+	after := "it comes back after the backoff of the queue"
+	if d.Attempts >= q.Settings.MaxAttempts {
+		after = fmt.Sprintf("it is killed, for this is attempt %d of %d", d.Attempts, q.Settings.MaxAttempts)
+	}
+	left := d.Next.Sub(q.AsOf)
+	if left <= 0 {
+		return fmt.Sprintf("The lease of %s is over, which counts as a failure: in a moment %s.", lower(who), after)
+	}
+	return fmt.Sprintf("%s holds it for %s more; nobody else gets it meanwhile. If the lease runs out, that counts as a failure, and %s.", who, templates.Span(left), after)
+}
+
+// lower is "a worker" within a sentence; names stay as they are.
+func lower(who string) string {
+	if who == "A worker" {
+		return "a worker"
+	}
+	return who
+}
+
+func goes(set bool, state, after string) string {
+	if !set {
+		return ""
+	}
+	return fmt.Sprintf(" The queue removes what has been %s for %s.", state, after)
+}
