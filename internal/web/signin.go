@@ -51,8 +51,9 @@ func (s *Server) signIn(c echo.Context) error {
 		s.Log.Info("sign-in refused", "why", code, "address", address(c.Request()))
 		v.Wrong = message(err)
 		return s.alone(c, code.Status(), "Sign in", templates.SignIn(v))
+	default:
+		return err
 	}
-	return err
 }
 
 // enter begins a new session and goes on.
