@@ -141,6 +141,10 @@ func (a *App) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	proxies, err := a.cfg.ProxyPrefixes()
+	if err != nil {
+		return err
+	}
 	tokens := auth.NewTokens(a.pool, time.Now)
 	base, hangUp := context.WithCancel(context.WithoutCancel(ctx))
 	a.hangUp = hangUp
@@ -150,7 +154,7 @@ func (a *App) serve(ctx context.Context) error {
 	})
 	a.site = web.New(web.Options{
 		Engine: a.engine, Recent: a.recent, Users: a.users, Tokens: tokens, Assets: assets, Log: a.log, Now: time.Now,
-		Sessions: auth.NewSessions(a.pool, strings.HasPrefix(a.cfg.BaseURL, "https:")), BaseURL: a.cfg.BaseURL, Env: a.cfg.Env,
+		Sessions: auth.NewSessions(a.pool, strings.HasPrefix(a.cfg.BaseURL, "https:")), Proxies: proxies, BaseURL: a.cfg.BaseURL, Env: a.cfg.Env,
 	})
 	a.server = &http.Server{
 		Handler: route(calls, a.site), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
