@@ -138,6 +138,7 @@ func TestOneFirstAdminIsMadeHoweverManyTry(t *testing.T) {
 	if err := c.LinkIsOver(one); err != nil {
 		t.Errorf("a setup link is taken for one of a user: %v", err)
 	}
+	release := c.holdCommits()
 	var all sync.WaitGroup
 	var made atomic.Int32
 	count := func(err error) {
@@ -155,6 +156,7 @@ func TestOneFirstAdminIsMadeHoweverManyTry(t *testing.T) {
 			})
 		}
 	}
+	release(4)
 	all.Wait()
 	if made.Load() != 1 || c.count(`select count(*) from fetchq.users where role = 'admin'`) != 1 || c.count(`select count(*) from fetchq.links`) != 0 {
 		t.Errorf("%d first admins were made", made.Load())

@@ -64,6 +64,7 @@ func TestLimitsOfAPassword(t *testing.T) {
 // TestTwoHashesAtOnceAndALineThatEnds holds the hashes open until all who came have found their place.
 func TestTwoHashesAtOnceAndALineThatEnds(t *testing.T) {
 	t.Parallel()
+	const atOnce, inLine = 2, 32
 	h := newHasher()
 	var now, most atomic.Int32
 	begun, open := make(chan struct{}, 100), make(chan struct{})
@@ -89,16 +90,16 @@ func TestTwoHashesAtOnceAndALineThatEnds(t *testing.T) {
 			t.Errorf("a hash: %v", err)
 		}
 	}
-	for range hashesAtOnce {
+	for range atOnce {
 		all.Go(try)
 	}
-	for range hashesAtOnce {
+	for range atOnce {
 		<-begun
 	}
-	for range hashesInLine {
+	for range inLine {
 		all.Go(try)
 	}
-	for deadline := time.Now().Add(10 * time.Second); h.line.Load() < hashesInLine; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Second); h.line.Load() < inLine; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d wait", h.line.Load())
 		}
@@ -113,7 +114,7 @@ func TestTwoHashesAtOnceAndALineThatEnds(t *testing.T) {
 	}
 	close(open)
 	all.Wait()
-	if most.Load() > hashesAtOnce || refused.Load() != 5 || made.Load() != hashesAtOnce+hashesInLine || h.line.Load() != 0 {
+	if most.Load() > atOnce || refused.Load() != 5 || made.Load() != atOnce+inLine || h.line.Load() != 0 {
 		t.Errorf("%d at once, %d refused, %d made, %d wait on", most.Load(), refused.Load(), made.Load(), h.line.Load())
 	}
 }

@@ -178,20 +178,47 @@ func TestTheLastAdminStaysOne(t *testing.T) {
 func TestTwoAdminsWhoRemoveEachOtherAtOnceLeaveOne(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t)
-	for round := range 5 {
-		ann := c.add(fmt.Sprintf("ann%d@example.org", round), RoleAdmin)
-		bob := c.add(fmt.Sprintf("bob%d@example.org", round), RoleAdmin)
-		c.exec(`update fetchq.users set disabled_at = clock_timestamp() where id not in ($1, $2)`, ann.ID, bob.ID)
-		var all sync.WaitGroup
-		var failed [2]error
-		all.Go(func() { _, failed[0] = c.SetRole(context.Background(), ann.ID, RoleViewer) })
-		all.Go(func() { _, failed[1] = c.Disable(context.Background(), bob.ID) })
-		all.Wait()
-		if (failed[0] == nil) == (failed[1] == nil) {
-			t.Errorf("both or none went through: %v, %v", failed[0], failed[1])
-		}
-		if n := c.count(`select count(*) from fetchq.users where role = 'admin' and disabled_at is null`); n != 1 {
-			t.Errorf("%d admins are left", n)
+	ann, bob := c.add("ann@example.org", RoleAdmin), c.add("bob@example.org", RoleAdmin)
+	release := c.holdCommits()
+	var all sync.WaitGroup
+	var failed [2]error
+	all.Go(func() { _, failed[0] = c.SetRole(context.Background(), ann.ID, RoleViewer) })
+	all.Go(func() { _, failed[1] = c.Disable(context.Background(), bob.ID) })
+	release(2)
+	all.Wait()
+	if (failed[0] == nil) == (failed[1] == nil) {
+		t.Errorf("both or none went through: %v, %v", failed[0], failed[1])
+	}
+	if n := c.count(`select count(*) from fetchq.users where role = 'admin' and disabled_at is null`); n != 1 {
+		t.Errorf("%d admins are left", n)
+	}
+}
+
+// holdCommits keeps every change of users from being committed, until so many callers wait for that or for one another.
+func (c *crew) holdCommits() (release func(callers int)) {
+	c.t.Helper()
+	c.exec(`create function fetchq.hold() returns trigger language plpgsql as $$ begin perform pg_advisory_xact_lock_shared(1); return null; end $$`)
+	c.exec(`create constraint trigger hold after insert or update on fetchq.users deferrable initially deferred
+		for each row execute function fetchq.hold()`)
+	tx, err := c.db.Begin(context.Background())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if _, err := tx.Exec(c.t.Context(), `select pg_advisory_xact_lock(1)`); err != nil {
+		c.t.Fatal(err)
+	}
+	return func(callers int) {
+		c.t.Helper()
+		defer tx.Rollback(context.Background()) //nolint:errcheck // it locks, and writes nothing
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+			waiting := c.count(`select count(distinct pid) from pg_locks where not granted
+				and pid in (select pid from pg_stat_activity where datname = current_database())`)
+			if waiting == callers {
+				return
+			}
+			if time.Now().After(deadline) {
+				c.t.Fatalf("%d callers wait; %d are wanted", waiting, callers)
+			}
 		}
 	}
 }

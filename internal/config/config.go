@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"reflect"
@@ -21,6 +22,7 @@ type Config struct {
 	DatabaseURL   string        `env:"DATABASE_URL" name:"database-url" secret:"true" placeholder:"URL" help:"Use this Postgres (15 to 18) in place of a private one."`
 	ListenURL     string        `env:"FETCHQ_LISTEN_URL" name:"listen-url" secret:"true" placeholder:"URL" help:"Where to LISTEN and migrate, if DATABASE_URL leads to a transaction pooler."`
 	BaseURL       string        `env:"FETCHQ_BASE_URL" name:"base-url" placeholder:"URL" help:"What the world calls this server, if it stands behind a proxy."`
+	Proxies       []string      `env:"FETCHQ_PROXIES" name:"proxies" placeholder:"ADDRESS" help:"Proxies before this server, as in 127.0.0.1,10.0.0.0/8: their X-Forwarded-For says who asks. Needed behind one, for wrong passwords are counted by address."`
 	AdminEmail    string        `env:"FETCHQ_ADMIN_EMAIL" name:"admin-email" placeholder:"ADDRESS" help:"Make this the first admin where there are no users yet, in place of the setup link."`
 	AdminPassword string        `env:"FETCHQ_ADMIN_PASSWORD" name:"admin-password" secret:"true" placeholder:"TEXT" help:"The password of the first admin."`
 	Env           string        `env:"FETCHQ_ENV" name:"env" placeholder:"NAME" help:"A label that all pages show, such as production."`
@@ -52,7 +54,24 @@ func (c Config) Check() error {
 			return fmt.Errorf("FETCHQ_BASE_URL is %q; something like https://queue.example.org is wanted, without a path", c.BaseURL)
 		}
 	}
-	return nil
+	_, err := c.ProxyPrefixes()
+	return err
+}
+
+// ProxyPrefixes are the proxies before this server. An address alone is a network of one.
+func (c Config) ProxyPrefixes() ([]netip.Prefix, error) {
+	list := make([]netip.Prefix, len(c.Proxies))
+	for i, text := range c.Proxies {
+		prefix, err := netip.ParsePrefix(strings.TrimSpace(text))
+		if a, failed := netip.ParseAddr(strings.TrimSpace(text)); failed == nil {
+			prefix, err = netip.PrefixFrom(a, a.BitLen()), nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("FETCHQ_PROXIES holds %q; addresses or networks are wanted, as in 127.0.0.1,10.0.0.0/8", text)
+		}
+		list[i] = prefix
+	}
+	return list, nil
 }
 
 // Site is where browsers find the pages of a program that listens on an address: the base address of the settings, else

@@ -27,6 +27,8 @@ func TestCheckNamesTheSettingThatIsWrong(t *testing.T) {
 		"long drain":       {Config{PoolSize: 2, DrainTimeout: 1 << 60}, "FETCHQ_DRAIN_TIMEOUT"},
 		"no base URL":      {Config{PoolSize: 2, BaseURL: "queue"}, "FETCHQ_BASE_URL"},
 		"base with a path": {Config{PoolSize: 2, BaseURL: "https://example.org/queue"}, "FETCHQ_BASE_URL"},
+		"proxy by name":    {Config{PoolSize: 2, Proxies: []string{"10.0.0.1", "10.0.0.0/8", " ::1", "proxy.lan"}}, "FETCHQ_PROXIES"},
+		"proxies":          {Config{PoolSize: 2, Proxies: []string{"10.0.0.1", "10.0.0.0/8", " ::1"}}, ""},
 		"admin alone":      {Config{PoolSize: 2, AdminEmail: "ann@example.org"}, "FETCHQ_ADMIN_PASSWORD"},
 	} {
 		err := tt.c.Check()

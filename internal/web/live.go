@@ -45,7 +45,7 @@ func (s *Server) events(c echo.Context) error {
 	}
 	w.WriteHeader(http.StatusOK)
 	if err := send("beat", "0"); err != nil {
-		return nil //nolint:nilerr // the browser went away
+		return nil // the browser went away
 	}
 	watcher, leave := s.board.watch(s.stopped)
 	defer leave()
@@ -82,7 +82,7 @@ func (s *Server) events(c echo.Context) error {
 			}
 		}
 		if err != nil {
-			return nil //nolint:nilerr // the browser went away
+			return nil // the browser went away
 		}
 	}
 }

@@ -170,6 +170,7 @@ func wrong(err error) (field, text string, ok bool) {
 	switch e.Code {
 	case errs.Invalid, errs.Exists, errs.Active, errs.Throttled, errs.Overloaded, errs.TooLarge, errs.Malformed, errs.Stale:
 		return e.Field, e.Message, true
+	default:
+		return "", "", false
 	}
-	return "", "", false
 }

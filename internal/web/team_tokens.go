@@ -17,7 +17,7 @@ import (
 	"github.com/fetchq/server/web/templates"
 )
 
-const tokensURL = "/team?tab=tokens"
+const tokensTab = "/team?tab=tokens" //nolint:gosec // a path
 
 func (s *Server) tokenRoutes() {
 	s.guard(http.MethodGet, "/team/tokens/new", auth.Govern, s.newTokenPage)
@@ -109,7 +109,7 @@ func (s *Server) createToken(c echo.Context) error {
 		return err
 	}
 	return s.dialog(c, http.StatusOK, teamForm("New token"), templates.Secret(templates.SecretView{
-		Title: "The token " + token.Name, Label: "Token", Text: secret, Ends: token.ExpiresAt, Back: tokensURL,
+		Title: "The token " + token.Name, Label: "Token", Text: secret, Ends: token.ExpiresAt, Back: tokensTab,
 		Says: []string{"Keep it where the program that uses it finds it: it is shown only here, and nobody can see it again. Whoever has it may do what it allows."},
 	}))
 }
@@ -157,7 +157,7 @@ func parseEnd(text string, now time.Time) (*time.Time, error) {
 func (s *Server) revokeTokenPage(c echo.Context) error {
 	name := c.QueryParam("name")
 	return s.dialog(c, http.StatusOK, teamForm("Revoke"), templates.ConfirmForm(templates.Confirm{
-		Title: "Revoke the token " + name, Action: "/team/tokens/revoke", Back: tokensURL, Button: "Revoke", Danger: true,
+		Title: "Revoke the token " + name, Action: "/team/tokens/revoke", Back: tokensTab, Button: "Revoke", Danger: true,
 		Says:   []string{"Every server refuses it within a second. What uses it stops working, and it cannot be brought back."},
 		Fields: []templates.Field{{Name: "name", Value: name}},
 	}))
@@ -168,5 +168,5 @@ func (s *Server) revokeToken(c echo.Context) error {
 	if err := s.Tokens.Revoke(c.Request().Context(), name); err != nil {
 		return err
 	}
-	return s.done(c, tokensURL, "Revoked the token "+name+".", nil)
+	return s.done(c, tokensTab, "Revoked the token "+name+".", nil)
 }
