@@ -91,7 +91,7 @@ func (q documentsQuery) url(cursor, before string) string {
 
 // filter reads what the engine is asked. Errors: Invalid, with the field.
 func (q documentsQuery) filter() (f queue.DocFilter, err error) {
-	f = queue.DocFilter{SubjectPrefix: q.filters["subject_prefix"], Worker: q.filters["worker"], Limit: q.size, Cursor: q.cursor, Before: q.before}
+	f = queue.DocFilter{SubjectPrefix: q.filters["subject_prefix"], Worker: q.filters["worker"], Limit: q.size, Cursor: q.cursor, Before: q.before, Brief: true}
 	if word := q.filters["status"]; word != "" {
 		status, known := queue.ParseStatus(word)
 		if !known {
@@ -229,7 +229,7 @@ func documentRow(d queue.Document, now time.Time) templates.DocumentRow {
 	word, at := nextOf(d, now)
 	return templates.DocumentRow{
 		Subject: d.Subject, Href: documentURL(d.Queue, d.Subject), Status: d.Status.String(), Version: d.Version, Priority: d.Priority,
-		Attempts: d.Attempts, NextWord: word, Next: at, Worker: text(d.Worker), Payload: preview(d.Payload),
+		Attempts: d.Attempts, NextWord: word, Next: at, Worker: text(d.Worker), Payload: preview(d.Payload), Large: d.Payload == nil,
 	}
 }
 
