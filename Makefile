@@ -66,10 +66,13 @@ faults:
 bench-once:
 	scripts/on-postgres 18 go test -run '^$$' -bench . -benchtime 1x ./...
 
+program: # the program alone, where the assets are built already
+	go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/fetchq ./cmd/web
+
 # go build knows better than make what changed, and does nothing where nothing did.
 bin/fetchq: $(ASSETS) FORCE
 	@scripts/need go
-	go build -trimpath -ldflags '-X main.version=$(VERSION)' -o $@ ./cmd/web
+	@$(MAKE) --no-print-directory program
 
 $(ASSETS): node_modules/.package-lock.json scripts/assets.mjs $(wildcard web/static/css/* web/static/js/* web/static/*.svg web/templates/*.templ internal/web/*.go)
 	node scripts/assets.mjs
@@ -81,4 +84,4 @@ node_modules/.package-lock.json: package.json package-lock.json .npmrc
 
 FORCE:
 
-.PHONY: help run build assets generate demo test test-fast lint fmt bench vet fresh test-18 test-15 faults bench-once FORCE
+.PHONY: help run build program assets generate demo test test-fast lint fmt bench vet fresh test-18 test-15 faults bench-once FORCE

@@ -43,7 +43,7 @@ function icons() {
   const names = new Set();
   for (const folder of [join(web, 'templates'), join(root, 'internal', 'web')]) {
     for (const file of readdirSync(folder)) {
-      if (file.endsWith('_templ.go') || file.endsWith('_test.go')) continue;
+      if (!/\.(templ|go)$/.test(file) || /_(templ|test)\.go$/.test(file)) continue;
       const text = readFileSync(join(folder, file), 'utf8');
       for (const [, name] of text.matchAll(/(?:\bicon\(|\bIcon: *|openLink\([^\n]*?, )"([a-z0-9-]+)"/g)) names.add(name);
     }

@@ -60,7 +60,7 @@ func newWorldFor(t testing.TB) *world {
 
 func (w *world) token(name string, rights, queues []string) string {
 	w.t.Helper()
-	_, text, err := w.tokens.Create(context.Background(), name, rights, queues, nil)
+	_, text, err := w.tokens.Create(context.Background(), name, rights, queues, nil, "")
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 // Tools are what the commands beside serve work with.
 type Tools struct {
 	Tokens *auth.Tokens
+	Users  *auth.Users
 	Engine *queue.Engine // not started: it answers, but hears no other nodes
 	pool   *pgxpool.Pool
 	source *Source
@@ -36,13 +37,19 @@ func OpenTools(ctx context.Context, cfg config.Config, log *slog.Logger) (*Tools
 		t.Close(ctx)
 		return nil, err
 	}
-	t.Tokens = auth.NewTokens(t.pool, time.Now)
+	t.Tokens, t.Users = auth.NewTokens(t.pool, time.Now), auth.NewUsers(t.pool, time.Now)
 	t.Engine = queue.New(t.pool, queue.Options{Log: log, Node: "command", Now: time.Now})
 	return t, nil
 }
 
 // URL is the address of the database, with its password.
-func (t *Tools) URL() string { return t.source.URL }
+func (t *Tools) URL() string { return t.source.TellURL }
+
+// ShellURL is URL without the password, and the password: what stands among a program's arguments everybody on the machine
+// can read.
+func (t *Tools) ShellURL() (bare, password string, err error) {
+	return database.WithoutPassword(t.source.TellURL)
+}
 
 // Close ends what OpenTools began.
 func (t *Tools) Close(ctx context.Context) {

@@ -30,6 +30,7 @@ func TestRulesFindWhatBreaksThem(t *testing.T) {
 		todo   = "nothing is left to do"
 		paths  = "no path of a machine"
 		hosts  = "no host of a registry"
+		escape = "templates escape"
 	)
 	tests := []struct {
 		rule, path, text string
@@ -107,6 +108,10 @@ func TestRulesFindWhatBreaksThem(t *testing.T) {
 		{hosts, "package-lock.json", `"reso` + `lved": "file:x"`, "package registry"},
 		{hosts, ".npmrc", "registry=https://" + npm, "line 1"},
 		{hosts, "docs/a.md", "https://go.dev/dl and resolved", ""},
+		{escape, "web/templates/a.templ", "<a href={ templ.Safe" + "URL(x) }>", "past the escaping"},
+		{escape, "web/templates/a.templ", "<a href={ x }>", ""},
+		{escape, "internal/web/a.go", goFile("", "templ.R"+"aw(x)"), "past the escaping"},
+		{escape, "web/templates/a_test.go", goFile("", "templ.R"+"aw(x)"), ""},
 	}
 	tried := map[string]bool{}
 	for _, test := range tests {

@@ -75,3 +75,14 @@ func checkMachine(s source) []string {
 func checkRegistry(s source) []string {
 	return grep(s, registry, "the host of a package registry; the lock files hold digests, and whoever builds has their own host")
 }
+
+// unescaped are the ways past templ's escaping.
+var unescaped = regexp.MustCompile(`templ\.(SafeURL|Raw|SafeCSS|SafeCSSProperty|SafeScript|SafeScriptInline|JSUnsafeFuncCall|JSExpression)\b`)
+
+// checkEscaping wants every text and link of a page to go through templ's escaping.
+func checkEscaping(s source) []string {
+	if path.Ext(s.path) != ".templ" && !(within(s.dir(), "internal/web") || within(s.dir(), "web")) || s.isTest() || strings.HasSuffix(s.path, "_templ.go") {
+		return nil
+	}
+	return grep(s, unescaped, "this is a way past the escaping of templates; give templ the text itself")
+}

@@ -132,6 +132,7 @@ var rules = []struct {
 	{"nothing is left to do", checkMarkers},
 	{"no path of a machine", checkMachine},
 	{"no host of a registry", checkRegistry},
+	{"templates escape", checkEscaping},
 }
 
 // TestTree holds every file of the tree against every rule.

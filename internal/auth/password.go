@@ -50,10 +50,13 @@ const (
 // hasher makes and compares hashes of passwords, two at once.
 type hasher struct {
 	places chan struct{}
-	line   atomic.Int32
+	line   atomic.Int32 // how many wait
+	derive func(password, salt []byte, passes, memory uint32, lanes uint8, size uint32) []byte
 }
 
-func newHasher() *hasher { return &hasher{places: make(chan struct{}, hashesAtOnce)} }
+func newHasher() *hasher {
+	return &hasher{places: make(chan struct{}, hashesAtOnce), derive: argon2.IDKey}
+}
 
 // enter waits for a place. Errors: Overloaded (too many wait).
 func (h *hasher) enter(ctx context.Context) (leave func(), err error) {
@@ -79,12 +82,13 @@ func (h *hasher) make(ctx context.Context, password string) (string, error) {
 	defer leave()
 	salt := make([]byte, argonSalt)
 	_, _ = rand.Read(salt) // never fails
-	key := argon2.IDKey([]byte(password), salt, argonPasses, argonMemory, 1, argonKey)
+	key := h.derive([]byte(password), salt, argonPasses, argonMemory, 1, argonKey)
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=1$%s$%s", argon2.Version, argonMemory, argonPasses,
 		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(key)), nil
 }
 
-// fits says whether a password is that of a hash. Where there is none (""), it takes as long and says no.
+// fits says whether a password is that of a hash. Where there is none (""), or the password is longer than any, it takes as
+// long and says no.
 func (h *hasher) fits(ctx context.Context, password, phc string) (bool, error) {
 	leave, err := h.enter(ctx)
 	if err != nil {
@@ -92,13 +96,13 @@ func (h *hasher) fits(ctx context.Context, password, phc string) (bool, error) {
 	}
 	defer leave()
 	salt, key, memory, passes := make([]byte, argonSalt), make([]byte, argonKey), uint32(argonMemory), uint32(argonPasses)
-	known := phc != ""
-	if known {
-		if salt, key, memory, passes, err = parsePHC(phc); err != nil {
-			return false, err
-		}
+	known := phc != "" && len(password) <= MaxPassword
+	if !known {
+		password = ""
+	} else if salt, key, memory, passes, err = parsePHC(phc); err != nil {
+		return false, err
 	}
-	got := argon2.IDKey([]byte(password), salt, passes, memory, 1, uint32(len(key))) //nolint:gosec // 32
+	got := h.derive([]byte(password), salt, passes, memory, 1, uint32(len(key))) //nolint:gosec // 32
 	return subtle.ConstantTimeCompare(got, key) == 1 && known, nil
 }
 

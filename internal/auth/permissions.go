@@ -29,25 +29,35 @@ const (
 	Govern Permission = "govern" // people, their sessions, and tokens: people only
 )
 
+// Permissions are all permissions, from the least to the most.
+var Permissions = []Permission{See, Add, Hold, Act, Halt, Manage, Govern}
+
 // rule is a line of the table of permissions.
 type rule struct {
 	roles []Role // who may on the pages
 	right string // which right of a token allows it; "": none does
+	words string // what it is, for a person
 }
 
 // rules is the one table of who may do what. Admin among the rights of a token allows whatever a right allows.
 var rules = map[Permission]rule{
-	See:    {[]Role{RoleViewer, RoleOperator, RoleAdmin}, Read},
-	Add:    {[]Role{RoleOperator, RoleAdmin}, Push},
-	Hold:   {nil, Work},
-	Act:    {[]Role{RoleOperator, RoleAdmin}, Admin},
-	Halt:   {[]Role{RoleOperator, RoleAdmin}, Admin},
-	Manage: {[]Role{RoleAdmin}, Admin},
-	Govern: {[]Role{RoleAdmin}, ""},
+	See:    {[]Role{RoleViewer, RoleOperator, RoleAdmin}, Read, "see queues, documents, log lines and counts"},
+	Add:    {[]Role{RoleOperator, RoleAdmin}, Push, "add documents"},
+	Hold:   {nil, Work, "pick documents, extend and resolve leases, write notes"},
+	Act:    {[]Role{RoleOperator, RoleAdmin}, Admin, "change documents, whoever holds them"},
+	Halt:   {[]Role{RoleOperator, RoleAdmin}, Admin, "pause and resume queues"},
+	Manage: {[]Role{RoleAdmin}, Admin, "create, change, empty and drop queues"},
+	Govern: {[]Role{RoleAdmin}, "", "add and remove people, end their sessions, make and revoke tokens"},
 }
 
 // May says whether a person of this role may do something.
 func (r Role) May(p Permission) bool { return slices.Contains(rules[p].roles, r) }
+
+// Words says in words what the permission allows.
+func (p Permission) Words() string { return rules[p].words }
+
+// OnPages says whether some role has the permission; what only workers do has no place on the pages.
+func (p Permission) OnPages() bool { return len(rules[p].roles) > 0 }
 
 // RightFor returns the right that a token needs to do something; "" where no token may.
 func RightFor(p Permission) string { return rules[p].right }

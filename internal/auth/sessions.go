@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -13,7 +12,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/fetchq/server/internal/database"
-	"github.com/fetchq/server/internal/errs"
 )
 
 // How long a session lasts: to the end whatever happens, and while nobody uses it.
@@ -21,7 +19,7 @@ const (
 	sessionLasts = 30 * 24 * time.Hour
 	sessionIdle  = 7 * 24 * time.Hour
 	seenEvery    = time.Minute // how often it is written down that a session was used
-	maxAgent     = 300         // bytes of the browser's name that are kept
+	maxAgent     = 300         // characters of the browser's name that are kept
 )
 
 // userKey is where a session's Values hold its User. Other values are texts, and lists of texts under the keys of flashes.
@@ -144,6 +142,17 @@ func (s *Sessions) end(r *http.Request) error {
 	return database.Error("end a session", err)
 }
 
+// Rotate gives the session of a request another number, and its cookie: whoever knew the old one knows nothing any more.
+func (s *Sessions) Rotate(w http.ResponseWriter, r *http.Request, session *sessions.Session) error {
+	text := secret()
+	done, err := s.db.Exec(r.Context(), `update fetchq.sessions set hash = $2 where id = $1`, session.ID, hash(text))
+	if err != nil || done.RowsAffected() == 0 {
+		return database.Error("rotate a session", err) // one that has ended stays so
+	}
+	s.set(w, r, text, int(sessionLasts.Seconds()))
+	return nil
+}
+
 // Save writes the values of a session that somebody has signed in to. A new one is begun by SignIn alone.
 func (s *Sessions) Save(r *http.Request, _ http.ResponseWriter, session *sessions.Session) error {
 	if session.IsNew {
@@ -161,44 +170,4 @@ func (s *Sessions) Save(r *http.Request, _ http.ResponseWriter, session *session
 	}
 	_, err = s.db.Exec(r.Context(), `update fetchq.sessions set values = $2 where id = $1`, session.ID, text)
 	return database.Error("write a session", err)
-}
-
-// Session is what a list tells of one.
-type Session struct {
-	ID        uuid.UUID
-	UserID    uuid.UUID
-	CreatedAt time.Time
-	SeenAt    time.Time // to the minute
-	ExpiresAt time.Time
-	Address   string
-	Agent     string
-}
-
-// List returns the sessions of one user, or of all (nil), the latest used first, 500 at most.
-func (s *Sessions) List(ctx context.Context, user *uuid.UUID) ([]Session, error) {
-	rows, err := s.db.Query(ctx, `select id, user_id, created_at, seen_at, expires_at, address, agent from fetchq.sessions
-		where ($1::uuid is null or user_id = $1) and expires_at > clock_timestamp() and seen_at > clock_timestamp() - $2::interval
-		order by seen_at desc, id limit 500`, user, sessionIdle)
-	if err != nil {
-		return nil, database.Error("list sessions", err)
-	}
-	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Session])
-	return list, database.Error("list sessions", err)
-}
-
-// Revoke ends a session, of that user if one is named. Errors: NotFound.
-func (s *Sessions) Revoke(ctx context.Context, id uuid.UUID, user *uuid.UUID) error {
-	done, err := s.db.Exec(ctx, `delete from fetchq.sessions where id = $1 and ($2::uuid is null or user_id = $2)`, id, user)
-	if err == nil && done.RowsAffected() == 0 {
-		return &errs.Error{Code: errs.NotFound, Field: "session", Message: "there is no such session; it may have ended"}
-	}
-	return database.Error("revoke a session", err)
-}
-
-// Alive says whether a session is still good, for what goes on longer than a request.
-func (s *Sessions) Alive(ctx context.Context, id string) (bool, error) {
-	var alive bool
-	err := s.db.QueryRow(ctx, `select exists (select from fetchq.sessions s join fetchq.users u on u.id = s.user_id
-		where s.id = $1 and s.expires_at > clock_timestamp() and u.disabled_at is null)`, id).Scan(&alive)
-	return alive, database.Error("look for a session", err)
 }

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 
@@ -16,9 +17,9 @@ type Throttle struct {
 	buckets map[string]*rate.Limiter
 }
 
-const namesMost = 10_000 // then it begins anew
+const namesMost = 10_000
 
-// NewThrottle returns a throttle that lets each name fail burst times at once, and so many times a second from then on.
+// NewThrottle returns a throttle that lets each name try burst times at once, and so many times a second from then on.
 func NewThrottle(now func() time.Time, perSecond float64, burst int) *Throttle {
 	return &Throttle{now: now, every: rate.Limit(perSecond), burst: burst, buckets: map[string]*rate.Limiter{}}
 }
@@ -28,14 +29,6 @@ func (t *Throttle) Allow(name string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.bucket(name).AllowN(t.now(), 1)
-}
-
-// Full says whether the bucket of a name has nothing left to take.
-func (t *Throttle) Full(name string) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	b := t.buckets[name]
-	return b != nil && b.TokensAt(t.now()) < 1
 }
 
 // Forget gives a name a new bucket.
@@ -50,10 +43,38 @@ func (t *Throttle) bucket(name string) *rate.Limiter {
 	b := t.buckets[name]
 	if b == nil {
 		if len(t.buckets) >= namesMost {
-			clear(t.buckets)
+			t.sweep()
 		}
 		b = rate.NewLimiter(t.every, t.burst)
 		t.buckets[name] = b
 	}
 	return b
+}
+
+// sweep makes room: buckets that have filled up again say nothing. Where all are in use, any one goes, for who could empty
+// them all by many names would guess as he likes.
+func (t *Throttle) sweep() {
+	now := t.now()
+	for name, b := range t.buckets {
+		if b.TokensAt(now) >= float64(t.burst) {
+			delete(t.buckets, name)
+		}
+	}
+	for name := range t.buckets {
+		if len(t.buckets) < namesMost {
+			return
+		}
+		delete(t.buckets, name)
+	}
+}
+
+// neighbourhood is what an address counts as where guesses are counted: a customer of the internet has one IPv4 address, but
+// 2^64 of IPv6.
+func neighbourhood(address string) string {
+	a, err := netip.ParseAddr(address)
+	if err != nil || a.Unmap().Is4() {
+		return address
+	}
+	p, _ := a.WithZone("").Prefix(64) // there are 128 bits
+	return p.String()
 }

@@ -36,6 +36,7 @@ type Token struct {
 	Rights     []string
 	Queues     []string // names, or beginnings of names with * at their end; nil: all queues
 	CreatedAt  time.Time
+	CreatedBy  *string // nil: the command line
 	ExpiresAt  *time.Time
 	RevokedAt  *time.Time
 	LastUsedAt *time.Time // to the minute
@@ -98,12 +99,15 @@ func check(name string, rights, queues []string) error {
 	if len(name) < 1 || len(name) > 100 {
 		return errs.Field("name", "the name has %d bytes; 1 to 100 are allowed", len(name))
 	}
+	if !plain(name) {
+		return errs.Field("name", "the name is no text in one line")
+	}
 	if len(rights) == 0 {
 		return errs.Field("rights", "at least one of %s is wanted", strings.Join(Rights, ", "))
 	}
 	for _, r := range rights {
 		if !slices.Contains(Rights, r) {
-			return errs.Field("rights", "%q is no right; there are %s", r, strings.Join(Rights, ", "))
+			return errs.Field("rights", "%.40q is no right; there are %s", r, strings.Join(Rights, ", "))
 		}
 	}
 	if len(queues) > 1000 {

@@ -22,7 +22,7 @@ func TestOnlyTheHashOfATokenIsKept(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)
 	s := NewTokens(db, time.Now)
-	_, text, err := s.Create(t.Context(), "worker", []string{Work, Push}, []string{"pages", "img_*"}, nil)
+	_, text, err := s.Create(t.Context(), "worker", []string{Work, Push}, []string{"pages", "img_*"}, nil, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestARevokedTokenIsRefusedEverywhereAfterASecond(t *testing.T) {
 	db := dbtest.New(t)
 	c := &clock{time.Now()}
 	here, there := NewTokens(db, c.now), NewTokens(db, c.now)
-	_, text, err := here.Create(t.Context(), "worker", []string{Work}, nil, nil)
+	_, text, err := here.Create(t.Context(), "worker", []string{Work}, nil, nil, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func TestARevokedTokenIsRefusedEverywhereAfterASecond(t *testing.T) {
 	if _, err := there.Authenticate(t.Context(), text); errs.Of(err) != errs.Unauthenticated {
 		t.Errorf("another node after a second: %v", err)
 	}
-	if _, _, err := here.Create(t.Context(), "worker", []string{Work}, nil, nil); err != nil {
+	if _, _, err := here.Create(t.Context(), "worker", []string{Work}, nil, nil, ""); err != nil {
 		t.Errorf("the name is not free again: %v", err)
 	}
 }
@@ -96,7 +96,7 @@ func TestAnExpiredTokenIsRefused(t *testing.T) {
 	db := dbtest.New(t)
 	s := NewTokens(db, time.Now)
 	soon := time.Now().Add(time.Hour)
-	_, text, err := s.Create(t.Context(), "worker", []string{Work}, nil, &soon)
+	_, text, err := s.Create(t.Context(), "worker", []string{Work}, nil, &soon, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func TestUseIsWrittenDownOnceAMinute(t *testing.T) {
 	db := dbtest.New(t)
 	c := &clock{time.Now()}
 	s := NewTokens(db, c.now)
-	made, text, err := s.Create(t.Context(), "worker", []string{Work}, nil, nil)
+	made, text, err := s.Create(t.Context(), "worker", []string{Work}, nil, nil, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +164,7 @@ func TestACallDoesNotWaitUntilItsUseIsWrittenDown(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)
 	s := NewTokens(db, time.Now)
-	made, text, err := s.Create(t.Context(), "worker", []string{Work}, nil, nil)
+	made, text, err := s.Create(t.Context(), "worker", []string{Work}, nil, nil, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +208,7 @@ func TestCreateNamesWhatItRefuses(t *testing.T) {
 		{"n", nil, nil, nil, "rights"}, {"n", []string{"root"}, nil, nil, "rights"}, {"n", []string{Work}, []string{"A"}, nil, "queues"},
 		{"n", []string{Work}, []string{"a*b"}, nil, "queues"}, {"n", []string{Work}, nil, &past, "expires_at"},
 	} {
-		_, _, err := s.Create(t.Context(), tt.name, tt.rights, tt.queues, tt.expires)
+		_, _, err := s.Create(t.Context(), tt.name, tt.rights, tt.queues, tt.expires, "")
 		e := &errs.Error{}
 		ok := errors.As(err, &e)
 		if !ok || e.Code != errs.Invalid || e.Field != tt.field {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -43,9 +44,23 @@ func cleanEmail(email string) (string, error) {
 	return email, nil
 }
 
+// known returns an e-mail address that may be that of a user; "" for a text that cannot.
+func known(email string) string {
+	email = strings.TrimSpace(email)
+	if len(email) > maxEmail || !plain(email) {
+		return ""
+	}
+	return email
+}
+
+// plain says whether a text can be kept and printed: it is UTF-8, and holds no NUL, line or command of a terminal.
+func plain(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
+}
+
 func checkUser(name string, role Role) error {
-	if len(name) > maxName || !utf8.ValidString(name) || strings.ContainsRune(name, 0) {
-		return errs.Field("name", "the name has %d bytes; %d bytes of text are allowed", len(name), maxName)
+	if len(name) > maxName || !plain(name) {
+		return errs.Field("name", "the name has %d bytes; %d bytes of text in one line are allowed", len(name), maxName)
 	}
 	if !slices.Contains(Roles, role) {
 		return errs.Field("role", "%.40q is no role; there are viewer, operator and admin", role)

@@ -2,8 +2,6 @@ package auth
 
 import (
 	"context"
-	"errors"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -92,7 +90,12 @@ var errNoUser = &errs.Error{Code: errs.NotFound, Field: "email", Message: "there
 
 // Find returns the user of an e-mail address, in any case of its letters. Errors: NotFound.
 func (s *Users) Find(ctx context.Context, email string) (User, error) {
-	return one(collect(ctx, s.db, "find a user", `select `+userColumns+` from fetchq.users where lower(email) = lower($1)`, strings.TrimSpace(email)))
+	return one(collect(ctx, s.db, "find a user", `select `+userColumns+` from fetchq.users where lower(email) = lower($1)`, known(email)))
+}
+
+// Get returns a user. Errors: NotFound.
+func (s *Users) Get(ctx context.Context, id uuid.UUID) (User, error) {
+	return one(collect(ctx, s.db, "read a user", `select `+userColumns+` from fetchq.users where id = $1`, id))
 }
 
 func one(users []User, err error) (User, error) {
@@ -120,9 +123,13 @@ func (s *Users) Disable(ctx context.Context, id uuid.UUID) (User, error) {
 		update fetchq.users set disabled_at = coalesce(disabled_at, clock_timestamp()) where id = $1 returning `+userColumns)
 }
 
-// Enable lets a user sign in again. Errors: NotFound.
+// Enable lets a user sign in again. A session or link that was made in the moment of the disabling ends here. Errors: NotFound.
 func (s *Users) Enable(ctx context.Context, id uuid.UUID) (User, error) {
-	return s.change(ctx, "user", id, `update fetchq.users set disabled_at = null where id = $1 returning `+userColumns)
+	return s.change(ctx, "user", id, `
+		with was as (select id from fetchq.users where id = $1 and disabled_at is not null),
+			ended as (delete from fetchq.sessions where user_id = (select id from was)),
+			closed as (delete from fetchq.links where user_id = (select id from was))
+		update fetchq.users set disabled_at = null where id = $1 returning `+userColumns)
 }
 
 // change runs a statement on one user, and undoes it where it leaves nobody who governs.
@@ -143,81 +150,4 @@ func (s *Users) change(ctx context.Context, field string, id uuid.UUID, sql stri
 		return err
 	})
 	return user, database.Error("change a user", err)
-}
-
-// SignIn returns the user of an e-mail address and a password. address is where the call comes from.
-//
-// Who guesses is slowed down before a password is hashed: by address, and by account, where an address from which the
-// user has a session counts apart, so that nobody is locked out by what others do. The answer, and the time it takes, are the
-// same for an unknown user, one without a password, and a wrong password. Errors: Unauthenticated, Throttled, Overloaded.
-func (s *Users) SignIn(ctx context.Context, email, password, address string) (User, error) {
-	email = strings.ToLower(strings.TrimSpace(email))
-	rows, err := s.db.Query(ctx, `
-		select `+userColumns+`, coalesce(password, ''),
-			exists (select from fetchq.sessions where user_id = u.id and sessions.address = $2)
-		from fetchq.users u where lower(email) = $1 and disabled_at is null`, email, address)
-	if err != nil {
-		return User{}, database.Error("sign in", err)
-	}
-	var phc string
-	var at bool
-	user, err := pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (u User, err error) {
-		err = row.Scan(&u.ID, &u.Email, &u.Name, &u.Role, &u.HasPassword, &u.CreatedAt, &u.DisabledAt, &u.LastLoginAt, &phc, &at)
-		return u, err
-	})
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return User{}, database.Error("sign in", err)
-	}
-	account := email
-	if at {
-		account = email + " " + address
-	}
-	if s.addresses.Full(address) || s.accounts.Full(account) {
-		return User{}, errs.New(errs.Throttled, "there were too many wrong passwords; wait a minute and try again")
-	}
-	if len(password) > MaxPassword {
-		password = "" // no password is so long
-	}
-	fits, err := s.hasher.fits(ctx, password, phc)
-	if err != nil {
-		return User{}, database.Error("compare a password", err)
-	}
-	if !fits {
-		s.addresses.Allow(address)
-		s.accounts.Allow(account)
-		return User{}, errs.New(errs.Unauthenticated, "the e-mail address or the password is wrong")
-	}
-	s.accounts.Forget(account)
-	_, err = s.db.Exec(ctx, `update fetchq.users set last_login_at = clock_timestamp() where id = $1`, user.ID)
-	return user, database.Error("sign in", err)
-}
-
-// ChangePassword gives a user another password, who knows the present one, and ends all sessions but that which asks.
-// Errors: Invalid (password, current), Throttled.
-func (s *Users) ChangePassword(ctx context.Context, user User, current, password string, session uuid.UUID) error {
-	if err := CheckPassword(password); err != nil {
-		return err
-	}
-	if s.accounts.Full(user.ID.String()) {
-		return errs.New(errs.Throttled, "there were too many wrong passwords; wait a minute and try again")
-	}
-	var phc string
-	if err := s.db.QueryRow(ctx, `select coalesce(password, '') from fetchq.users where id = $1`, user.ID).Scan(&phc); err != nil {
-		return database.Error("read a password", err)
-	}
-	fits, err := s.hasher.fits(ctx, current, phc)
-	if err != nil {
-		return database.Error("compare a password", err)
-	}
-	if !fits {
-		s.accounts.Allow(user.ID.String())
-		return errs.Field("current", "this is not the present password")
-	}
-	if phc, err = s.hasher.make(ctx, password); err != nil {
-		return database.Error("hash a password", err)
-	}
-	_, err = s.db.Exec(ctx, `
-		with ended as (delete from fetchq.sessions where user_id = $1 and id <> $3), closed as (delete from fetchq.links where user_id = $1)
-		update fetchq.users set password = $2 where id = $1`, user.ID, phc, session)
-	return database.Error("change a password", err)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
 	"os"
 	"reflect"
@@ -46,11 +47,28 @@ func (c Config) Check() error {
 	}
 	if c.BaseURL != "" {
 		u, err := url.Parse(c.BaseURL)
-		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			return fmt.Errorf("FETCHQ_BASE_URL is %q; something like https://queue.example.org is wanted", c.BaseURL)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || strings.Trim(u.Path, "/") != "" ||
+			u.RawQuery != "" || u.Fragment != "" {
+			return fmt.Errorf("FETCHQ_BASE_URL is %q; something like https://queue.example.org is wanted, without a path", c.BaseURL)
 		}
 	}
 	return nil
+}
+
+// Site is where browsers find the pages of a program that listens on an address: the base address of the settings, else
+// there, which for one that listens everywhere is this machine.
+func (c Config) Site(listen string) string {
+	if c.BaseURL != "" {
+		return strings.TrimRight(c.BaseURL, "/")
+	}
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return "http://" + listen
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port)
 }
 
 // MigrateURL is the address for migrations: that for LISTEN if there is one, else that of the database.

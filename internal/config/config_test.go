@@ -22,14 +22,28 @@ func TestCheckNamesTheSettingThatIsWrong(t *testing.T) {
 		c    Config
 		want string
 	}{
-		"good":        {good, ""},
-		"small pool":  {Config{PoolSize: 1}, "FETCHQ_POOL_SIZE"},
-		"long drain":  {Config{PoolSize: 2, DrainTimeout: 1 << 60}, "FETCHQ_DRAIN_TIMEOUT"},
-		"no base URL": {Config{PoolSize: 2, BaseURL: "queue"}, "FETCHQ_BASE_URL"},
+		"good":             {good, ""},
+		"small pool":       {Config{PoolSize: 1}, "FETCHQ_POOL_SIZE"},
+		"long drain":       {Config{PoolSize: 2, DrainTimeout: 1 << 60}, "FETCHQ_DRAIN_TIMEOUT"},
+		"no base URL":      {Config{PoolSize: 2, BaseURL: "queue"}, "FETCHQ_BASE_URL"},
+		"base with a path": {Config{PoolSize: 2, BaseURL: "https://example.org/queue"}, "FETCHQ_BASE_URL"},
+		"admin alone":      {Config{PoolSize: 2, AdminEmail: "ann@example.org"}, "FETCHQ_ADMIN_PASSWORD"},
 	} {
 		err := tt.c.Check()
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestSiteIsWhereABrowserFindsThePages(t *testing.T) {
+	for _, tt := range []struct{ base, listen, want string }{
+		{"", "127.0.0.1:8080", "http://127.0.0.1:8080"}, {"", ":8080", "http://localhost:8080"}, {"", "0.0.0.0:80", "http://localhost:80"},
+		{"", "[::]:8080", "http://localhost:8080"}, {"", "[2001:db8::1]:8080", "http://[2001:db8::1]:8080"}, {"", "queue.lan:8080", "http://queue.lan:8080"},
+		{"https://queue.example.org/", "127.0.0.1:8080", "https://queue.example.org"},
+	} {
+		if got := (Config{BaseURL: tt.base}).Site(tt.listen); got != tt.want {
+			t.Errorf("%q, %q: %q; %q is wanted", tt.base, tt.listen, got, tt.want)
 		}
 	}
 }

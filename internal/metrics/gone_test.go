@@ -35,7 +35,7 @@ func TestAReadThatFailsLeavesItsStepsToTheNextThatDoesNot(t *testing.T) {
 	q.Entered, q.Processed, q.Pending = q.Entered+90, q.Processed+30, 66
 	w.after(every, q)
 	w.is("a", Trend{
-		Known: true, EnteredPerMin: 60, ProcessedPerMin: 20,
+		Known: true, Over: 90 * time.Second, EnteredPerMin: 60, ProcessedPerMin: 20,
 		Pending: line(6, unknown, unknown, 66), Processed: line(12, 20, 20, 20), Errors: line(12, 0, 0, 0),
 	})
 }
@@ -48,7 +48,7 @@ func TestACounterThatWentDownBeginsAnew(t *testing.T) {
 	w.after(every, Sample{Queue: "a", Pending: 2, Entered: 2})
 	w.is("a", Trend{Pending: line(2), Processed: line(), Errors: line()})
 	w.after(every, Sample{Queue: "a", Pending: 3, Entered: 3})
-	w.is("a", Trend{Known: true, EnteredPerMin: 12, Pending: line(3), Processed: line(0), Errors: line(0)})
+	w.is("a", Trend{Known: true, Over: every, EnteredPerMin: 12, Pending: line(3), Processed: line(0), Errors: line(0)})
 }
 
 func TestAQueueThatWasMissingOnceBeginsAnew(t *testing.T) {
@@ -83,7 +83,7 @@ func TestTheTotalIsTheSumAlsoWhenQueuesComeAndGo(t *testing.T) {
 	w.after(every, Sample{Queue: "b", Entered: 504, Pending: 9, Processed: 1, Errors: 1}, Sample{Queue: "c", Entered: 1_000_000, Pending: 1})
 	w.after(every, Sample{Queue: "a", Entered: 3}, Sample{Queue: "b", Entered: 506, Pending: 9, Processed: 1, Errors: 1}, Sample{Queue: "c", Entered: 1_000_004})
 	want := Trend{
-		Known: true, EnteredPerMin: (10 + 2 + 2 + 2 + 4) * 4, ProcessedPerMin: (4 + 1) * 4, ErrorsPerMin: 4,
+		Known: true, Over: 15 * time.Second, EnteredPerMin: (10 + 2 + 2 + 2 + 4) * 4, ProcessedPerMin: (4 + 1) * 4, ErrorsPerMin: 4,
 		Pending: line(9), Processed: line(20), Errors: line(4),
 	}
 	if diff := cmp.Diff(want, w.recent.Total(), near); diff != "" {

@@ -80,7 +80,7 @@ func TestNothingIsKnownOfAQueueBeforeItsSecondSample(t *testing.T) {
 	w.after(every, Sample{Queue: "a", Pending: 7, Entered: 1_000_000, Processed: 500, Errors: 3})
 	w.is("a", Trend{Pending: line(7), Processed: line(), Errors: line()})
 	w.after(every, Sample{Queue: "a", Pending: 8, Entered: 1_000_002, Processed: 501, Errors: 3})
-	w.is("a", Trend{Known: true, EnteredPerMin: 24, ProcessedPerMin: 12, Pending: line(8), Processed: line(12), Errors: line(0)})
+	w.is("a", Trend{Known: true, Over: every, EnteredPerMin: 24, ProcessedPerMin: 12, Pending: line(8), Processed: line(12), Errors: line(0)})
 }
 
 func TestRatesAreThoseOfTheLastMinute(t *testing.T) {
@@ -106,7 +106,7 @@ func TestLinesHaveAPointForEachHalfMinuteOfFifteen(t *testing.T) {
 	w.steady(6, &q, 2)
 	w.steady(3, &q, 4)
 	want := Trend{
-		Known: true, EnteredPerMin: (3*100 + 6*2 + 3*4), ProcessedPerMin: (3*50 + 6*1 + 3*2), ErrorsPerMin: 12,
+		Known: true, Over: time.Minute, EnteredPerMin: (3*100 + 6*2 + 3*4), ProcessedPerMin: (3*50 + 6*1 + 3*2), ErrorsPerMin: 12,
 		Pending: line(300, 306, 312), Processed: line(600, 12, 24), Errors: line(12, 12, 12),
 	}
 	w.is("a", want)

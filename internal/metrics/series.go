@@ -19,7 +19,8 @@ const (
 
 // Trend is how a queue, or all of them, went lately.
 type Trend struct {
-	Known bool // there are two samples at least, and the newest is not older than a minute
+	Known bool          // there are two samples at least, and the newest is not older than a minute
+	Over  time.Duration // what the rates are taken over; 0 unless Known
 
 	// Rates over the last minute, or since the first sample where that is younger; 0 unless Known.
 	EnteredPerMin, ProcessedPerMin, ErrorsPerMin float64
@@ -134,7 +135,8 @@ func (s *series) trend(now time.Duration) Trend {
 	}
 	if t.Known = s.samples > 1 && now-s.last <= minute; t.Known {
 		since := s.minuteAgo()
-		took := (s.last - since.at).Minutes()
+		t.Over = s.last - since.at
+		took := t.Over.Minutes()
 		t.EnteredPerMin = (s.total.entered - since.total.entered) / took
 		t.ProcessedPerMin = (s.total.processed - since.total.processed) / took
 		t.ErrorsPerMin = (s.total.errors - since.total.errors) / took

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"math"
 	"strconv"
 	"time"
 
@@ -47,7 +48,7 @@ func (e *Engine) Logs(ctx context.Context, queue string, f LogFilter) (out LogPa
 		return out, err
 	}
 	p := page{table: table(queue, "logs"), columns: logColumns, key: []string{"created_at", "id"}, desc: true, limit: f.Limit}
-	if err = p.begin(f.Cursor, f.Before); err != nil {
+	if err := p.begin(f.Cursor, f.Before); err != nil {
 		return out, err
 	}
 	if f.Subject != "" {
@@ -73,7 +74,7 @@ func (e *Engine) Logs(ctx context.Context, queue string, f LogFilter) (out LogPa
 	if err != nil {
 		return out, err
 	}
-	out.Logs, out.Next, out.Previous = cut(p.from, logs, f.Limit, edge, func(l Log) []string { return momentKey(l.CreatedAt, l.ID) })
+	out.Logs, out.Next, out.Previous = cut(p.from, logs, p.limit, edge, func(l Log) []string { return momentKey(l.CreatedAt, l.ID) })
 	return out, nil
 }
 
@@ -81,6 +82,16 @@ func scanLog(row pgx.CollectableRow) (l Log, err error) {
 	var kind int
 	err = row.Scan(&l.ID, &l.CreatedAt, &kind, &l.Subject, &l.Message, &l.Details, &l.RefID, &l.Worker, &l.Attempt)
 	l.Kind = kindName(kind)
+	return l, err
+}
+
+// scanLogOf is scanLog with the queue before it. A row without a kind is no line.
+func scanLogOf(row pgx.CollectableRow) (l Log, err error) {
+	var kind *int
+	err = row.Scan(&l.Queue, &l.ID, &l.CreatedAt, &kind, &l.Subject, &l.Message, &l.Details, &l.RefID, &l.Worker, &l.Attempt)
+	if kind != nil {
+		l.Kind = kindName(*kind)
+	}
 	return l, err
 }
 
@@ -123,20 +134,15 @@ func (e *Engine) AddLogs(ctx context.Context, queue, worker string, logs []NewLo
 const traceLogs = 200
 
 // Trace returns where a subject stands in all queues, or in those of only (nil: all), and the last lines about it in each.
-// Both are empty where nothing is known of it. Errors: Invalid (subject).
+// Both stop growing at 16 MiB, and are empty where nothing is known of it. Errors: Invalid (subject).
 func (e *Engine) Trace(ctx context.Context, subject string, only []string) ([]Document, []Log, error) {
 	docs, err := e.where(ctx, subject, only, documentColumns)
 	if err != nil {
 		return nil, nil, err
 	}
-	logs, err := query(ctx, e, "trace the logs of a subject", func(row pgx.CollectableRow) (Log, error) {
-		var l Log
-		var kind int
-		err := row.Scan(&l.Queue, &l.ID, &l.CreatedAt, &kind, &l.Subject, &l.Message, &l.Details, &l.RefID, &l.Worker, &l.Attempt)
-		l.Kind = kindName(kind)
-		return l, err
-	}, `select queue, `+logColumns+` from fetchq.trace_logs($1, $2, $3)`, subject, only, traceLogs)
-	return docs, logs, err
+	logs, holds, err := queryPage(ctx, e, "trace the logs of a subject", scanLogOf, math.MaxInt,
+		`select queue, `+logColumns+` from fetchq.trace_logs($1, $2, $3)`, subject, only, traceLogs)
+	return docs, logs[:holds], err
 }
 
 // Everywhere is Trace without the lines, and without payloads over BriefPayload.
@@ -148,10 +154,11 @@ func (e *Engine) where(ctx context.Context, subject string, only []string, colum
 	if err := wire.CheckSubject(subject); err != nil {
 		return nil, err
 	}
-	return query(ctx, e, "trace a subject", func(row pgx.CollectableRow) (Document, error) {
+	docs, holds, err := queryPage(ctx, e, "trace a subject", func(row pgx.CollectableRow) (Document, error) {
 		var d Document
 		err := row.Scan(&d.Queue, &d.Subject, &d.Seq, &d.Status, &d.Payload, &d.Version, &d.Priority, &d.Attempts, &d.Iterations, &d.Next,
 			&d.CreatedAt, &d.LastIteration, &d.PickedAt, &d.Worker)
 		return d, err
-	}, `select queue, `+columns+` from fetchq.trace($1, $2)`, subject, only)
+	}, math.MaxInt, `select queue, `+columns+` from fetchq.trace($1, $2)`, subject, only)
+	return docs[:holds], err
 }

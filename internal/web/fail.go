@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"errors"
 	"net/http"
 
@@ -21,8 +20,8 @@ var titles = map[errs.Code]string{
 
 // fail is the one place where an error becomes a page, or the part of one.
 func (s *Server) fail(err error, c echo.Context) {
-	if c.Response().Committed {
-		return
+	if c.Response().Committed || c.Request().Context().Err() != nil {
+		return // it was answered, or the browser went away
 	}
 	p, status := s.problem(c, err)
 	body := templates.ProblemPage(p)
@@ -65,8 +64,6 @@ func (s *Server) problem(c echo.Context, err error) (templates.Problem, int) {
 		if echoed.Code == http.StatusMethodNotAllowed {
 			p.Detail = "this page takes no such request"
 		}
-	case errors.Is(err, context.Canceled):
-		return p, status // the browser went away
 	}
 	if status >= http.StatusInternalServerError {
 		s.Log.Error("a page failed", "method", c.Request().Method, "path", c.Path(), "error", err, "request_id", id)

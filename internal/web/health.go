@@ -14,7 +14,7 @@ import (
 const (
 	behindAfter  = 5 * time.Minute // how long its oldest document may have been due
 	failingShare = 0.1             // errors among what ended in the last minute
-	failingLeast = 3               // errors a minute; fewer say nothing
+	failingLeast = 3               // errors; fewer say nothing
 )
 
 // health is how a queue stands, in one word, and why, for a person.
@@ -39,7 +39,7 @@ func judge(q queue.Summary, t metrics.Trend, now time.Time) health {
 		}
 		h.reasons = append(h.reasons, fmt.Sprintf(format, args...))
 	}
-	if t.Known && t.ErrorsPerMin >= failingLeast && t.ErrorsPerMin >= failingShare*(t.ProcessedPerMin+t.ErrorsPerMin) {
+	if t.Known && t.ErrorsPerMin*t.Over.Minutes() >= failingLeast && t.ErrorsPerMin >= failingShare*(t.ProcessedPerMin+t.ErrorsPerMin) {
 		add("failing", "%s errors a minute beside %s documents that succeed", templates.Rate(t.ErrorsPerMin), templates.Rate(t.ProcessedPerMin))
 	}
 	if q.Paused {

@@ -31,7 +31,8 @@ func (s *Server) secure(next echo.HandlerFunc) echo.HandlerFunc {
 		h.Set("Content-Security-Policy", policy)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY")
-		h.Set("Referrer-Policy", "no-referrer")
+		// Not no-referrer: browsers that come without TLS would then send "null" as the origin of our own forms.
+		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
@@ -60,6 +61,15 @@ func (s *Server) checkOrigin(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		return next(c)
 	}
+}
+
+// origin is the origin of an address as browsers write it: in lower case, without the port that goes without saying.
+func origin(address string) string {
+	text := strings.ToLower(strings.TrimRight(address, "/"))
+	if strings.HasPrefix(text, "https:") {
+		return strings.TrimSuffix(text, ":443")
+	}
+	return strings.TrimSuffix(text, ":80")
 }
 
 // limitBody bounds a form in size and time.

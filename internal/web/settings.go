@@ -93,7 +93,7 @@ func (v values) patch(creating bool) (json.RawMessage, error) {
 	}
 	p["rate"] = nil
 	if v["rate.picks"] != "" || v["rate.burst"] != "" {
-		rate := map[string]any{"per": v["rate.per"]}
+		rate := map[string]any{"per": firstOf(v["rate.per"], "1s")} // what the empty field shows
 		for _, name := range []string{"picks", "burst"} {
 			n, err := parseWhole("rate."+name, v["rate."+name])
 			if err != nil {

@@ -122,5 +122,6 @@ func (s *Server) signOut(c echo.Context) error {
 	if err := s.Sessions.SignOut(c.Response(), c.Request()); err != nil {
 		return err
 	}
+	c.Response().Header().Set("Clear-Site-Data", `"cache"`) // also the pages that Back would take from memory
 	return c.Redirect(http.StatusSeeOther, "/login?out=1")
 }

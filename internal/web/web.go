@@ -60,7 +60,7 @@ func New(opt Options) *Server {
 	s.stopped, s.stop = context.WithCancel(context.Background())
 	if opt.BaseURL != "" {
 		// Checked by the settings. Behind a proxy the browser's origin is this, whatever the Host of a request says.
-		_ = s.origins.AddTrustedOrigin(strings.TrimRight(opt.BaseURL, "/"))
+		_ = s.origins.AddTrustedOrigin(origin(opt.BaseURL))
 	}
 	s.echo.HTTPErrorHandler = s.fail
 	s.echo.Use(s.recoverPanic, s.secure, s.checkOrigin, middleware.GzipWithConfig(middleware.GzipConfig{
@@ -86,10 +86,19 @@ func (s *Server) register() {
 	s.overviewRoutes()
 	s.queuesRoutes()
 	s.queueRoutes()
+	s.errorsRoutes()
+	s.searchRoutes()
 	s.documentsRoutes()
 	s.documentRoutes()
+	s.accountRoutes()
+	s.teamRoutes()
 }
 
-func (s *Server) notFound(echo.Context) error {
+// notFound answers what is no page: in the frame where somebody is signed in.
+func (s *Server) notFound(c echo.Context) error {
+	session, err := s.Sessions.Get(c.Request(), auth.SessionName)
+	if err == nil && !session.IsNew {
+		c.Set(sessionKey, session)
+	}
 	return errs.New(errs.NotFound, "there is no such page")
 }

@@ -50,6 +50,21 @@ begin
     perform fetchq.touch(p_queue, 'fold', p_now + interval '1 second');
 end $$;
 
+-- log_last_error returns the moment of the youngest error in a queue's log, or null where it has none. It looks at 10,000 lines: where
+-- these are notes alone, and there may be more, it returns the moment of the oldest of them, for no error is younger.
+create function fetchq.log_last_error(p_queue text) returns timestamptz
+language plpgsql stable as $$
+declare
+    v timestamptz;
+begin
+    execute format($t$
+        select case when count(*) filter (where kind = 1) > 0 then max(created_at) filter (where kind = 1)
+            when count(*) = $1 then min(created_at) end
+        from (select created_at, kind from %I.logs order by created_at desc, id desc limit $1) l $t$, 'q_' || p_queue)
+    into v using 10000;
+    return v;
+end $$;
+
 -- trace returns where a subject stands in all queues, or in those of p_queues.
 create function fetchq.trace(p_subject text, p_queues text[] default null) returns table (
     queue text, subject text, seq bigint, status smallint, payload jsonb, version smallint, priority smallint, attempts integer,

@@ -128,11 +128,13 @@ begin
 end $$;
 
 -- mnt_fold moves a queue's deltas into its totals and returns how many rows it moved. It takes the rows that it sees
--- and no others: a row with a lower number that commits later stands there for the next fold.
+-- and no others: a row with a lower number that commits later stands there for the next fold. Where an error is among them it
+-- writes last_error_at: no error that was folded is younger, also one that committed after the fold had been called.
 create function fetchq.mnt_fold(p_queue text, p_now timestamptz default clock_timestamp()) returns bigint
 language plpgsql as $$
 declare
-    n bigint;
+    n        bigint;
+    v_failed boolean;
 begin
     perform fetchq.queue_find(p_queue);
     execute format($t$
@@ -154,10 +156,12 @@ begin
                 ev_forwarded = c.ev_forwarded + excluded.ev_forwarded, ev_errors = c.ev_errors + excluded.ev_errors,
                 ev_logs = c.ev_logs + excluded.ev_logs
         )
-        select count(*) from gone $t$, 'q_' || p_queue)
-    into n using p_queue;
-    insert into fetchq.queue_states (queue, as_of, oldest_due_at) values (p_queue, p_now, fetchq.queue_oldest_due(p_queue))
-    on conflict (queue) do update set as_of = excluded.as_of, oldest_due_at = excluded.oldest_due_at;
+        select count(*), coalesce(sum(ev_errors), 0) > 0 from gone $t$, 'q_' || p_queue)
+    into n, v_failed using p_queue;
+    insert into fetchq.queue_states as s (queue, as_of, oldest_due_at, last_error_at)
+    values (p_queue, p_now, fetchq.queue_oldest_due(p_queue), case when v_failed then greatest(p_now, clock_timestamp()) end)
+    on conflict (queue) do update set as_of = excluded.as_of, oldest_due_at = excluded.oldest_due_at,
+        last_error_at = greatest(s.last_error_at, excluded.last_error_at);
     return n;
 end $$;
 

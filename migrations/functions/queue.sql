@@ -258,7 +258,8 @@ begin
         if jsonb_typeof(p_value -> 'jitter') <> 'number' or (p_value ->> 'jitter')::numeric not between 0 and 1 then
             perform fetchq.refuse('backoff.jitter', 'a number from 0 to 1 is wanted');
         end if;
-        q.backoff_jitter := (p_value ->> 'jitter')::float8;
+        -- A numeric may be smaller than any float8 that is not 0.
+        q.backoff_jitter := round((p_value ->> 'jitter')::numeric, 6)::float8;
     end if;
     return q;
 end $$;
@@ -339,7 +340,7 @@ begin
         execute format('truncate %I.logs', 'q_' || p_queue);
     end if;
     update fetchq.counters set planned = 0, pending = 0, active = 0, completed = 0, killed = 0 where queue = p_queue;
-    update fetchq.queue_states set oldest_due_at = null where queue = p_queue;
+    update fetchq.queue_states set oldest_due_at = null, last_error_at = case when not p_logs then last_error_at end where queue = p_queue;
 end $$;
 
 -- queue_attach takes in the schema of a queue that was put back with Postgres's own tools: registers it, paused,
@@ -371,7 +372,8 @@ begin
     return q;
 end $$;
 
--- queue_recount sets the gauges of a queue to what a real count finds. It locks the queue's documents against writes.
+-- queue_recount sets the gauges of a queue to what a real count finds, and the moment of its last error to what its log says.
+-- It locks the queue's documents against writes.
 create function fetchq.queue_recount(p_queue text) returns void
 language plpgsql as $$
 begin
@@ -387,4 +389,5 @@ begin
         on conflict (queue, version) do update set planned = excluded.planned, pending = excluded.pending,
             active = excluded.active, completed = excluded.completed, killed = excluded.killed $t$, 'q_' || p_queue)
     using p_queue;
+    update fetchq.queue_states set last_error_at = fetchq.log_last_error(p_queue) where queue = p_queue;
 end $$;

@@ -1,6 +1,8 @@
 package templates
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"math"
 	"net/url"
@@ -124,3 +126,24 @@ func plural(n int64, word string) string {
 
 // escape makes a text a value in the query of a URL.
 func escape(text string) string { return url.QueryEscape(text) }
+
+// cutRunes returns the first n letters of a text, and says with … that there are more.
+func cutRunes(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	runes := []rune(text)
+	if len(runes) <= n {
+		return text
+	}
+	return string(runes[:n]) + "…"
+}
+
+// indented writes JSON over several lines; what is none stays as it is. Its numbers keep their digits.
+func indented(text string) string {
+	var b bytes.Buffer
+	if json.Indent(&b, []byte(text), "", "  ") != nil {
+		return text
+	}
+	return b.String()
+}

@@ -42,13 +42,17 @@ document.addEventListener('htmx:sendError', (e) => {
   notice.textContent = 'The server does not answer. Nothing was changed; try again.';
 });
 
+// What is shown once is not lost by a click beside it.
+const secret = () => body.querySelector('[data-secret]');
+
 dialog?.addEventListener('click', (e) => {
-  if (e.target === dialog || e.target.closest('[data-close]')) {
+  if ((e.target === dialog && !secret()) || e.target.closest('[data-close]')) {
     e.preventDefault();
     dialog.close();
   }
 });
 dialog?.addEventListener('close', () => {
+  if (secret()) location.reload(); // the page behind it does not show yet what was made
   body.replaceChildren();
   opener?.focus();
 });

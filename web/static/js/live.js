@@ -12,7 +12,7 @@ let arrived = Date.now();
 let lost = false;
 let stale = false; // something changed since the page arrived
 let asking = false;
-let port = null;
+let say = () => {}; // tells the stream that this tab is to be seen, or not; it begins at once then
 
 const labels = { live: 'Live', 5: 'Every 5 s', 30: 'Every 30 s', paused: 'Paused' };
 
@@ -74,6 +74,7 @@ export async function refresh() {
     });
     arrived = Date.now();
     stale = false;
+    if (lost) say(); // the server is back before the stream tries again
     setLost(false);
     document.dispatchEvent(new CustomEvent('fetchq:live'));
   } catch {
@@ -106,7 +107,7 @@ function hear(message) {
       if (concerns(message.queues)) stale = true;
       break;
     case 'open':
-      if (lost) stale = true;
+      if (lost || Date.now() - arrived > 1000) stale = true; // nobody told what changed meanwhile
       setLost(false);
       break;
     case 'beat':
@@ -123,10 +124,10 @@ function hear(message) {
 
 function connect() {
   if (window.SharedWorker) {
-    ({ port } = new SharedWorker(document.body.dataset.stream, { name: 'fetchq' }));
+    const { port } = new SharedWorker(document.body.dataset.stream, { name: 'fetchq' });
     port.addEventListener('message', ({ data }) => hear(data));
     port.start();
-    const say = () => port.postMessage(document.hidden ? 'hidden' : 'visible');
+    say = () => port.postMessage(document.hidden ? 'hidden' : 'visible');
     document.addEventListener('visibilitychange', say);
     addEventListener('pagehide', () => port.postMessage('bye'));
     addEventListener('pageshow', say);
@@ -135,7 +136,7 @@ function connect() {
     return;
   }
   let source = null; // a browser without shared workers: a stream of this tab alone
-  const toggle = () => {
+  say = () => {
     if (document.hidden) {
       source?.close();
       source = null;
@@ -148,8 +149,8 @@ function connect() {
       source.addEventListener('error', () => hear({ kind: 'lost' }));
     }
   };
-  document.addEventListener('visibilitychange', toggle);
-  toggle();
+  document.addEventListener('visibilitychange', say);
+  say();
 }
 
 if (live) {
@@ -169,3 +170,10 @@ if (live) {
   setInterval(tick, 500);
   show();
 }
+
+// Back may take a page from memory as it was, perhaps of a session that is over: the server says what may be seen.
+addEventListener('pageshow', (e) => {
+  if (!e.persisted) return;
+  if (live) refresh();
+  else location.reload();
+});

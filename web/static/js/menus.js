@@ -35,10 +35,15 @@ document.addEventListener('click', async (e) => {
   }
   const copy = e.target.closest('[data-copy]');
   if (copy) {
-    const source = document.getElementById(copy.dataset.copy);
-    await navigator.clipboard.writeText('exact' in source.dataset ? source.textContent : source.textContent.trim());
+    const what = document.getElementById(copy.dataset.copy);
     const before = copy.textContent;
-    copy.textContent = 'Copied';
+    try {
+      await navigator.clipboard.writeText('exact' in what.dataset ? what.textContent : what.textContent.trim());
+      copy.textContent = 'Copied';
+    } catch {
+      getSelection().selectAllChildren(what); // without TLS browsers let no script copy, but a person can
+      copy.textContent = 'Selected';
+    }
     setTimeout(() => (copy.textContent = before), 1500);
   }
 });

@@ -1,0 +1,59 @@
+package auth
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/fetchq/server/internal/database"
+	"github.com/fetchq/server/internal/errs"
+)
+
+// Session is what a list tells of one.
+type Session struct {
+	ID        uuid.UUID
+	UserID    uuid.UUID
+	CreatedAt time.Time
+	SeenAt    time.Time // to the minute
+	ExpiresAt time.Time
+	Address   string
+	Agent     string
+}
+
+// List returns the sessions of one user, or of all (nil), the latest used first, 500 at most.
+func (s *Sessions) List(ctx context.Context, user *uuid.UUID) ([]Session, error) {
+	rows, err := s.db.Query(ctx, `select id, user_id, created_at, seen_at, expires_at, address, agent from fetchq.sessions
+		where ($1::uuid is null or user_id = $1) and expires_at > clock_timestamp() and seen_at > clock_timestamp() - $2::interval
+		order by seen_at desc, id limit 500`, user, sessionIdle)
+	if err != nil {
+		return nil, database.Error("list sessions", err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Session])
+	return list, database.Error("list sessions", err)
+}
+
+// Revoke ends a session, of that user if one is named. Errors: NotFound.
+func (s *Sessions) Revoke(ctx context.Context, id uuid.UUID, user *uuid.UUID) error {
+	done, err := s.db.Exec(ctx, `delete from fetchq.sessions where id = $1 and ($2::uuid is null or user_id = $2)`, id, user)
+	if err == nil && done.RowsAffected() == 0 {
+		return &errs.Error{Code: errs.NotFound, Field: "session", Message: "there is no such session; it may have ended"}
+	}
+	return database.Error("revoke a session", err)
+}
+
+// RevokeOthers ends all sessions of a user but one, and says how many those were.
+func (s *Sessions) RevokeOthers(ctx context.Context, user, but uuid.UUID) (int, error) {
+	done, err := s.db.Exec(ctx, `delete from fetchq.sessions where user_id = $1 and id <> $2`, user, but)
+	return int(done.RowsAffected()), database.Error("revoke sessions", err)
+}
+
+// Alive says whether a session is still good, for what goes on longer than a request.
+func (s *Sessions) Alive(ctx context.Context, id string) (bool, error) {
+	var alive bool
+	err := s.db.QueryRow(ctx, `select exists (select from fetchq.sessions s join fetchq.users u on u.id = s.user_id
+		where s.id = $1 and s.expires_at > clock_timestamp() and s.seen_at > clock_timestamp() - $2::interval and u.disabled_at is null)`,
+		id, sessionIdle).Scan(&alive)
+	return alive, database.Error("look for a session", err)
+}

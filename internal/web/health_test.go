@@ -1,0 +1,86 @@
+package web
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fetchq/server/internal/metrics"
+	"github.com/fetchq/server/internal/queue"
+)
+
+func TestJudge(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	before := func(d time.Duration) *time.Time { return new(now.Add(-d)) }
+	for name, tt := range map[string]struct {
+		q    queue.Summary
+		t    metrics.Trend
+		word string
+		says string // part of the first reason
+	}{
+		"nothing to do":       {queue.Summary{Counts: queue.Counts{Planned: 5}}, metrics.Trend{}, "idle", ""},
+		"work under way":      {queue.Summary{Counts: queue.Counts{Active: 1}}, metrics.Trend{}, "fine", ""},
+		"due for a moment":    {queue.Summary{Counts: queue.Counts{Pending: 1}, OldestDueAt: before(time.Minute)}, metrics.Trend{}, "fine", ""},
+		"due for long":        {queue.Summary{Counts: queue.Counts{Pending: 1200}, OldestDueAt: before(3 * time.Hour)}, metrics.Trend{}, "behind", "due for 3 h; 1,200 are pending"},
+		"and nobody works":    {queue.Summary{Counts: queue.Counts{Pending: 2}, OldestDueAt: before(time.Hour)}, metrics.Trend{Known: true}, "behind", "nobody works on them"},
+		"and it will be done": {queue.Summary{Counts: queue.Counts{Pending: 100}, OldestDueAt: before(time.Hour)}, metrics.Trend{Known: true, ProcessedPerMin: 60, EnteredPerMin: 50}, "behind", "none is in 10 m"},
+		"and it grows":        {queue.Summary{Counts: queue.Counts{Pending: 100}, OldestDueAt: before(time.Hour)}, metrics.Trend{Known: true, ProcessedPerMin: 50, EnteredPerMin: 60}, "behind", "more come than go"},
+		"paused":              {queue.Summary{Paused: true, PauseReason: new("the site is down"), PausedUntil: new(now.Add(time.Hour)), OldestDueAt: before(time.Hour)}, metrics.Trend{}, "paused", "for 1 h: the site is down"},
+		"few errors":          {queue.Summary{Counts: queue.Counts{Active: 1}}, metrics.Trend{Known: true, Over: time.Minute, ErrorsPerMin: 2}, "fine", ""},
+		"many errors":         {queue.Summary{Counts: queue.Counts{Active: 1}}, metrics.Trend{Known: true, Over: time.Minute, ErrorsPerMin: 10, ProcessedPerMin: 50}, "failing", "10 errors a minute"},
+		"errors among many":   {queue.Summary{Counts: queue.Counts{Active: 1}}, metrics.Trend{Known: true, Over: time.Minute, ErrorsPerMin: 10, ProcessedPerMin: 500}, "fine", ""},
+		"errors of a moment":  {queue.Summary{Counts: queue.Counts{Active: 1}}, metrics.Trend{Known: true, Over: 5 * time.Second, ErrorsPerMin: 24}, "fine", ""},
+		"failing and behind":  {queue.Summary{Counts: queue.Counts{Pending: 1}, OldestDueAt: before(time.Hour)}, metrics.Trend{Known: true, Over: time.Minute, ErrorsPerMin: 10}, "failing", "errors a minute"},
+	} {
+		h := judge(tt.q, tt.t, now)
+		if h.word != tt.word || tt.says != "" && (len(h.reasons) == 0 || !strings.Contains(h.reasons[0], tt.says)) {
+			t.Errorf("%s: it is %s because %q; %s because %q is wanted", name, h.word, h.reasons, tt.word, tt.says)
+		}
+	}
+}
+
+func TestDifferencesNameWhatCameWentAndChanged(t *testing.T) {
+	t.Parallel()
+	at := time.Now()
+	a := []queue.Summary{{Name: "a"}, {Name: "b", AsOf: at}, {Name: "c", Counts: queue.Counts{Pending: 1}}, {Name: "d", OldestDueAt: &at}}
+	b := []queue.Summary{{Name: "b", AsOf: at.Add(time.Second)}, {Name: "c", Counts: queue.Counts{Pending: 2}}, {Name: "d", OldestDueAt: new(at.UTC())}, {Name: "e"}}
+	got := strings.Join(differences(a, b), " ")
+	if got != "c e a" {
+		t.Errorf("what differs is %q", got)
+	}
+}
+
+func TestOnlyPathsOfThisSiteAreLocal(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]string{
+		"/": "/", "/queues?sort=name": "/queues?sort=name", "/queues/a/document?subject=https%3A%2F%2Fx": "/queues/a/document?subject=https%3A%2F%2Fx",
+		"": "/no", "queues": "/no", "//evil.example": "/no", "/\\evil.example": "/no", "https://evil.example/": "/no", "https:evil.example": "/no",
+		"/\tevil": "/no", "/\r\nSet-Cookie: a=b": "/no", "javascript:alert(1)": "/no", "///evil.example": "/no", "\\\\evil": "/no",
+	} {
+		if got := local(path, "/no"); got != want {
+			t.Errorf("%q leads to %q; %q is wanted", path, got, want)
+		}
+	}
+}
+
+func TestSettingsOfAFormBecomeThoseOfTheAPI(t *testing.T) {
+	t.Parallel()
+	v := values{"max_attempts": "3", "lock": "5m", "backoff.kind": "fixed", "backoff.base": "1s", "backoff.cap": "1m", "backoff.jitter": "0", "rate.picks": "10", "rate.per": "1s"}
+	patch, err := v.patch(false)
+	const want = `{"backoff":{"base":"1s","cap":"1m","jitter":0,"kind":"fixed"},"completed_retention":null,"killed_retention":null,"lock":"5m","logs_retention":null,"max_active":null,"max_attempts":3,"rate":{"per":"1s","picks":10}}`
+	if err != nil || string(patch) != want {
+		t.Errorf("the patch is %s, %v; %s is wanted", patch, err, want)
+	}
+	for field, value := range map[string]string{"max_attempts": "", "max_active": "many", "rate.picks": "1.5", "backoff.jitter": "none"} {
+		broken := values{}
+		for name := range v {
+			broken[name] = v[name]
+		}
+		broken[field] = value
+		_, err := broken.patch(false)
+		if got, _, ok := wrong(err); !ok || got != field {
+			t.Errorf("%s = %q is told as %q, %v", field, value, got, err)
+		}
+	}
+}

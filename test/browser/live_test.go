@@ -1,0 +1,125 @@
+package browser_test
+
+import (
+	"testing"
+
+	"github.com/chromedp/chromedp/kb"
+
+	"github.com/fetchq/server/internal/auth"
+)
+
+// marked is a page that nobody has reloaded since mark.
+const marked = `window.unreloaded === true`
+
+// mark makes a reload visible.
+func (p *tab) mark() {
+	p.t.Helper()
+	get[bool](p, `window.unreloaded = true`)
+}
+
+func (p *tab) stillMarked() {
+	p.t.Helper()
+	if !get[bool](p, marked) {
+		p.t.Error("the page was reloaded")
+	}
+}
+
+const pendingTile = `document.querySelector('[data-tile="Pending"] dd').innerText.trim()`
+
+// TestPagesKeepUpWithoutAReload pushes documents while the overview, the list and a queue are open.
+func TestPagesKeepUpWithoutAReload(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.queue("pages")
+	s.queue("other")
+	overview := s.as(t, auth.RoleViewer)
+	list, queue, other := overview.another(), overview.another(), overview.another()
+	for p, path := range map[*tab]string{overview: "/", list: "/queues", queue: "/queues/pages", other: "/queues/other"} {
+		p.visit(path)
+		p.there(`#refresh[data-state="live"]`)
+		p.mark()
+	}
+	s.push("pages", "a")
+	s.push("pages", "b")
+	for _, p := range []*tab{overview, queue} {
+		p.until("2 pending", pendingTile+` === '2'`)
+	}
+	list.until("2 pending", `document.querySelector('#queue-pages [data-label="Pending"]').innerText.trim() === '2'`)
+	other.see("Live")
+	for _, p := range []*tab{overview, list, queue, other} {
+		p.stillMarked()
+	}
+}
+
+// TestWhatIsInUseIsNotRefreshed opens a menu, a dialog and a selection, and wants the page to wait and to say why.
+func TestWhatIsInUseIsNotRefreshed(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.queue("pages")
+	p := s.as(t, auth.RoleOperator)
+	p.visit("/queues")
+	p.there(`#refresh[data-state="live"]`)
+	waits := func(why string) {
+		t.Helper()
+		p.until("waiting, because "+why, `document.querySelector('#refresh[data-state="waiting"]')?.title.includes(`+quote(why)+`)`)
+		p.until("the word Waiting", `document.querySelector('[data-mode]').textContent === 'Waiting'`)
+	}
+	goesOn := func() {
+		t.Helper()
+		p.there(`#refresh[data-state="live"]`)
+	}
+	p.mark()
+	p.click(`[popovertarget="user-menu"]`, "")
+	waits("a menu is open")
+	p.press(kb.Escape)
+	goesOn()
+	p.press("?")
+	waits("a dialog is open")
+	p.press(kb.Escape)
+	goesOn()
+
+	p.click("#queue-pages input[data-row]", "")
+	waits("rows are selected")
+	beside := p.another()
+	beside.visit("/queues")
+	s.push("pages", "a")
+	const pending = `document.querySelector('#queue-pages [data-label="Pending"]').innerText.trim()`
+	beside.until("1 pending", pending+` === '1'`)
+	if got := get[string](p, pending); got != "0" {
+		t.Errorf("the page was refreshed under a selection: %s are pending", got)
+	}
+	p.click("[data-unselect]", "")
+	p.until("1 pending", pending+` === '1'`)
+	p.stillMarked()
+}
+
+// TestTheRefreshControl goes through its modes, which are remembered.
+func TestTheRefreshControl(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.queue("pages")
+	p := s.as(t, auth.RoleViewer)
+	p.visit("/queues/pages")
+	choose := func(word string) {
+		t.Helper()
+		p.click("#refresh", "")
+		p.click("#refresh-menu button", word)
+	}
+	choose("Paused")
+	p.until("the word Paused", `document.querySelector('#refresh [data-mode]').textContent === 'Paused'`)
+	p.mark()
+	s.push("pages", "a")
+	// Another page of the same browser that is live tells when the change has come to it.
+	p.press("r")
+	p.until("1 pending by r", pendingTile+` === '1'`)
+	p.stillMarked()
+	p.visit("/queues/pages")
+	p.until("the mode is remembered", `document.querySelector('#refresh[data-state="paused"] [data-mode]').textContent === 'Paused'`)
+	choose("Every 5 seconds")
+	p.mark()
+	s.push("pages", "b")
+	p.until("2 pending", pendingTile+` === '2'`)
+	p.stillMarked()
+	choose("Live")
+	p.there(`#refresh[data-state="live"]`)
+}

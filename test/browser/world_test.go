@@ -1,0 +1,194 @@
+package browser_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/fetchq/server/internal/auth"
+)
+
+// world fills a site with what a team would have: queues in every state, documents in every status, errors, people and tokens.
+func (s *site) world() {
+	s.t.Helper()
+	s.crawl()
+	s.images()
+	s.api("PUT", "/queues/mail", `{"rate":{"picks":50,"per":"1s","burst":50},"max_active":20}`)
+	s.documents("mail", 40, `{"to":"somebody%d@example.org","template":"welcome"}`, "mail-%05d", "")
+	s.api("POST", "/queues/mail/pause", `{"reason":"the relay answers 421 since the update; ask Ann before you resume","until":"+3h"}`)
+	s.api("PUT", "/queues/reports", `{"max_attempts":3}`)
+	s.documents("reports", 30, `{"customer":%d,"month":"2026-10"}`, "report/2026-10/%04d", "")
+	s.work("reports", 12, `"action":"reject","message":"the warehouse does not answer: dial tcp 10.0.3.7:5432: i/o timeout"`)
+	s.api("PUT", "/queues/feeds", `{}`)
+	s.documents("feeds", 25, `{"feed":%d}`, "https://feeds.example/%d.xml", `"next_iteration":"+6 hours"`)
+	s.api("PUT", "/queues/a_queue_whose_name_takes_all_40_letters_", `{}`)
+	s.api("PUT", "/queues/thumbnails", `{"partitions":4,"completed_retention":"7 days"}`)
+	s.documents("thumbnails", 60, `{"size":[%d,240]}`, "thumb:%d", "")
+	s.work("thumbnails", 50, `"action":"complete"`)
+	s.people()
+	s.folded()
+}
+
+// crawl is a queue with documents in all states, and a subject as long as may be.
+func (s *site) crawl() {
+	s.api("PUT", "/queues/pages", `{"max_attempts":4,"logs_retention":"90 days"}`)
+	s.documents("pages", 300, `{"depth":%d,"headers":{"accept":"text/html","if-none-match":"W/\"abc\""},"links":[1,2,{"rel":"next"}],"size":12345678901234567890}`, "https://a.example/articles/%d?page=1", "")
+	s.work("pages", 180, `"action":"complete"`)
+	s.work("pages", 60, `"action":"reschedule","next_iteration":"+2 days"`)
+	s.work("pages", 9, `"action":"reject","message":"timeout after 3000 ms","details":{"after_ms":3000,"url":"https://a.example/"},"ref_id":"run-1842"`)
+	s.work("pages", 4, `"action":"kill","message":"HTTP 410 Gone: this page will not come back","details":{"status":410}`)
+	s.work("pages", 2, `"action":"reject","message":`+quote(strings.Repeat("a message that is long ", 30)+strings.Repeat("x", 300)))
+	s.pick("pages", 12)
+	s.push("pages", "https://a.example/"+strings.Repeat("a-path-without-an-end/", 10)+"index")
+	s.api("POST", "/queues/pages/documents", `{"documents":[{"subject":"v2/first","version":2,"priority":9,"payload":{"kind":"second version"}}]}`)
+	s.api("POST", "/queues/pages/logs", `{"logs":[{"subject":"v2/first","message":"priority raised by hand"}]}`)
+}
+
+// images is behind.
+func (s *site) images() {
+	s.api("PUT", "/queues/images", `{}`)
+	s.documents("images", 900, `{"image":%d}`, "https://img.example/%d.png", fmt.Sprintf(`"next_iteration":%q`, time.Now().Add(-47*time.Minute).UTC().Format(time.RFC3339)))
+	s.pick("images", 3)
+}
+
+func (s *site) people() {
+	ann := s.user("ann@example.org", "Ann", auth.RoleAdmin)
+	bob := s.user("bob@example.org", "Bob with a name that goes on for quite a while", auth.RoleOperator)
+	eve := s.user("eve.with-a-long-name-and-a-long-host@department.of.something.example.org", "", auth.RoleViewer)
+	s.session(ann)
+	s.session(bob)
+	if _, err := s.users.Disable(s.t.Context(), eve.ID); err != nil {
+		s.t.Fatal(err)
+	}
+	tokens := auth.NewTokens(s.db, time.Now)
+	over := time.Now().Add(time.Hour)
+	for _, k := range []struct {
+		name           string
+		rights, queues []string
+		ends           *time.Time
+	}{
+		{"crawler on host-7", []string{"push", "work"}, []string{"pages", "img_*"}, nil}, {"dashboard", []string{"read"}, nil, &over},
+	} {
+		if _, _, err := tokens.Create(s.t.Context(), k.name, k.rights, k.queues, k.ends, "ann@example.org"); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+// documents pushes n documents; payload and subject take a number, more is further fields of each.
+func (s *site) documents(queue string, n int, payload, subject, more string) {
+	s.t.Helper()
+	var list []string
+	for i := range n {
+		d := `{"subject":` + quote(fmt.Sprintf(subject, i)) + `,"payload":` + fmt.Sprintf(payload, i)
+		if more != "" {
+			d += "," + more
+		}
+		list = append(list, d+"}")
+	}
+	s.api("POST", "/queues/"+queue+"/documents", `{"documents":[`+strings.Join(list, ",")+`]}`)
+}
+
+// pick leases n documents and returns subjects and leases as the API writes them.
+func (s *site) pick(queue string, n int) [][2]string {
+	s.t.Helper()
+	text := s.api("POST", "/queues/"+queue+"/pick", fmt.Sprintf(`{"limit":%d,"worker":"crawler-3/host-%d","lock":"20m"}`, n, n%5))
+	var leases [][2]string
+	for {
+		_, rest, found := strings.Cut(text, `"subject":`)
+		if !found {
+			return leases
+		}
+		leases = append(leases, [2]string{field(`"subject":`+rest, "subject"), field(rest, "lease")})
+		text = rest
+	}
+}
+
+// work picks n documents and resolves them all in one way.
+func (s *site) work(queue string, n int, how string) {
+	s.t.Helper()
+	var list []string
+	for _, lease := range s.pick(queue, n) {
+		list = append(list, `{"subject":"`+lease[0]+`","lease":`+lease[1]+`,`+how+`}`)
+	}
+	if len(list) != n {
+		s.t.Fatalf("%d documents of %s were picked; want %d", len(list), queue, n)
+	}
+	s.api("POST", "/queues/"+queue+"/resolve", `{"resolutions":[`+strings.Join(list, ",")+`]}`)
+}
+
+// folded waits until pages over all queues see what was written.
+func (s *site) folded() {
+	s.t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(pollEvery) {
+		var left bool
+		err := s.db.QueryRow(context.Background(), `select exists (select from q_pages.deltas) or exists (select from q_thumbnails.deltas)`).Scan(&left)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if !left {
+			return
+		}
+	}
+	s.t.Fatal("the counters were not folded")
+}
+
+// place is a page of the site, and who looks at it.
+type place struct {
+	name, path string
+	role       auth.Role // "": nobody is signed in
+	act        func(p *tab)
+	says       string // what the console says of it, such as that it is not found
+}
+
+// places are all pages of a filled site, with the dialogs and what goes wrong.
+func (s *site) places() []place {
+	dialog := func(selector, text string) func(p *tab) {
+		return func(p *tab) {
+			p.click(selector, text)
+			p.until("the dialog", `document.querySelector('#dialog[open] h1')`)
+		}
+	}
+	list := []place{
+		{name: "sign-in", path: "/login"},
+		{name: "link-over", path: "/reset/none", says: "status of 404"},
+		{name: "overview", path: "/", role: auth.RoleAdmin},
+		{name: "overview-viewer", path: "/", role: auth.RoleViewer},
+		{name: "queues", path: "/queues", role: auth.RoleAdmin},
+		{name: "queues-selected", path: "/queues", role: auth.RoleAdmin, act: func(p *tab) { p.click("#queue-mail input[data-row]", ""); p.see("1 selected") }},
+		{name: "queues-none-match", path: "/queues?q=zzz", role: auth.RoleAdmin},
+		{name: "queue-new", path: "/queues/new", role: auth.RoleAdmin},
+		{name: "queue", path: "/queues/pages", role: auth.RoleAdmin},
+		{name: "queue-paused", path: "/queues/mail", role: auth.RoleViewer},
+		{name: "queue-empty", path: "/queues/a_queue_whose_name_takes_all_40_letters_", role: auth.RoleAdmin},
+		{name: "queue-pause-dialog", path: "/queues/pages", role: auth.RoleAdmin, act: dialog("a", "Pause…")},
+		{name: "queue-errors", path: "/queues/pages/errors?kind=all", role: auth.RoleAdmin, act: func(p *tab) { p.click(".rows summary", "timeout"); p.see("run-1842") }},
+		{name: "queue-settings", path: "/queues/pages/settings", role: auth.RoleAdmin},
+		{name: "queue-settings-viewer", path: "/queues/pages/settings", role: auth.RoleViewer},
+		{name: "queue-drop", path: "/queues/pages/drop", role: auth.RoleAdmin},
+		{name: "queue-truncate-dialog", path: "/queues/pages/settings", role: auth.RoleAdmin, act: dialog("a", "Remove all documents…")},
+		{name: "errors", path: "/errors", role: auth.RoleAdmin},
+		{name: "errors-filter-wrong", path: "/errors?within=soon", role: auth.RoleAdmin},
+		{name: "search", path: "/search", role: auth.RoleViewer},
+		{name: "search-found", path: "/search?q=https://a.example/articles/1", role: auth.RoleAdmin},
+		{name: "search-queues", path: "/search?q=e", role: auth.RoleAdmin},
+		{name: "search-nothing", path: "/search?q=zzzzzz", role: auth.RoleAdmin},
+		{name: "team", path: "/team", role: auth.RoleAdmin},
+		{name: "team-tokens", path: "/team?tab=tokens", role: auth.RoleAdmin},
+		{name: "team-sessions", path: "/team?tab=sessions", role: auth.RoleAdmin},
+		{name: "team-person-new", path: "/team/people/new", role: auth.RoleAdmin},
+		{name: "team-token-dialog", path: "/team?tab=tokens", role: auth.RoleAdmin, act: dialog("a", "New token")},
+		{name: "account", path: "/account", role: auth.RoleAdmin},
+		{name: "menu", path: "/", role: auth.RoleAdmin, act: func(p *tab) { p.click(`[popovertarget="user-menu"]`, "") }},
+		{name: "keys", path: "/", role: auth.RoleAdmin, act: func(p *tab) { p.press("?"); p.see("this sheet") }},
+		{name: "lost", path: "/", role: auth.RoleAdmin, act: func(p *tab) {
+			get[bool](p, `(document.getElementById('lost').hidden = false, true)`)
+		}},
+		{name: "not-found", path: "/nowhere", role: auth.RoleAdmin, says: "status of 404"},
+		{name: "no-queue", path: "/queues/none", role: auth.RoleAdmin, says: "status of 404"},
+		{name: "forbidden", path: "/team", role: auth.RoleViewer, says: "status of 403"},
+		{name: "api", path: "/api/docs", role: auth.RoleAdmin},
+	}
+	return list
+}

@@ -1,0 +1,160 @@
+package templates_test
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"github.com/fetchq/server/web/templates"
+)
+
+const hostile = `"><img src=x onerror=alert(1)>`
+
+func head() templates.QueueHead {
+	return templates.QueueHead{
+		Name: "pages", Word: "behind", Reasons: []string{"the oldest document has been due for 3 h"}, Here: "/queues/pages",
+		Tabs: []templates.Tab{{Word: "Dashboard", Href: "/queues/pages", Here: true}, {Word: "Documents", Href: "/queues/pages/documents", Count: new(int64(1_240_000))}},
+	}
+}
+
+func row(name, word string) templates.QueueRow {
+	return templates.QueueRow{
+		Name: name, Word: word, Reasons: []string{hostile}, Pending: 1_240_000, Planned: 12_345, In: "1", Out: "2", Errors: "3", Oldest: "3 h",
+		Drain: "–", Processed: []float64{math.NaN(), 1, 2, math.NaN(), 3},
+	}
+}
+
+// everyPage are the pages of this package in their full states, with hostile texts where a worker or user can write.
+func everyPage() map[string]templ.Component {
+	return map[string]templ.Component{
+		"overview": templates.Overview(templates.OverviewView{
+			Tiles:   []templates.Tile{{Word: "Pending", Status: "pending", Value: "1.24 M", Exact: "1,240,000", Values: []float64{1, 2}, Color: "text-pending", Href: "/queues"}},
+			Trouble: []templates.TroubleView{{Name: "pages", Word: "behind", Reasons: []string{hostile}}}, Queues: []templates.QueueRow{row("pages", "behind")}, All: 30, MayManage: true,
+		}),
+		"queues": templates.Queues(templates.QueuesView{
+			Filter: hostile, All: 2, Matching: 2, Rows: []templates.QueueRow{row("pages", "failing"), row("images", "idle")}, MayManage: true, MayHalt: true,
+			Sort: func(c string) (string, string) { return "/queues?sort=" + c, "none" }, Here: "/queues", Pager: templates.Pager{Next: "/queues?page=2"},
+		}),
+		"queue": templates.Queue(templates.QueueView{
+			Head: head(), Population: []templates.Share{{Status: "planned", Count: 1, Percent: 25, Href: "/"}, {Status: "killed", Count: 3, Percent: 75, Href: "/"}},
+			Versions: []templates.VersionRow{{Version: 3, Pending: 7, Href: "/queues/pages/documents?version=3"}}, Events: []templates.Fact{{Word: "Entered", Value: "12", Title: "12"}},
+			AsOf: noon, Created: noon.Add(-time.Hour),
+		}),
+		"settings": templates.Settings(templates.SettingsView{Head: head(), Inputs: templates.SettingInputs(map[string]string{"lock": hostile}, map[string]string{"lock": "5m"}, "lock", "no", false), MayManage: true}),
+		"new queue": templates.NewQueue(templates.NewQueueView{Name: hostile, WrongName: "taken"}),
+		"errors": templates.Errors(templates.ErrorsView{Path: "/errors", Kind: "error", Queues: []string{"pages"}, Lines: []templates.LineView{{
+			ID: 1, At: noon, Kind: "error", Queue: "pages", Subject: hostile, Href: "/", Message: hostile, Details: `{"a":12345678901234567890}`, RefID: hostile, Worker: hostile, Attempt: new(2),
+		}}}),
+		"search": templates.Search(templates.SearchView{Text: hostile, Queues: []string{"pages"}, Hits: []templates.HitView{{Queue: "pages", Subject: hostile, Status: "active", Href: "/", Exact: true}}}),
+		"sign in": templates.SignIn(templates.SignInView{Email: hostile, Wrong: hostile}), "setup": templates.Setup(templates.SetupView{Email: hostile}),
+		"choose":  templates.Choose(templates.ChooseView{Email: hostile}),
+		"problem": templates.ProblemPage(templates.Problem{Title: "Nothing here", Detail: hostile, RequestID: "r"}),
+		"confirm": templates.ConfirmForm(templates.Confirm{Title: hostile, Typed: "pages", Danger: true, Button: "Drop", Back: "/", Inputs: []templates.Input{{Name: "reason", Value: hostile}}}),
+	}
+}
+
+func TestHostileTextsStandAsTheyAre(t *testing.T) {
+	t.Parallel()
+	for name, c := range everyPage() {
+		doc := drawn(t, c)
+		if n := doc.Find("img[onerror]").Length(); n > 0 {
+			t.Errorf("%s lets %d texts become elements", name, n)
+		}
+	}
+}
+
+func TestOverviewWithoutQueuesTeachesHowToMakeOne(t *testing.T) {
+	t.Parallel()
+	doc := drawn(t, templates.Overview(templates.OverviewView{MayManage: true}))
+	says(t, doc, ".empty", "No queues yet")
+	says(t, doc, ".empty pre", "curl -X PUT")
+	has(t, doc, `.empty a[href="/queues/new"]`, 1)
+	doc = drawn(t, templates.Overview(templates.OverviewView{}))
+	says(t, doc, ".empty", "An admin can make one")
+	has(t, doc, `a[href="/queues/new"]`, 0)
+}
+
+func TestOverviewTellsTheReasonsOfTrouble(t *testing.T) {
+	t.Parallel()
+	doc := drawn(t, everyPage()["overview"])
+	says(t, doc, `[data-trouble="pages"]`, hostile)
+	says(t, doc, "header a", "All 30")
+	says(t, doc, `[data-tile="Pending"] dd[title="1,240,000"]`, "1.24 M")
+	has(t, doc, `[data-tile="Pending"] svg.spark title`, 1)
+}
+
+func TestQueuesWithoutAMatchOfferTheList(t *testing.T) {
+	t.Parallel()
+	doc := drawn(t, templates.Queues(templates.QueuesView{All: 3, Filter: "x", MayHalt: true}))
+	says(t, doc, ".empty", "No queue matches")
+	says(t, doc, ".empty", "3 queues stand here")
+	has(t, doc, `a[href="/queues"]`, 1)
+}
+
+func TestAViewerSeesNoActionsOfQueues(t *testing.T) {
+	t.Parallel()
+	doc := drawn(t, templates.Queues(templates.QueuesView{All: 1, Matching: 1, Rows: []templates.QueueRow{row("pages", "fine")}, Sort: func(string) (string, string) { return "/", "none" }}))
+	has(t, doc, "[data-selection]", 0)
+	has(t, doc, "input[data-row]", 0)
+	has(t, doc, `a[href="/queues/new"]`, 0)
+	h := head()
+	h.WhyNoHalt = "your role may not do this"
+	doc = drawn(t, templates.Queue(templates.QueueView{Head: h}))
+	has(t, doc, `button[disabled][title="your role may not do this"]`, 1)
+}
+
+func TestAPausedQueueCanBeResumed(t *testing.T) {
+	t.Parallel()
+	h := head()
+	h.Paused, h.Word = true, "paused"
+	doc := drawn(t, templates.Queue(templates.QueueView{Head: h}))
+	has(t, doc, `form[action="/queues/resume"] input[name="queue"][value="pages"]`, 1)
+	says(t, doc, ".status", "paused")
+}
+
+func TestSettingsSayWhatWasWrongAtTheField(t *testing.T) {
+	t.Parallel()
+	doc := drawn(t, everyPage()["settings"])
+	has(t, doc, `#f-lock[aria-invalid="true"][aria-describedby~="f-lock-wrong"]`, 1)
+	says(t, doc, "#f-lock-wrong", "no")
+	says(t, doc, "#f-lock-help", "Default: 5m.")
+	doc = drawn(t, templates.Settings(templates.SettingsView{Head: head(), Facts: []templates.Fact{{Word: "Lease", Value: "5m"}}}))
+	has(t, doc, "form.form", 0)
+	says(t, doc, ".facts", "5m")
+	has(t, doc, "#danger", 0)
+}
+
+func TestErrorsHaveAStateForNoneNoMatchAndMoreToCome(t *testing.T) {
+	t.Parallel()
+	doc := drawn(t, templates.Errors(templates.ErrorsView{Path: "/errors", Kind: "error"}))
+	says(t, doc, ".empty", "No errors")
+	doc = drawn(t, templates.Errors(templates.ErrorsView{Path: "/errors", Kind: "error", Filtered: true}))
+	says(t, doc, ".empty", "No line matches")
+	doc = drawn(t, templates.Errors(templates.ErrorsView{Path: "/errors", Kind: "error", Filtered: true, Pager: templates.Pager{Next: "/errors?cursor=x"}}))
+	says(t, doc, ".empty", "None among these rows")
+	has(t, doc, `a[rel="next"][href="/errors?cursor=x"]`, 1)
+	doc = drawn(t, templates.Errors(templates.ErrorsView{Path: "/errors", Wrong: "within: no duration"}))
+	says(t, doc, `[role="alert"]`, "no duration")
+}
+
+func TestALineKeepsTheDigitsOfItsDetails(t *testing.T) {
+	t.Parallel()
+	doc := drawn(t, everyPage()["errors"])
+	says(t, doc, "details pre", "12345678901234567890")
+	says(t, doc, "td", hostile)
+}
+
+func TestSearchHasAStateForNothingAskedAndNothingFound(t *testing.T) {
+	t.Parallel()
+	says(t, drawn(t, templates.Search(templates.SearchView{})), ".empty", "What are you looking for?")
+	says(t, drawn(t, templates.Search(templates.SearchView{Text: hostile})), ".empty strong", hostile)
+}
+
+func TestWhatMustBeTypedIsAskedFor(t *testing.T) {
+	t.Parallel()
+	doc := drawn(t, everyPage()["confirm"])
+	has(t, doc, `input[name="confirm"][data-confirm="pages"][required]`, 1)
+	has(t, doc, `button[data-confirmed][data-variant="destructive"]`, 1)
+}
