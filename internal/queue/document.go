@@ -8,9 +8,13 @@ import (
 	"github.com/fetchq/server/internal/errs"
 )
 
-// documentColumns are the columns of a queue's docs that scanDocument reads, in its order.
-const documentColumns = `subject, seq, status, payload, version, priority, attempts, iterations, next_iteration, created_at,
-	last_iteration, picked_at, worker`
+// documentColumns are the columns of a queue's docs that scanDocument reads, in its order. briefColumns leave out payloads
+// over BriefPayload: their size is known without reading them.
+const (
+	documentColumns = `subject, seq, status, payload, ` + otherColumns
+	briefColumns    = `subject, seq, status, case when pg_column_size(payload) <= 8192 then payload end as payload, ` + otherColumns
+	otherColumns    = `version, priority, attempts, iterations, next_iteration, created_at, last_iteration, picked_at, worker`
+)
 
 // Doc returns one document. Errors: NotFound (no such queue or document).
 func (e *Engine) Doc(ctx context.Context, queue, subject string) (Document, error) {

@@ -32,6 +32,17 @@ type DocFilter struct {
 	Limit         int    // 1 to MaxList
 	Cursor        string // from a page beside this one: its Next, for what follows on it
 	Before        string // its Previous, for the page that ends just before it; not with Cursor
+	Brief         bool   // a payload that takes more than BriefPayload is not read: it is nil
+}
+
+// BriefPayload is how many bytes a payload may take, as it is stored, to be shown in a brief list.
+const BriefPayload = 8 << 10
+
+func (f *DocFilter) columns() string {
+	if f.Brief {
+		return briefColumns
+	}
+	return documentColumns
 }
 
 // DocPage is one page of documents. Next and Previous lead to the pages beside it, as Cursor and as Before; each is "" where
@@ -90,7 +101,7 @@ func (f *DocFilter) choose() error {
 }
 
 func (e *Engine) docsBySubject(ctx context.Context, queue string, f DocFilter) (out DocPage, err error) {
-	p := page{table: table(queue, "docs"), columns: documentColumns, key: []string{"subject"}, limit: f.Limit}
+	p := page{table: table(queue, "docs"), columns: f.columns(), key: []string{"subject"}, limit: f.Limit}
 	if f.SubjectPrefix != "" {
 		p.within = append(p.within, "subject >= "+p.add(f.SubjectPrefix))
 		if end, open := prefixEnd(f.SubjectPrefix); !open {
@@ -134,7 +145,7 @@ func (f DocFilter) restrict(p *page) {
 
 // docsByDate lists documents of one status by a date that its partial index leads with.
 func (e *Engine) docsByDate(ctx context.Context, queue string, f DocFilter, date string, desc bool) (out DocPage, err error) {
-	p := page{table: table(queue, "docs"), columns: documentColumns, key: []string{date, "seq"}, desc: desc, limit: f.Limit}
+	p := page{table: table(queue, "docs"), columns: f.columns(), key: []string{date, "seq"}, desc: desc, limit: f.Limit}
 	// The status is no parameter: the planner must see that the partial index serves.
 	p.within = []string{"status = " + strconv.Itoa(int(*f.Status))}
 	if *f.Status != Active {
@@ -176,7 +187,7 @@ func (e *Engine) docsByNext(ctx context.Context, queue string, f DocFilter) (out
 		seq--
 	}
 	docs, holds, err := queryPage(ctx, e, "list documents of "+queue, scanDocument(queue), f.Limit,
-		`select `+documentColumns+` from fetchq.docs_by_next($1, $2, $3, $4, $5, $6, $7, $8)`,
+		`select `+f.columns()+` from fetchq.docs_by_next($1, $2, $3, $4, $5, $6, $7, $8)`,
 		queue, *f.Status, f.Version, f.Priority, at, seq, f.Limit+1, from.back)
 	if err != nil {
 		return out, err

@@ -136,20 +136,29 @@ const traceLogs = 200
 // Trace returns where a subject stands in all queues, or in those of only (nil: all), and the last lines about it in each.
 // Both stop growing at 16 MiB, and are empty where nothing is known of it. Errors: Invalid (subject).
 func (e *Engine) Trace(ctx context.Context, subject string, only []string) ([]Document, []Log, error) {
-	if err := wire.CheckSubject(subject); err != nil {
+	docs, err := e.where(ctx, subject, only, documentColumns)
+	if err != nil {
 		return nil, nil, err
+	}
+	logs, holds, err := queryPage(ctx, e, "trace the logs of a subject", scanLogOf, math.MaxInt,
+		`select queue, `+logColumns+` from fetchq.trace_logs($1, $2, $3)`, subject, only, traceLogs)
+	return docs, logs[:holds], err
+}
+
+// Everywhere is Trace without the lines, and without payloads over BriefPayload.
+func (e *Engine) Everywhere(ctx context.Context, subject string, only []string) ([]Document, error) {
+	return e.where(ctx, subject, only, briefColumns)
+}
+
+func (e *Engine) where(ctx context.Context, subject string, only []string, columns string) ([]Document, error) {
+	if err := wire.CheckSubject(subject); err != nil {
+		return nil, err
 	}
 	docs, holds, err := queryPage(ctx, e, "trace a subject", func(row pgx.CollectableRow) (Document, error) {
 		var d Document
 		err := row.Scan(&d.Queue, &d.Subject, &d.Seq, &d.Status, &d.Payload, &d.Version, &d.Priority, &d.Attempts, &d.Iterations, &d.Next,
 			&d.CreatedAt, &d.LastIteration, &d.PickedAt, &d.Worker)
 		return d, err
-	}, math.MaxInt, `select queue, `+documentColumns+` from fetchq.trace($1, $2)`, subject, only)
-	if err != nil {
-		return nil, nil, err
-	}
-	docs = docs[:holds]
-	logs, holds, err := queryPage(ctx, e, "trace the logs of a subject", scanLogOf, math.MaxInt,
-		`select queue, `+logColumns+` from fetchq.trace_logs($1, $2, $3)`, subject, only, traceLogs)
-	return docs, logs[:holds], err
+	}, math.MaxInt, `select queue, `+columns+` from fetchq.trace($1, $2)`, subject, only)
+	return docs[:holds], err
 }

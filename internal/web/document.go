@@ -129,7 +129,7 @@ func (s *Server) elsewhere(ctx context.Context, d queue.Document) ([]templates.E
 	if len(names) == 0 { // no names would mean all
 		return nil, nil
 	}
-	docs, _, err := s.Engine.Trace(ctx, d.Subject, names)
+	docs, err := s.Engine.Everywhere(ctx, d.Subject, names)
 	if err != nil {
 		return nil, err
 	}

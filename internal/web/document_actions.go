@@ -19,7 +19,7 @@ type action struct {
 	verb   string // in a title: "Kill 3 documents"
 	past   string // in a toast
 	Icon   string
-	says   string // what it does, of any document
+	says   string // what happens to a document, after "It" or "Each"
 	asks   bool   // it opens a form first; else it does no harm, or can be taken back
 	danger bool
 	batch  bool // it can be done to the rows that are selected in a list
@@ -40,12 +40,12 @@ const (
 var actions = []action{
 	{
 		name: "run_now", word: "Run now", verb: "Run", past: "Made due now:", Icon: "play", batch: true,
-		says: "The date becomes now, and attempts begin at 0 again: it waits for the next worker that asks. What a worker holds is left alone.",
+		says: "gets the date now and 0 attempts, and waits for the next worker that asks. What a worker holds is left alone.",
 		why:  map[queue.Status]string{queue.Active: held},
 	},
 	{
 		name: "retry", word: "Retry", verb: "Retry", past: "Retried", Icon: "rotate-ccw", batch: true,
-		says: "What was killed is due now, with 0 attempts. Documents in other states are left alone.",
+		says: "is due now with 0 attempts, if it was killed. Documents in other states are left alone.",
 		why:  map[queue.Status]string{queue.Planned: notKilled, queue.Pending: notKilled, queue.Active: notKilled, queue.Completed: notKilled},
 	},
 	{
@@ -54,26 +54,26 @@ var actions = []action{
 	},
 	{
 		name: "reschedule", word: "Reschedule", verb: "Reschedule", past: "Rescheduled", Icon: "calendar-clock", asks: true, ends: true,
-		says: "It gets a new date, whatever its state is, and attempts begin at 0 again.",
+		says: "gets a new date, whatever its state is, and attempts begin at 0 again.",
 	},
 	{name: "edit", word: "Edit", verb: "Edit", past: "Edited", Icon: "pencil", asks: true},
 	{
 		name: "forward", word: "Forward", verb: "Forward", past: "Forwarded", Icon: "forward", asks: true, ends: true, adds: true,
-		says: "Its payload, version and priority go into another queue under the same subject, and here it is completed or dropped: both, or neither.",
+		says: "goes into another queue with its subject, payload, version and priority, and is completed or dropped here: both, or neither.",
 	},
 	{
 		name: "complete", word: "Complete", verb: "Complete", past: "Completed", Icon: "check", asks: true, batch: true, ends: true,
-		says: "It is finished: no worker gets it until its date is set again. Payload and log lines stay, and its subject stays taken.",
+		says: "is finished: no worker gets it until its date is set again. Payload and log lines stay, and its subject stays taken.",
 		why:  map[queue.Status]string{queue.Completed: "it is completed already"},
 	},
 	{
 		name: "kill", word: "Kill", verb: "Kill", past: "Killed", Icon: "circle-x", asks: true, danger: true, batch: true, ends: true,
-		says: "It is set aside: no worker gets it until somebody retries it. Payload and log lines stay.",
+		says: "is set aside: no worker gets it until somebody retries it. Payload and log lines stay.",
 		why:  map[queue.Status]string{queue.Killed: "it is killed already"},
 	},
 	{
 		name: "drop", word: "Drop", verb: "Drop", past: "Dropped", Icon: "trash-2", asks: true, danger: true, batch: true, ends: true,
-		says: "It is removed with its payload, and its subject is free again; log lines stay. This cannot be undone.",
+		says: "is removed with its payload, and its subject is free again; log lines stay. This cannot be undone.",
 	},
 }
 
@@ -137,7 +137,7 @@ func (s *Server) askAction(c echo.Context, status int, a action, d queue.Documen
 	field, said, _ := wrong(err)
 	f := templates.Confirm{
 		Title: a.verb + " " + short(d.Subject), Action: documentURL(d.Queue, d.Subject, a.name), Back: documentURL(d.Queue, d.Subject),
-		Button: a.word, Danger: a.danger, Wrong: said, Says: []string{a.says},
+		Button: a.word, Danger: a.danger, Wrong: said, Says: []string{"It " + a.says},
 	}
 	switch a.name {
 	case "reschedule":

@@ -177,7 +177,7 @@ func TestDocumentBoundsWhatItShows(t *testing.T) {
 			t.Errorf("the payload of %s does not come whole", subject)
 		}
 	}
-	d.get(docAt("wide"), http.StatusOK).says(t, "[data-more]", "198,002 more values")
+	d.get(docAt("wide"), http.StatusOK).says(t, "[data-more]", "199,002 more values")
 	d.get(docAt("deep"), http.StatusOK).count(t, "[data-more]", 0)
 	d.get(docAt("text"), http.StatusOK).says(t, ".tree", "bytes more")
 	if page := d.get(docsURL, http.StatusOK); len(page.body) > 40<<10 {

@@ -82,7 +82,11 @@ func batchForm(name string, a action, subjects []string, to string) templates.Co
 	if more := len(subjects) - len(names); more > 0 {
 		names = append(names, fmt.Sprintf("and %d more", more))
 	}
-	f.Says = append(f.Says, strings.Join(names, ", "), a.says)
+	who := "Each "
+	if len(subjects) == 1 {
+		who = "It "
+	}
+	f.Says = append(f.Says, strings.Join(names, ", "), who+a.says)
 	if a.ends {
 		f.Says = append(f.Says, "A worker that holds one of them loses it.")
 	}

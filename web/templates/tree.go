@@ -10,8 +10,8 @@ import (
 
 // Limits of a tree on a page.
 const (
-	treeNodes = 2_000
-	treeBytes = 64 << 10
+	treeNodes = 1_000
+	treeBytes = 32 << 10
 	treeText  = 4 << 10 // of one string or number
 	treeDepth = 64      // what the API accepts; SQL may have stored more
 	treeScan  = 4 << 20 // bytes of text that are read to count what is left out
