@@ -58,8 +58,8 @@ func (s *site) people() {
 	ann := s.user("ann@example.org", "Ann", auth.RoleAdmin)
 	bob := s.user("bob@example.org", "Bob with a name that goes on for quite a while", auth.RoleOperator)
 	eve := s.user("eve.with-a-long-name-and-a-long-host@department.of.something.example.org", "", auth.RoleViewer)
-	s.session(ann)
-	s.session(bob)
+	s.session(ann, firefox)
+	s.session(bob, "curl/8.9")
 	if _, err := s.users.Disable(s.t.Context(), eve.ID); err != nil {
 		s.t.Fatal(err)
 	}
