@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -34,6 +36,8 @@ type serve struct{}
 
 // Run serves until a signal comes, then drains. A second signal ends the program at once.
 func (serve) Run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+	// By itself, the context goes on to catch signals when it has ended.
+	defer context.AfterFunc(ctx, func() { signal.Reset(os.Interrupt, syscall.SIGTERM) })()
 	began := time.Now()
 	a := app.New(cfg, program(), log)
 	if err := a.Start(ctx); err != nil {
@@ -134,8 +138,15 @@ func (p psql) Run(ctx context.Context, cfg config.Config, log *slog.Logger) erro
 		return err
 	}
 	defer t.Close(ctx)
+	bare, password, err := t.ShellURL()
+	if err != nil {
+		return err
+	}
 	// Ctrl-C is psql's own to deal with.
-	shell := exec.CommandContext(context.WithoutCancel(ctx), path, append([]string{t.URL()}, p.Args...)...)
+	shell := exec.CommandContext(context.WithoutCancel(ctx), path, append([]string{bare}, p.Args...)...)
+	if password != "" {
+		shell.Env = append(os.Environ(), "PGPASSWORD="+password)
+	}
 	shell.Stdin, shell.Stdout, shell.Stderr = os.Stdin, os.Stdout, os.Stderr
 	return shell.Run()
 }

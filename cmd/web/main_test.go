@@ -130,7 +130,8 @@ func (p *place) endPostgres() {
 type running struct {
 	*place
 	cmd    *exec.Cmd
-	line   string // its first line on standard output
+	line   string      // its first line on standard output
+	more   chan string // further ones
 	stderr *bytes.Buffer
 	ended  chan struct{}
 	err    error
@@ -151,7 +152,7 @@ func (p *place) serve() *running {
 // begin is serve that may fail.
 func (p *place) begin() *running {
 	p.t.Helper()
-	r := &running{place: p, cmd: exec.Command(binary, "serve"), stderr: &bytes.Buffer{}, ended: make(chan struct{})}
+	r := &running{place: p, cmd: exec.Command(binary, "serve"), stderr: &bytes.Buffer{}, more: make(chan string, 100), ended: make(chan struct{})}
 	r.cmd.Env, r.cmd.Dir, r.cmd.Stderr = append(os.Environ(), p.env...), p.dir, r.stderr
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, err := r.cmd.StdoutPipe()
@@ -164,7 +165,9 @@ func (p *place) begin() *running {
 	lines := bufio.NewReader(out)
 	r.line, _ = lines.ReadString('\n')
 	go func() {
-		_, _ = io.Copy(io.Discard, lines)
+		for text, err := lines.ReadString('\n'); err == nil; text, err = lines.ReadString('\n') {
+			r.more <- text
+		}
 		r.err = r.cmd.Wait()
 		close(r.ended)
 	}()
@@ -173,6 +176,16 @@ func (p *place) begin() *running {
 		<-r.ended
 	})
 	return r
+}
+
+// next is the next line on standard output; "" where none comes soon.
+func (r *running) next() string {
+	select {
+	case text := <-r.more:
+		return text
+	case <-time.After(5 * time.Second):
+		return ""
+	}
 }
 
 // signal sends a signal to the program's whole process group, as Ctrl-C does, and waits for its end.

@@ -34,13 +34,13 @@ func (s *Server) actionRoutes() {
 		if err != nil {
 			return nil, err
 		}
-		return s.act(ctx, in.Queue, name, in.Action, in.RawBody)
+		return s.act(ctx, in.Queue, name, in.Action, in.sent.bytes)
 	})
 	register(s, route{
 		method: http.MethodPost, path: "/queues/{queue}/documents/{action}", body: client.Resolution{}, large: true,
 		summary: "The same, with the subject in the query [work with a lease, admin without]",
 	}, func(ctx context.Context, in *inActionQuery) (*out[client.Document], error) {
-		return s.act(ctx, in.Queue, in.Subject, in.Action, in.RawBody)
+		return s.act(ctx, in.Queue, in.Subject, in.Action, in.sent.bytes)
 	})
 }
 

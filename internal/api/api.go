@@ -9,7 +9,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
 	"github.com/labstack/echo/v4"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/fetchq/server/internal/auth"
 	"github.com/fetchq/server/internal/queue"
@@ -29,30 +28,36 @@ type Options struct {
 
 // Limits of the API.
 const (
-	maxBody          = 16 << 20  // bytes of a body with documents or resolutions
-	maxSmallBody     = 1 << 20   // bytes of any other body
-	maxInFlight      = 256 << 20 // bytes of all bodies that are being worked on
-	maxCalls         = 256       // calls that run at once, besides picks and streams
-	maxPicks         = 10_000    // picks that run or wait at once
-	maxStreams       = 32        // streams at once: each waits for its sender, and keeps a batch of 4 MiB
-	lineWait         = time.Second
-	badTokensASecond = 1 // of one address
+	maxBody          = 16 << 20        // bytes of a body with documents or resolutions
+	maxSmallBody     = 1 << 20         // bytes of any other body
+	maxPayload       = wire.MaxPayload // of one payload, or of the details of one line
+	lineWait         = time.Second     // for room
+	badTokensASecond = 1               // of one address
 	badTokensAtOnce  = 20
-	bodyTimeout      = 2 * time.Minute // for the whole body; longer than a pick may wait, for it bounds that as well
+	bodyTimeout      = 2 * time.Minute // for the whole body
 )
 
-// maxPayload is how many bytes one payload may have, or the details of one line.
-const maxPayload = wire.MaxPayload
+// Rooms that calls share, and how much of each one token may take: a program that stands still leaves room for the others.
+const (
+	maxBodies      = 256 << 20 // bytes of all bodies that are being worked on
+	maxTokenBodies = maxBodies / 2
+	maxCalls       = 256 // calls that run at once, besides picks and streams
+	maxTokenCalls  = maxCalls / 4
+	maxPicks       = 10_000 // picks that run or wait at once
+	maxTokenPicks  = maxPicks / 2
+	maxStreams     = 32 // streams at once: each waits for its sender, and keeps a batch of 4 MiB
+	maxTokenStream = maxStreams / 4
+)
 
 // Server answers the calls of the API.
 type Server struct {
 	Options
 	echo    *echo.Echo
 	huma    huma.API
-	calls   chan struct{} // holds one for each call that runs
-	picks   chan struct{}
-	streams chan struct{}
-	bytes   *semaphore.Weighted
+	calls   *room
+	picks   *room
+	streams *room
+	bodies  *room
 	throws  *auth.Throttle
 }
 
@@ -60,12 +65,13 @@ type Server struct {
 func New(opt Options) *Server {
 	s := &Server{
 		Options: opt, echo: echo.New(),
-		calls: make(chan struct{}, maxCalls), picks: make(chan struct{}, maxPicks), streams: make(chan struct{}, maxStreams),
-		bytes: semaphore.NewWeighted(maxInFlight), throws: auth.NewThrottle(opt.Now, badTokensASecond, badTokensAtOnce),
+		calls: newRoom("calls", maxCalls, maxTokenCalls), picks: newRoom("picks", maxPicks, maxTokenPicks),
+		streams: newRoom("streams", maxStreams, maxTokenStream), bodies: newRoom("bytes of bodies", maxBodies, maxTokenBodies),
+		throws: auth.NewThrottle(opt.Now, badTokensASecond, badTokensAtOnce),
 	}
 	s.echo.HTTPErrorHandler = s.fail
 	s.echo.Pre(escapedPath)
-	s.echo.Use(requestID, s.recoverPanic, s.authenticate, s.limitBody, s.streamDocuments)
+	s.echo.Use(requestID, s.recoverPanic, s.authenticate, wholeQuery, onlyJSON, s.streamDocuments)
 	s.huma = humaecho.New(s.echo, description(opt.Version, opt.BaseURL))
 	s.queueRoutes()
 	s.documentRoutes()

@@ -2,21 +2,23 @@ package api
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
 	"io"
 	"mime"
+	"net/http"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/fetchq/server/internal/errs"
 )
 
-// bodyStep is how much room a body of unknown length takes at a time, in bytes.
-const bodyStep = 256 << 10
-
-// limitBody refuses bodies that are not JSON, and holds back large ones while the bodies at work take too much memory.
-func (s *Server) limitBody(next echo.HandlerFunc) echo.HandlerFunc {
+// onlyJSON refuses bodies that are not JSON.
+func onlyJSON(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		if r.ContentLength == 0 || !strings.HasPrefix(r.URL.Path, base+"/") || isStream(c) {
@@ -26,50 +28,76 @@ func (s *Server) limitBody(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil || media != echo.MIMEApplicationJSON {
 			return errs.New(errs.Unsupported, "the content type is not application/json, which is wanted here; documents may also come as application/x-ndjson")
 		}
-		if r.ContentLength > maxBody {
-			return errs.New(errs.TooLarge, "the body has %d bytes; %d are allowed", r.ContentLength, maxBody)
-		}
-		b := &body{ReadCloser: r.Body, ctx: r.Context(), memory: s.bytes}
-		defer func() { s.bytes.Release(b.held) }()
-		if err := b.hold(max(r.ContentLength, 0)); err != nil { // below 0: not told
-			return err
-		}
-		r.Body = b
 		return next(c)
 	}
 }
 
-// body is the body of a request with the room that it takes in the memory for all of them: what its sender announced, or,
-// where that is not told, what has come so far. A pick that waits holds what it sent and no more.
+// body is what a request sent, with the room that it takes among all bodies: what has come, not what its sender announced.
 type body struct {
-	io.ReadCloser
-	ctx        context.Context //nolint:containedctx // io.Reader has none, and a read may wait for room
-	memory     *semaphore.Weighted
-	held, read int64 // bytes
+	bytes []byte
+	room  *claim
 }
 
-func (b *body) Read(p []byte) (int, error) {
-	if b.read == b.held {
-		if err := b.hold(bodyStep); err != nil {
-			return 0, err
+// release gives back the bytes and their room. It may be called more than once.
+func (b *body) release() {
+	b.bytes = nil
+	b.room.release()
+}
+
+// firstRead is how many bytes are made room for before any has come.
+const firstRead = 4 << 10
+
+// read reads the body of a call, of up to most bytes, when it is known that the call may be made.
+func (s *Server) read(ctx context.Context, most int64) (_ *body, err error) {
+	c := callOf(ctx).echo
+	r := c.Request()
+	if r.ContentLength > most {
+		return nil, errs.New(errs.TooLarge, "the body has %d bytes; %d are allowed", r.ContentLength, most)
+	}
+	b := &body{room: s.bodies.claim(tokenOf(ctx).ID)}
+	defer func() {
+		if err != nil {
+			b.release()
+		}
+	}()
+	if r.ContentLength == 0 {
+		return b, nil
+	}
+	allowRead(c, s.Now().Add(bodyTimeout))
+	for {
+		if len(b.bytes) == cap(b.bytes) {
+			b.bytes = slices.Grow(b.bytes, max(firstRead, len(b.bytes)))
+		}
+		n, err := r.Body.Read(b.bytes[len(b.bytes):cap(b.bytes)])
+		b.bytes = b.bytes[:len(b.bytes)+n]
+		if int64(len(b.bytes)) > most {
+			return nil, errs.New(errs.TooLarge, "the body is too large; %d bytes are allowed", most)
+		}
+		if err := b.room.take(ctx, int64(n)); err != nil {
+			return nil, err
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return b, nil
+		case err != nil:
+			return nil, errs.New(errs.Malformed, "the body ended in the middle, or came too slowly")
 		}
 	}
-	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.held-b.read)])
-	b.read += int64(n)
-	if err != nil { // the end: what was too much goes back
-		b.memory.Release(b.held - b.read)
-		b.held = b.read
-	}
-	return n, err
 }
 
-// hold takes room for more bytes. It waits a moment for it.
-func (b *body) hold(more int64) error {
-	ctx, cancel := context.WithTimeout(b.ctx, lineWait)
-	defer cancel()
-	if b.memory.Acquire(ctx, more) != nil {
-		return errs.New(errs.Overloaded, "too many large bodies are being worked on; try again")
+// allowRead sets until when the request may be read, over the server's own limit. net/http lifts it when the body has come.
+// (A connection that knows no limits has none.)
+func allowRead(c echo.Context, until time.Time) {
+	_ = http.NewResponseController(c.Response()).SetReadDeadline(until)
+}
+
+// ownKey makes an idempotency key that belongs to the token of a call: two programs that count from 1 do not take each
+// other's answers. It has 43 bytes; "" stays none.
+func ownKey(ctx context.Context, key string) string {
+	if key == "" {
+		return ""
 	}
-	b.held += more
-	return nil
+	id := tokenOf(ctx).ID
+	sum := sha256.Sum256(append(id[:], key...))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/fetchq/server/client"
@@ -48,15 +49,15 @@ func (s *Server) pushDocuments(ctx context.Context, in *struct {
 	Key string `header:"Idempotency-Key" maxLength:"255" doc:"Makes documents without a subject repeatable for 24 hours."`
 }) (*out[client.PushResponse], error) {
 	var body client.PushRequest
-	if err := wire.Decode(in.RawBody, &body); err != nil {
+	err := wire.Decode(in.sent.bytes, &body)
+	if errors.Is(err, wire.ErrTooMany) {
+		return nil, errs.Field("documents", "there are more than %d documents, which is too many for one call; any number may come as application/x-ndjson", queue.MaxBatch)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if len(body.Documents) == 0 {
 		return nil, errs.Field("documents", "1 to %d documents are wanted", queue.MaxBatch)
-	}
-	if len(body.Documents) > queue.MaxBatch {
-		return nil, errs.Field("documents", "%d documents are too many for one call; %d are allowed, or any number as application/x-ndjson",
-			len(body.Documents), queue.MaxBatch)
 	}
 	if err := wire.CheckText("Idempotency-Key", in.Key, 255); err != nil {
 		return nil, err
@@ -66,7 +67,7 @@ func (s *Server) pushDocuments(ctx context.Context, in *struct {
 		policy = queue.Ignore
 	}
 	results, err := sift(body.Documents, document, func(d client.Push) string { return d.Subject }, func(good []queue.Push) ([]queue.Result, error) {
-		return s.Engine.Append(ctx, in.Queue, in.Key, good, policy)
+		return s.Engine.Append(ctx, in.Queue, ownKey(ctx, in.Key), good, policy)
 	})
 	if err != nil {
 		return nil, err

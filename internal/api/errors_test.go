@@ -80,6 +80,12 @@ func TestEachLineOfTheErrorTable(t *testing.T) {
 		"invalid: date":              {w.call("POST", documents+"/x/edit", `{"next_iteration":"soon"}`), 422, "invalid", "next_iteration"},
 		"invalid: action":            {w.call("POST", documents+"/x/explode", `{}`), 422, "invalid", "action"},
 		"invalid: confirm":           {w.call("DELETE", "/api/v1/queues/a?confirm=b", ""), 422, "invalid", "confirm"},
+		"invalid: too many":          {w.call("POST", documents, `{"documents":[`+strings.Repeat("{},", 1000)+`{}]}`), 422, "invalid", "documents"},
+		"invalid: too many leases":   {w.call("POST", "/api/v1/queues/a/extend", `{"leases":[`+strings.Repeat("{},", 1000)+`{}]}`), 422, "invalid", "leases"},
+		"invalid: base twice":        {w.call("PUT", "/api/v1/queues/c", `{"backoff":{"base":"1s","base":"2s"}}`), 422, "invalid", "backoff.base"},
+		"invalid: part of a rate":    {w.call("PUT", "/api/v1/queues/c", `{"rate":{"picks":1,"per":"1s","colour":1}}`), 422, "invalid", "rate.colour"},
+		"invalid: a bad escape":      {w.call("GET", documents+"?status=%zz", ""), 422, "invalid", "query"},
+		"invalid: a semicolon":       {w.call("GET", documents+"?limit=1;status=killed", ""), 422, "invalid", "query"},
 		"unauthenticated: none":      {w.call("GET", "/api/v1/queues", "", "Authorization", ""), 401, "unauthenticated", ""},
 		"unauthenticated: unknown":   {w.call("GET", "/api/v1/queues", "", "Authorization", "Bearer fq_x"), 401, "unauthenticated", ""},
 		"forbidden: the right":       {w.call("PUT", "/api/v1/queues/b", `{}`, "Authorization", "Bearer "+reader), 403, "forbidden", ""},
@@ -169,6 +175,9 @@ func TestADatabaseThatIsAwayIsUnavailable(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.refuses(w.call("GET", "/api/v1/queues/a", ""), 503, "unavailable", "")
+	for deadline := time.Now().Add(10 * time.Second); w.call("GET", "/readyz", "").status == http.StatusOK && time.Now().Before(deadline); {
+		time.Sleep(50 * time.Millisecond)
+	}
 	w.refuses(w.call("GET", "/readyz", ""), 503, "unavailable", "")
 	w.must(200, "GET", "/healthz", "")
 	if _, err := other.Exec(t.Context(), `create database `+name); err != nil { // for the end of the test

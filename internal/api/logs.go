@@ -68,11 +68,11 @@ func (s *Server) moment(field, text string) (time.Time, error) {
 
 func (s *Server) addLogs(ctx context.Context, in *InQueueBody) (*empty, error) {
 	var body client.LogsRequest
-	if err := wire.Decode(in.RawBody, &body); err != nil {
+	if err := wire.Decode(in.sent.bytes, &body); err != nil {
 		return nil, err
 	}
-	if len(body.Logs) == 0 || len(body.Logs) > queue.MaxBatch {
-		return nil, errs.Field("logs", "there are %d lines; 1 to %d are wanted", len(body.Logs), queue.MaxBatch)
+	if len(body.Logs) == 0 {
+		return nil, errs.Field("logs", "1 to %d lines are wanted", queue.MaxBatch)
 	}
 	lines := make([]queue.NewLog, len(body.Logs))
 	for i, l := range body.Logs {

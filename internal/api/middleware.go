@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"regexp"
 	"runtime/debug"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
@@ -26,14 +26,21 @@ const (
 	idKey     = "api.request_id"
 )
 
-// tokenKey is the key of the token in a request's context.
-type tokenKey struct{}
-
-// tokenOf returns the token of a call; that of a call without one can nothing.
-func tokenOf(ctx context.Context) auth.Token {
-	t, _ := ctx.Value(tokenKey{}).(auth.Token)
-	return t
+// call is what a request's context knows about it.
+type call struct {
+	token auth.Token
+	echo  echo.Context
 }
+
+type callKey struct{}
+
+// callOf returns what is known about a call; without a token it can nothing.
+func callOf(ctx context.Context) call {
+	c, _ := ctx.Value(callKey{}).(call)
+	return c
+}
+
+func tokenOf(ctx context.Context) auth.Token { return callOf(ctx).token }
 
 // escapedPath makes the router match the path as it was sent, so that a subject may hold any character; handlers decode
 // it once. (The router would do so by itself only for some paths.)
@@ -99,7 +106,18 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 			}
 			return err
 		}
-		c.SetRequest(r.WithContext(context.WithValue(r.Context(), tokenKey{}, token)))
+		c.SetRequest(r.WithContext(context.WithValue(r.Context(), callKey{}, call{token, c})))
+		return next(c)
+	}
+}
+
+// wholeQuery refuses a query that cannot be read in full: what is wrong with it would be left out, and a filter with it.
+func wholeQuery(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		u := c.Request().URL
+		if _, err := url.ParseQuery(u.RawQuery); err != nil && strings.HasPrefix(u.Path, base+"/") {
+			return errs.Field("query", "the query cannot be read: write name=value&name=value, with %% and two hexadecimal digits for what is no letter or digit")
+		}
 		return next(c)
 	}
 }
@@ -110,23 +128,4 @@ func address(r *http.Request) string {
 		return r.RemoteAddr
 	}
 	return host
-}
-
-// enter waits for a place among the calls that run; leave gives it back.
-func enter(ctx context.Context, line chan struct{}) (leave func(), err error) {
-	select {
-	case line <- struct{}{}:
-		return func() { <-line }, nil
-	default:
-	}
-	timer := time.NewTimer(lineWait)
-	defer timer.Stop()
-	select {
-	case line <- struct{}{}:
-		return func() { <-line }, nil
-	case <-timer.C:
-		return nil, errs.New(errs.Overloaded, "%d calls run already; try again", cap(line))
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 }

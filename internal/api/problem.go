@@ -73,11 +73,9 @@ func init() { //nolint:gochecknoinits // huma has this hook for all APIs of a pr
 func humaProblem(status int, msg string, details []error) *problem {
 	e := &errs.Error{Message: msg}
 	switch status {
-	case http.StatusRequestEntityTooLarge:
-		e.Code, e.Message = errs.TooLarge, "the body is too large; 16 MiB are allowed where documents travel, 1 MiB elsewhere"
 	case http.StatusUnprocessableEntity:
 		e.Code = errs.Invalid
-	case http.StatusBadRequest, http.StatusRequestTimeout:
+	case http.StatusBadRequest:
 		e.Code = errs.Malformed
 	default:
 		e.Code = errs.Internal
@@ -128,6 +126,12 @@ func (s *Server) fail(err error, c echo.Context) {
 	p := toProblem(err)
 	p.RequestID = idOf(c)
 	s.logProblem(c, p)
+	p.write(c)
+}
+
+// write answers a problem to a call of a route that is not huma's.
+func (p *problem) write(c echo.Context) {
+	p.RequestID = idOf(c)
 	for name, values := range p.headers() {
 		c.Response().Header()[name] = values
 	}

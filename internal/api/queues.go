@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 
 	"github.com/fetchq/server/client"
@@ -84,7 +85,7 @@ func cursor(next string) *string {
 }
 
 func (s *Server) putQueue(ctx context.Context, in *InQueueBody) (*createdOut, error) {
-	patch, err := settings(in.RawBody)
+	patch, err := settings(in.sent.bytes)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +98,7 @@ func (s *Server) putQueue(ctx context.Context, in *InQueueBody) (*createdOut, er
 }
 
 func (s *Server) patchQueue(ctx context.Context, in *InQueueBody) (*out[client.Queue], error) {
-	patch, err := settings(in.RawBody)
+	patch, err := settings(in.sent.bytes)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +125,37 @@ func settings(body []byte) (json.RawMessage, error) {
 			return nil, within(name, err)
 		}
 	}
-	return body, nil
+	return body, errors.Join(strict[backoffMembers]("backoff", members), strict[rateMembers]("rate", members))
+}
+
+// The members of the settings that have some. What each says is for the engine to check.
+type (
+	backoffMembers struct {
+		Kind   json.RawMessage `json:"kind"`
+		Base   json.RawMessage `json:"base"`
+		Cap    json.RawMessage `json:"cap"`
+		Jitter json.RawMessage `json:"jitter"`
+	}
+	rateMembers struct {
+		Picks json.RawMessage `json:"picks"`
+		Per   json.RawMessage `json:"per"`
+		Burst json.RawMessage `json:"burst"`
+	}
+)
+
+// strict refuses a setting whose members stand twice, or are none of T: of two, one would win without a word.
+func strict[T any](name string, settings map[string]json.RawMessage) error {
+	text := settings[name]
+	if len(text) == 0 || text[0] != '{' {
+		return nil // not given, null, or refused by the engine
+	}
+	var members T
+	err := wire.Decode(text, &members)
+	var e *errs.Error
+	if errors.As(err, &e) {
+		e.Field = name + "." + e.Field
+	}
+	return err
 }
 
 func queueOut(q queue.Queue, err error) (*out[client.Queue], error) {
@@ -158,7 +189,7 @@ func confirm(name, again string) error {
 
 func (s *Server) truncateQueue(ctx context.Context, in *InQueueBody) (*out[client.Queue], error) {
 	var body client.TruncateRequest
-	if err := decode(in.RawBody, &body); err != nil {
+	if err := decode(in.sent.bytes, &body); err != nil {
 		return nil, err
 	}
 	if err := confirm(in.Queue, body.Confirm); err != nil {
@@ -169,7 +200,7 @@ func (s *Server) truncateQueue(ctx context.Context, in *InQueueBody) (*out[clien
 
 func (s *Server) pauseQueue(ctx context.Context, in *InQueueBody) (*out[client.Queue], error) {
 	var body client.PauseRequest
-	if err := decode(in.RawBody, &body); err != nil {
+	if err := decode(in.sent.bytes, &body); err != nil {
 		return nil, err
 	}
 	if err := wire.CheckText("reason", body.Reason, 1000); err != nil {

@@ -22,7 +22,7 @@ type route struct {
 	status       int // of the answer; 0: 200
 	body         any // the type of the body; nil: none
 	large        bool
-	line         chan struct{} // nil: the calls
+	line         *room // nil: the calls
 }
 
 // InQueue is the input of a call about one queue. (huma reads only exported parts of an input.)
@@ -32,10 +32,13 @@ type InQueue struct {
 
 func (q InQueue) queueName() string { return q.Queue }
 
-// WithBody is the input of a call with a body. The bytes are good until the handler returns.
+// WithBody is the input of a call with a body. The bytes are good until they are released, at the latest when the handler
+// returns. (huma sees no body here: it would read it before the right is known, and keep it as long as the call takes.)
 type WithBody struct {
-	RawBody []byte
+	sent *body
 }
+
+func (w *WithBody) put(b *body) { w.sent = b }
 
 // out is an answer with a body of type T.
 type out[T any] struct {
@@ -45,29 +48,38 @@ type out[T any] struct {
 // empty is an answer without a body.
 type empty struct{}
 
-// register adds a call to the API: guarded by the right and the queue of its token, and by the line of calls that run.
+// register adds a call to the API: guarded by the right and the queue of its token, then by the room for bodies, then by
+// the line of calls that run.
 func register[I, O any](s *Server, r route, handle func(ctx context.Context, in *I) (*O, error)) {
 	op := huma.Operation{
 		Method: r.method, Path: base + r.path, Summary: r.summary, DefaultStatus: r.status,
-		OperationID: operationID(r.method, r.path), BodyReadTimeout: bodyTimeout, MaxBodyBytes: maxSmallBody + 1,
-		Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound},
+		OperationID: operationID(r.method, r.path),
+		Errors:      []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound},
 	}
 	if r.needs != "" {
 		op.Summary += " [" + auth.RightFor(r.needs) + "]"
 	}
+	most := int64(maxSmallBody)
 	if r.large {
-		op.MaxBodyBytes = maxBody + 1
+		most = maxBody
 	}
 	line := r.line
 	if line == nil {
 		line = s.calls
 	}
-	op.SkipValidateBody = true
 	huma.Register(s.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		if err := permit(ctx, r.needs, any(in)); err != nil {
 			return nil, toProblem(err)
 		}
-		leave, err := enter(ctx, line)
+		if with, ok := any(in).(interface{ put(b *body) }); ok {
+			sent, err := s.read(ctx, most)
+			if err != nil {
+				return nil, toProblem(err)
+			}
+			defer sent.release()
+			with.put(sent)
+		}
+		leave, err := line.enter(ctx, tokenOf(ctx).ID)
 		if err != nil {
 			return nil, toProblem(err)
 		}

@@ -28,7 +28,7 @@ const (
 	maxLine       = maxPayload + 4096 // bytes: a payload and the fields beside it
 	streamBatch   = 4 << 20           // bytes that are pushed in one call, or MaxBatch lines
 	streamErrors  = 100               // that are told
-	streamPatient = 2 * time.Minute   // between two lines
+	streamPatient = 2 * time.Minute   // from one line to the next that is not blank
 	documentsPath = base + "/queues/:queue/documents"
 )
 
@@ -55,19 +55,18 @@ func (s *Server) streamDocuments(next echo.HandlerFunc) echo.HandlerFunc {
 		if policy == "" {
 			policy = queue.Ignore
 		}
-		leave, err := enter(ctx, s.streams)
+		leave, err := s.streams.enter(ctx, tokenOf(ctx).ID)
 		if err != nil {
 			return err
 		}
 		defer leave()
-		control := http.NewResponseController(c.Response())
 		p := &streamPush{
 			lines:  bufio.NewReaderSize(c.Request().Body, 64<<10),
 			answer: client.StreamResponse{Errors: []client.LineError{}},
-			push: func(docs []queue.Push) ([]queue.Result, error) {
+			push: func(ctx context.Context, docs []queue.Push) ([]queue.Result, error) {
 				return s.Engine.Append(ctx, name, "", docs, policy)
 			},
-			patience: func() { _ = control.SetReadDeadline(s.Now().Add(streamPatient)) }, // without it the server's own limits hold
+			patience: func() { allowRead(c, s.Now().Add(streamPatient)) },
 		}
 		if err := p.run(ctx); err != nil {
 			return err
@@ -80,7 +79,7 @@ func (s *Server) streamDocuments(next echo.HandlerFunc) echo.HandlerFunc {
 type streamPush struct {
 	lines    *bufio.Reader
 	answer   client.StreamResponse
-	push     func([]queue.Push) ([]queue.Result, error)
+	push     func(context.Context, []queue.Push) ([]queue.Result, error)
 	patience func()
 
 	line    int64 // the number of the line that was read last, from 1
@@ -91,26 +90,33 @@ type streamPush struct {
 
 func (p *streamPush) run(ctx context.Context) error {
 	// An empty batch tells of a queue that does not exist, and of an unknown policy, before the first line is read.
-	if _, err := p.push(nil); err != nil {
+	if _, err := p.push(ctx, nil); err != nil {
 		return err
 	}
-	for {
-		p.patience()
+	for renew := true; ; {
+		if renew {
+			p.patience()
+		}
 		line, err := p.read()
 		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, errLong) {
-			if ctx.Err() == nil {
-				_ = p.flush() // what came before a broken connection is pushed
+			// What came before a broken connection is pushed, although its call is given up.
+			if err := p.flush(context.WithoutCancel(ctx)); err != nil {
+				return err
 			}
-			return errs.New(errs.Malformed, "the body ended in the middle, behind line %d; the lines before it were taken", p.line)
+			return errs.New(errs.Malformed, "the body ended in the middle, or came too slowly, in line %d; the lines before it were taken", p.line)
 		}
 		end := errors.Is(err, io.EOF)
-		if errors.Is(err, errLong) {
+		renew = true
+		switch {
+		case errors.Is(err, errLong):
 			p.refuse(p.line, "a line is longer than a payload of 1 MiB allows")
-		} else if len(bytes.TrimSpace(line)) > 0 {
+		case len(bytes.TrimSpace(line)) > 0:
 			p.take(line)
+		default:
+			renew = false // blank lines would keep a place for ever
 		}
 		if end || len(p.docs) == queue.MaxBatch || p.bytes >= streamBatch {
-			if err := p.flush(); err != nil {
+			if err := p.flush(ctx); err != nil {
 				return err
 			}
 		}
@@ -169,11 +175,11 @@ func (p *streamPush) take(line []byte) {
 	p.docs, p.numbers, p.bytes = append(p.docs, d), append(p.numbers, p.line), p.bytes+len(line)
 }
 
-func (p *streamPush) flush() error {
+func (p *streamPush) flush(ctx context.Context) error {
 	if len(p.docs) == 0 {
 		return nil
 	}
-	results, err := p.push(p.docs)
+	results, err := p.push(ctx, p.docs)
 	if err != nil {
 		return err
 	}

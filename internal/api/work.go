@@ -28,20 +28,12 @@ func (s *Server) workRoutes() {
 // pick carries out the resolutions that come along, then picks. They stand also when the pick fails: a caller that repeats
 // the call is told already.
 func (s *Server) pick(ctx context.Context, in *InQueueBody) (*out[client.PickResponse], error) {
-	var body client.PickRequest
-	if err := decode(in.RawBody, &body); err != nil {
-		return nil, err
-	}
-	p, err := pickParams(body)
+	var answer client.PickResponse
+	p, err := s.resolveFirst(ctx, in, &answer)
 	if err != nil {
 		return nil, err
 	}
-	var answer client.PickResponse
-	if len(body.Resolutions) > 0 {
-		if answer.Results, err = s.resolveAll(ctx, in.Queue, body.Resolutions); err != nil {
-			return nil, err
-		}
-	}
+	in.sent.release() // the pick may wait for a minute, and there may be thousands of them
 	picked, err := s.Engine.Pick(ctx, in.Queue, p)
 	if err != nil {
 		return nil, err
@@ -51,8 +43,22 @@ func (s *Server) pick(ctx context.Context, in *InQueueBody) (*out[client.PickRes
 	return &out[client.PickResponse]{answer}, nil
 }
 
-func pickParams(body client.PickRequest) (queue.PickParams, error) {
-	p := queue.PickParams{Limit: body.Limit, Version: body.Version, Worker: body.Worker, IdempotencyKey: body.IdempotencyKey}
+// resolveFirst reads a pick, and carries out its resolutions. Nothing that it returns points into the body.
+func (s *Server) resolveFirst(ctx context.Context, in *InQueueBody, answer *client.PickResponse) (queue.PickParams, error) {
+	var body client.PickRequest
+	if err := decode(in.sent.bytes, &body); err != nil {
+		return queue.PickParams{}, err
+	}
+	p, err := pickParams(ctx, body)
+	if err != nil || len(body.Resolutions) == 0 {
+		return p, err
+	}
+	answer.Results, err = s.resolveAll(ctx, in.Queue, body.Resolutions)
+	return p, err
+}
+
+func pickParams(ctx context.Context, body client.PickRequest) (queue.PickParams, error) {
+	p := queue.PickParams{Limit: body.Limit, Version: body.Version, Worker: body.Worker, IdempotencyKey: ownKey(ctx, body.IdempotencyKey)}
 	var err error
 	if p.Lock, err = lockOf(body.Lock); err != nil {
 		return p, err
@@ -68,7 +74,7 @@ func pickParams(body client.PickRequest) (queue.PickParams, error) {
 
 func (s *Server) resolve(ctx context.Context, in *InQueueBody) (*out[client.ResolveResponse], error) {
 	var body client.ResolveRequest
-	if err := wire.Decode(in.RawBody, &body); err != nil {
+	if err := wire.Decode(in.sent.bytes, &body); err != nil {
 		return nil, err
 	}
 	if len(body.Resolutions) == 0 {
@@ -80,9 +86,6 @@ func (s *Server) resolve(ctx context.Context, in *InQueueBody) (*out[client.Reso
 
 // resolveAll resolves the good items of a batch. What a token may not forward to is refused before anything is done.
 func (s *Server) resolveAll(ctx context.Context, queueName string, items []client.Resolution) ([]client.Result, error) {
-	if len(items) > queue.MaxBatch {
-		return nil, errs.Field("resolutions", "%d resolutions are too many for one call; %d are allowed", len(items), queue.MaxBatch)
-	}
 	for _, r := range items {
 		if r.Action == client.ActionForward {
 			if err := mayForward(ctx, r.ToQueue); err != nil {
@@ -101,7 +104,7 @@ func (s *Server) resolveAll(ctx context.Context, queueName string, items []clien
 
 func (s *Server) extend(ctx context.Context, in *InQueueBody) (*out[client.ExtendResponse], error) {
 	var body client.ExtendRequest
-	if err := wire.Decode(in.RawBody, &body); err != nil {
+	if err := wire.Decode(in.sent.bytes, &body); err != nil {
 		return nil, err
 	}
 	lock, err := lockOf(body.Lock)
@@ -111,8 +114,8 @@ func (s *Server) extend(ctx context.Context, in *InQueueBody) (*out[client.Exten
 	if err := wire.CheckText("progress", body.Progress, maxPayload); err != nil {
 		return nil, err
 	}
-	if len(body.Leases) == 0 || len(body.Leases) > queue.MaxBatch {
-		return nil, errs.Field("leases", "there are %d leases; 1 to %d are wanted", len(body.Leases), queue.MaxBatch)
+	if len(body.Leases) == 0 {
+		return nil, errs.Field("leases", "1 to %d leases are wanted", queue.MaxBatch)
 	}
 	leases := make([]queue.Lease, len(body.Leases))
 	for i, l := range body.Leases {

@@ -28,9 +28,11 @@ import (
 	"github.com/fetchq/server/web/static"
 )
 
-// Limits of the HTTP server. An answer has no time limit of its own: a pick may wait, a stream may go on.
+// Limits of the HTTP server. A request has so long to come unless its handler gives it more, which the API does when it knows
+// the token. An answer has no time limit, but must make progress (answerPatience): a pick may wait, a stream may go on.
 const (
 	headerTimeout = 10 * time.Second
+	readTimeout   = 30 * time.Second
 	idleTimeout   = 2 * time.Minute
 	maxHeader     = 64 << 10
 )
@@ -152,11 +154,7 @@ func (a *App) serve(ctx context.Context) error {
 		Engine: a.engine, Recent: a.recent, Users: a.users, Tokens: tokens, Assets: assets, Log: a.log, Now: time.Now,
 		Sessions: auth.NewSessions(a.pool, strings.HasPrefix(a.cfg.BaseURL, "https:")), BaseURL: a.cfg.BaseURL, Env: a.cfg.Env,
 	})
-	a.server = &http.Server{
-		Handler: route(calls, a.site), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
-		BaseContext: func(net.Listener) context.Context { return base },
-		ErrorLog:    slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
-	}
+	a.server = newServer(base, route(calls, a.site), a.log)
 	go func() {
 		if err := a.server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
 			a.failed <- fmt.Errorf("serve on %s: %w", a.cfg.Listen, err)
@@ -189,6 +187,15 @@ func (a *App) SetupURL(ctx context.Context) (string, error) {
 
 // URL is where browsers find the site.
 func (a *App) URL() string { return a.cfg.Site(a.Addr()) }
+
+func newServer(base context.Context, handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: progressing(handler, answerPatience), ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		BaseContext: func(net.Listener) context.Context { return base },
+		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
 
 // ready says whether the database answers; its migrations were current when the program started.
 func (a *App) ready(ctx context.Context) error { return database.Error("ping", a.pool.Ping(ctx)) }

@@ -43,7 +43,13 @@ func OpenTools(ctx context.Context, cfg config.Config, log *slog.Logger) (*Tools
 }
 
 // URL is the address of the database, with its password.
-func (t *Tools) URL() string { return t.source.URL }
+func (t *Tools) URL() string { return t.source.TellURL }
+
+// ShellURL is URL without the password, and the password: what stands among a program's arguments everybody on the machine
+// can read.
+func (t *Tools) ShellURL() (bare, password string, err error) {
+	return database.WithoutPassword(t.source.TellURL)
+}
 
 // Close ends what OpenTools began.
 func (t *Tools) Close(ctx context.Context) {

@@ -17,6 +17,7 @@ const stopPostgres = 30 * time.Second
 type Source struct {
 	URL        string
 	MigrateURL string // for migrations and LISTEN: past a transaction pooler
+	TellURL    string // for people and their programs; the others may say what only this one understands
 	private    *embedpg.Server
 }
 
@@ -24,13 +25,13 @@ type Source struct {
 // only look something up: one program may serve from a data directory.
 func OpenSource(ctx context.Context, cfg config.Config, serve bool, log *slog.Logger) (*Source, error) {
 	if cfg.DatabaseURL != "" {
-		return &Source{URL: cfg.DatabaseURL, MigrateURL: cfg.MigrateURL()}, nil
+		return &Source{URL: cfg.DatabaseURL, MigrateURL: cfg.MigrateURL(), TellURL: cfg.DatabaseURL}, nil
 	}
 	private, err := embedpg.Start(ctx, embedpg.Options{Dir: cfg.DataDir, PgBin: cfg.PgBin, Roots: embedpg.Roots(), Serve: serve, Log: log})
 	if err != nil {
 		return nil, err
 	}
-	return &Source{URL: private.URL(), MigrateURL: private.URL(), private: private}, nil
+	return &Source{URL: private.DialURL(), MigrateURL: private.DialURL(), TellURL: private.URL(), private: private}, nil
 }
 
 // String says in a few words which Postgres it is.

@@ -21,6 +21,8 @@ const (
 	cacheMost  = 10_000      // tokens; then the cache begins anew
 	usedEvery  = time.Minute // how often the use of one token is written down
 	usedWait   = 2 * time.Second
+	looksMost  = 4 // look-ups of unknown tokens at once
+	lookWait   = 2 * time.Second
 )
 
 // Tokens is the store of tokens. Its methods are safe for concurrent use.
@@ -28,6 +30,7 @@ type Tokens struct {
 	db    *pgxpool.Pool
 	now   func() time.Time
 	calls singleflight.Group
+	looks chan struct{} // holds one for each look-up of a token that was not known
 
 	mu    sync.Mutex
 	known map[string]cached // by the hash
@@ -40,14 +43,15 @@ type cached struct {
 
 // NewTokens returns the store in a migrated database. now is this machine's clock, for the cache only.
 func NewTokens(db *pgxpool.Pool, now func() time.Time) *Tokens {
-	return &Tokens{db: db, now: now, known: map[string]cached{}}
+	return &Tokens{db: db, now: now, looks: make(chan struct{}, looksMost), known: map[string]cached{}}
 }
 
 var errUnknown = errs.New(errs.Unauthenticated, "the token is unknown, has expired or was revoked; make one with fetchq token create")
 
-// Authenticate returns the token behind a text. Errors: Unauthenticated, Unavailable.
+// Authenticate returns the token behind a text. Errors: Unauthenticated, Unavailable, Overloaded.
 //
-// A token costs one query a second, however many calls use it; a text that cannot be a token costs none.
+// A token costs one query a second, however many calls use it; a text that cannot be a token costs none. Those who guess share
+// a few connections with each other and with new tokens, and not with those who were let in before.
 func (s *Tokens) Authenticate(ctx context.Context, text string) (Token, error) {
 	if !wellFormed(text) {
 		return Token{}, errUnknown
@@ -62,12 +66,31 @@ func (s *Tokens) Authenticate(ctx context.Context, text string) (Token, error) {
 	}
 	found, err, _ := s.calls.Do(key, func() (any, error) {
 		// The first of several callers may go away; what it asked serves the others.
-		return s.find(context.WithoutCancel(ctx), sum, key)
+		ctx := context.WithoutCancel(ctx)
+		if !ok {
+			if err := s.queueUp(ctx); err != nil {
+				return Token{}, err
+			}
+			defer func() { <-s.looks }()
+		}
+		return s.find(ctx, sum, key)
 	})
 	if err != nil {
 		return Token{}, err
 	}
 	return found.(Token), nil
+}
+
+// queueUp waits for a place among the look-ups of unknown tokens.
+func (s *Tokens) queueUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, lookWait)
+	defer cancel()
+	select {
+	case s.looks <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return errs.New(errs.Overloaded, "too many unknown tokens are being looked up; try again")
+	}
 }
 
 const columns = `id, name, rights, queues, created_at, created_by, expires_at, revoked_at, last_used_at`

@@ -54,7 +54,9 @@ func known(email string) string {
 }
 
 // plain says whether a text can be kept and printed: it is UTF-8, and holds no NUL, line or command of a terminal.
-func plain(text string) bool { return utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl) }
+func plain(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
+}
 
 func checkUser(name string, role Role) error {
 	if len(name) > maxName || !plain(name) {

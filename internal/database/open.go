@@ -31,8 +31,7 @@ type Options struct {
 func Open(ctx context.Context, url string, opt Options) (*pgxpool.Pool, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		// The cause is left out: it repeats the address, which holds the password.
-		return nil, errs.New(errs.Invalid, "the database's address cannot be read; it looks like postgres://user:password@host:5432/name")
+		return nil, unreadable()
 	}
 	if opt.MaxConns > 0 {
 		cfg.MaxConns = int32(min(opt.MaxConns, 10_000))
@@ -47,6 +46,11 @@ func Open(ctx context.Context, url string, opt Options) (*pgxpool.Pool, error) {
 		return nil, refusal(cfg.ConnConfig, err)
 	}
 	return pool, nil
+}
+
+// unreadable leaves the cause out: it repeats the address, which holds the password.
+func unreadable() error {
+	return errs.New(errs.Invalid, "the database's address cannot be read; it looks like postgres://user:password@host:5432/name")
 }
 
 // prepare sets what every connection of ours has in common.
@@ -67,7 +71,7 @@ func prepare(cfg *pgx.ConnConfig, name string) {
 func Connect(ctx context.Context, url, name string) (*pgx.Conn, error) {
 	cfg, err := pgx.ParseConfig(url)
 	if err != nil {
-		return nil, errs.New(errs.Invalid, "the database's address cannot be read; it looks like postgres://user:password@host:5432/name")
+		return nil, unreadable()
 	}
 	prepare(cfg, name)
 	conn, err := pgx.ConnectConfig(ctx, cfg)

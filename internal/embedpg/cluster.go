@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/fetchq/server/internal/database"
 	"github.com/fetchq/server/internal/errs"
@@ -31,7 +32,7 @@ const (
 )
 
 // ours are the names that may stand in a data directory.
-var ours = []string{clusterDir, unfinished, passwordFile, givenFile, portFile, startLock, serveLock, usersLock}
+var ours = []string{clusterDir, unfinished, passwordFile, givenFile, tempFile, portFile, startLock, serveLock, usersLock}
 
 // cluster is the data directory of a private Postgres.
 type cluster struct {
@@ -59,6 +60,9 @@ func openDir(path string) (cluster, error) {
 	if err := os.MkdirAll(c.dir, 0o755); err != nil { //nolint:gosec // the owner searches it
 		return cluster{}, errs.New(errs.Unavailable, "the data directory %s cannot be made: %s", c.dir, reason(err))
 	}
+	if err := who.trusts(c.dir); err != nil {
+		return cluster{}, err
+	}
 	entries, err := os.ReadDir(c.dir)
 	if err != nil {
 		return cluster{}, errs.New(errs.Unavailable, "the data directory %s cannot be read: %s", c.dir, reason(err))
@@ -73,7 +77,7 @@ func openDir(path string) (cluster, error) {
 			return cluster{}, errs.New(errs.Unavailable, "%s was not made by Fetchq; choose another data directory, or set DATABASE_URL to use that Postgres", c.path())
 		}
 	}
-	lock, err := os.OpenFile(filepath.Join(c.dir, startLock), os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := os.OpenFile(filepath.Join(c.dir, startLock), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return cluster{}, errs.New(errs.Unavailable, "the data directory %s cannot be written: %s", c.dir, reason(err))
 	}
@@ -113,7 +117,7 @@ func (c cluster) password() (string, error) {
 		return "", errs.New(errs.Unavailable, "the file %s is missing; without it the cluster beside it cannot be used", path)
 	}
 	secret := rand.Text()
-	return secret, os.WriteFile(path, []byte(secret+"\n"), 0o600)
+	return secret, c.keep(passwordFile, []byte(secret+"\n"))
 }
 
 // init makes the cluster beside its place and moves it there when it is whole.
@@ -131,7 +135,7 @@ func (c cluster) init(ctx context.Context, b Binaries, password string, log *slo
 	log.Info("making a private Postgres", "version", b.Version, "folder", c.path())
 	// A copy that the owner can read, for as long as initdb runs.
 	given := filepath.Join(c.dir, givenFile)
-	if err := c.write(given, []byte(password+"\n")); err != nil {
+	if err := c.write(givenFile, []byte(password+"\n")); err != nil {
 		return err
 	}
 	defer os.Remove(given)
@@ -147,30 +151,17 @@ func (c cluster) init(ctx context.Context, b Binaries, password string, log *slo
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return errs.New(errs.Unavailable, "Postgres cannot make its cluster in %s: %s", c.dir, lastLine(out))
 	}
-	conf, err := os.OpenFile(filepath.Join(temp, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	_, err = conf.WriteString("\ninclude_if_exists = 'fetchq.conf' # written anew at each start\n")
-	if err := errors.Join(err, conf.Close()); err != nil {
+	if err := c.add(filepath.Join(unfinished, "postgresql.conf"), "\ninclude_if_exists = 'fetchq.conf' # written anew at each start\n"); err != nil {
 		return err
 	}
 	mark, err := json.Marshal(map[string]any{"format": 1, "postgres": b.Version})
 	if err != nil {
 		return err
 	}
-	if err := c.write(filepath.Join(temp, markFile), mark); err != nil {
+	if err := c.write(filepath.Join(unfinished, markFile), mark); err != nil {
 		return err
 	}
 	return os.Rename(temp, c.path())
-}
-
-// write writes a file of the cluster that belongs to the owner.
-func (c cluster) write(path string, text []byte) error {
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		return err
-	}
-	return c.owner.give(path)
 }
 
 // configure writes the settings that come with this version of Fetchq, and those that the caller adds.
@@ -206,7 +197,7 @@ func (c cluster) configure(more map[string]string) error {
 	for _, name := range names {
 		fmt.Fprintf(&text, "%s = '%s'\n", name, strings.ReplaceAll(settings[name], "'", "''"))
 	}
-	return c.write(filepath.Join(c.path(), "fetchq.conf"), []byte(text.String()))
+	return c.write(filepath.Join(clusterDir, "fetchq.conf"), []byte(text.String()))
 }
 
 // environment is what a program of Postgres gets: ours without what would point it elsewhere.

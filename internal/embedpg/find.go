@@ -18,6 +18,7 @@ import (
 // Binaries are Postgres's own programs in one folder.
 type Binaries struct {
 	Dir     string // holds initdb, postgres
+	Found   string // where they were found; Dir is a copy where the owner cannot reach that
 	Version string // as in "18.4"
 	Major   int
 }
@@ -30,17 +31,22 @@ var systemPlaces = []string{
 
 // Find returns the programs of one major version of Postgres, or, for 0, the newest that Fetchq supports in the first
 // place that has one: pgBin if that is given (and then nowhere else), the npm packages below the folders of roots, PATH,
-// and the system's folders. The links of an npm package are made when they are missing.
+// and the system's folders. The links of an npm package are made when they are missing. For root, what the user of Postgres
+// cannot reach is copied: nothing that is found runs as root, for the working directory may be anybody's.
 func Find(pgBin string, major int, roots ...string) (Binaries, error) {
+	who, err := findOwner()
+	if err != nil {
+		return Binaries{}, err
+	}
 	found := []string{}
 	for _, place := range places(pgBin, roots) {
 		var best Binaries
 		for _, dir := range place {
-			b, err := look(dir)
+			b, err := who.look(dir)
 			if err != nil {
 				continue
 			}
-			found = append(found, fmt.Sprintf("%s in %s", b.Version, b.Dir))
+			found = append(found, fmt.Sprintf("%s in %s", b.Version, b.Found))
 			supported := b.Major >= database.OldestPostgres && b.Major <= database.NewestPostgres
 			if supported && (major == 0 || b.Major == major) && b.Major > best.Major {
 				best = b
@@ -97,21 +103,27 @@ func places(pgBin string, roots []string) [][]string {
 
 var versionText = regexp.MustCompile(`\(PostgreSQL\) ((\d+)\.\d+)`)
 
-// look asks the programs of a folder for their version.
-func look(dir string) (Binaries, error) {
-	dir, err := filepath.Abs(dir)
+// look asks the programs of a folder for their version, as the owner.
+func (o owner) look(dir string) (Binaries, error) {
+	found, err := filepath.Abs(dir)
 	if err != nil {
 		return Binaries{}, err
 	}
 	for _, program := range []string{"initdb", "postgres"} {
-		if info, err := os.Stat(filepath.Join(dir, program)); err != nil || info.IsDir() {
-			return Binaries{}, fmt.Errorf("no %s in %s", program, dir)
+		if info, err := os.Stat(filepath.Join(found, program)); err != nil || info.IsDir() {
+			return Binaries{}, fmt.Errorf("no %s in %s", program, found)
 		}
 	}
-	if err := link(filepath.Dir(dir)); err != nil {
+	if err := link(filepath.Dir(found)); err != nil {
 		return Binaries{}, err
 	}
-	out, err := exec.CommandContext(context.Background(), filepath.Join(dir, "postgres"), "--version").Output()
+	dir, err = o.reachable(found)
+	if err != nil {
+		return Binaries{}, err
+	}
+	ask := exec.CommandContext(context.Background(), filepath.Join(dir, "postgres"), "--version")
+	ask.Dir, ask.Env, ask.SysProcAttr = "/", environment(), o.process()
+	out, err := ask.Output()
 	if err != nil {
 		return Binaries{}, fmt.Errorf("ask postgres in %s for its version: %w", dir, err)
 	}
@@ -120,7 +132,7 @@ func look(dir string) (Binaries, error) {
 		return Binaries{}, fmt.Errorf("postgres in %s has no release version: %s", dir, out)
 	}
 	major, err := strconv.Atoi(string(match[2]))
-	return Binaries{Dir: dir, Version: string(match[1]), Major: major}, err
+	return Binaries{Dir: dir, Found: found, Version: string(match[1]), Major: major}, err
 }
 
 // Roots returns where node_modules may be: the working directory, and the folder of this program and its parent.

@@ -28,6 +28,11 @@ func link(native string) error {
 		return fmt.Errorf("read the links of %s: %w", native, err)
 	}
 	pkg := filepath.Dir(native)
+	root, err := os.OpenRoot(pkg) // a folder of the package may be a link to elsewhere
+	if err != nil {
+		return err
+	}
+	defer root.Close()
 	for _, l := range links {
 		if !filepath.IsLocal(l.Source) || !filepath.IsLocal(l.Target) {
 			return fmt.Errorf("a link of %s leads out of it: %s", native, l.Target)
@@ -37,7 +42,7 @@ func link(native string) error {
 		if err != nil {
 			return err
 		}
-		if err := os.Symlink(source, target); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := root.Symlink(source, l.Target); err != nil && !errors.Is(err, fs.ErrExist) {
 			return fmt.Errorf("make the links of %s: %w", native, err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"os/exec"
 	"os/user"
@@ -53,12 +54,40 @@ func (o owner) process() *syscall.SysProcAttr {
 	return attr
 }
 
-// give hands a file or folder to the owner.
+// give hands a folder to the owner.
 func (o owner) give(path string) error {
 	if !o.root {
 		return nil
 	}
-	return os.Chown(path, o.uid, o.gid)
+	return os.Lchown(path, o.uid, o.gid)
+}
+
+// giveFile is give for a file that is open: no other can have taken its name.
+func (o owner) giveFile(f *os.File) error {
+	if !o.root {
+		return nil
+	}
+	return f.Chown(o.uid, o.gid)
+}
+
+// owns says whether a file is the owner's. Where the system does not tell, it is.
+func (o owner) owns(info os.FileInfo) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return !ok || int(stat.Uid) == o.uid
+}
+
+// trusts refuses a data directory whose user could change what root writes there, and is neither root nor the owner.
+func (o owner) trusts(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !o.root || !ok || stat.Uid == 0 || int(stat.Uid) == o.uid {
+		return nil
+	}
+	return errs.New(errs.Unavailable, "the data directory %s belongs to another user (number %d), and this is root: start fetchq as that user, or choose a folder of root's",
+		dir, stat.Uid)
 }
 
 // reaches says whether the owner can search a folder and all above it.
@@ -98,35 +127,39 @@ func moved(dir, kind string) string {
 	return filepath.Join(home, kind+"-"+hex.EncodeToString(sum[:4]))
 }
 
-// reachable returns binaries that the owner can run: those given, or a copy below home, made once.
-func (o owner) reachable(b Binaries) (Binaries, error) {
-	if o.reaches(b.Dir) {
-		return b, nil
+// reachable returns a folder of programs that the owner can run: the one given, or a copy below home, made once.
+func (o owner) reachable(dir string) (string, error) {
+	if o.reaches(dir) {
+		return dir, nil
 	}
-	to := moved(b.Dir, "postgres-"+b.Version)
-	copied := b
-	copied.Dir = filepath.Join(to, filepath.Base(b.Dir))
-	if _, err := os.Stat(copied.Dir); err == nil {
+	info, err := os.Stat(filepath.Join(dir, "postgres"))
+	if err != nil {
+		return "", err
+	}
+	// Programs that were replaced meanwhile are others.
+	to := moved(fmt.Sprint(dir, info.Size(), info.ModTime().UnixNano()), "postgres")
+	copied := filepath.Join(to, filepath.Base(dir))
+	if _, err := os.Stat(copied); err == nil {
 		return copied, nil
 	}
 	if err := os.MkdirAll(home, 0o755); err != nil { //nolint:gosec // the owner searches it
-		return b, err
+		return "", err
 	}
 	temp, err := os.MkdirTemp(home, "copy-")
 	if err != nil {
-		return b, err
+		return "", err
 	}
 	defer os.RemoveAll(temp)
 	// cp keeps links and modes; the folder that holds bin, lib and share is the whole installation.
-	if out, err := exec.CommandContext(context.Background(), "cp", "-a", filepath.Dir(b.Dir)+"/.", temp).CombinedOutput(); err != nil {
-		return b, errs.New(errs.Unavailable, "the programs of Postgres cannot be copied to %s: %s", to, out)
+	if out, err := exec.CommandContext(context.Background(), "cp", "-a", filepath.Dir(dir)+"/.", temp).CombinedOutput(); err != nil {
+		return "", errs.New(errs.Unavailable, "the programs of Postgres cannot be copied to %s: %s", to, out)
 	}
 	if err := os.Chmod(temp, 0o755); err != nil { //nolint:gosec // the owner searches it
-		return b, err
+		return "", err
 	}
 	if err := os.Rename(temp, to); err != nil && !os.IsExist(err) {
-		if _, there := os.Stat(copied.Dir); there != nil {
-			return b, err
+		if _, there := os.Stat(copied); there != nil {
+			return "", err
 		}
 	}
 	return copied, nil

@@ -107,15 +107,11 @@ func (s *Server) up(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	found, err := Find(s.opt.PgBin, major, s.opt.Roots...)
-	if err != nil {
+	if s.binaries, err = Find(s.opt.PgBin, major, s.opt.Roots...); err != nil {
 		return err
 	}
-	if s.binaries, err = s.cluster.owner.reachable(found); err != nil {
-		return err
-	}
-	if s.binaries.Dir != found.Dir && s.Note == "" {
-		s.Note = fmt.Sprintf("the user %s cannot reach %s, so that its programs run from %s", s.cluster.owner.name, found.Dir, s.binaries.Dir)
+	if b := s.binaries; b.Dir != b.Found && s.Note == "" {
+		s.Note = fmt.Sprintf("the user %s cannot reach %s, so that its programs run from %s", s.cluster.owner.name, b.Found, b.Dir)
 	}
 	s.Version = s.binaries.Version
 	if s.password, err = s.cluster.password(); err != nil {
@@ -182,7 +178,7 @@ func (s *Server) launch(ctx context.Context) error {
 		}
 		s.port, s.process = port, p
 		if err := s.answer(ctx, p); err == nil {
-			return os.WriteFile(filepath.Join(s.Dir, portFile), []byte(strconv.Itoa(port)+"\n"), 0o600)
+			return s.cluster.keep(portFile, []byte(strconv.Itoa(port)+"\n"))
 		}
 		if ctx.Err() != nil {
 			p.end(syscall.SIGQUIT)
@@ -231,11 +227,17 @@ func (s *Server) choosePort() (int, error) {
 	return 0, errs.New(errs.Unavailable, "there is no free port on 127.0.0.1 for Postgres")
 }
 
-// URL returns the address of the database, with the password in it.
-func (s *Server) URL() string { return s.address(databaseName) }
+// URL returns the address of the database for other programs, with the password in it.
+func (s *Server) URL() string {
+	return fmt.Sprintf("postgres://%s:%s@127.0.0.1:%d/%s?sslmode=disable", role, s.password, s.port, databaseName)
+}
+
+// DialURL is URL for this program. While the server is down anybody on this machine may listen on its port, and ask for the
+// password: it is not told, but only proven to be known. (Not every psql and driver knows the word.)
+func (s *Server) DialURL() string { return s.address(databaseName) }
 
 func (s *Server) address(name string) string {
-	return fmt.Sprintf("postgres://%s:%s@127.0.0.1:%d/%s?sslmode=disable", role, s.password, s.port, name)
+	return fmt.Sprintf("postgres://%s:%s@127.0.0.1:%d/%s?sslmode=disable&require_auth=scram-sha-256", role, s.password, s.port, name)
 }
 
 // supervise starts the server again whenever it dies, ever later, until Stop.

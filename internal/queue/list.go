@@ -42,8 +42,8 @@ type DocPage struct {
 }
 
 // Docs returns one page of a queue's documents. No row is skipped or shown twice, on the way forward or back, that keeps its
-// key meanwhile. A page looks at 10,000 rows at most: it may be short, or empty, and still have one beside it. On the way back
-// the page at the beginning may be short too. Errors: NotFound, Invalid (limit, cursor, before, order).
+// key meanwhile. A page looks at 10,000 rows at most, and stops growing at 16 MiB of payloads: it may be short, or empty, and
+// still have one beside it. On the way back the page at the beginning may be short too. Errors: NotFound, Invalid (limit, cursor, before, order).
 func (e *Engine) Docs(ctx context.Context, queue string, f DocFilter) (DocPage, error) {
 	if err := errors.Join(find(queue), checkLimit(f.Limit), f.choose()); err != nil {
 		return DocPage{}, err
@@ -112,7 +112,7 @@ func (e *Engine) docsBySubject(ctx context.Context, queue string, f DocFilter) (
 	if err != nil {
 		return out, err
 	}
-	out.Documents, out.Next, out.Previous = cut(p.from, docs, f.Limit, edge, func(d Document) []string { return []string{d.Subject} })
+	out.Documents, out.Next, out.Previous = cut(p.from, docs, p.limit, edge, func(d Document) []string { return []string{d.Subject} })
 	return out, nil
 }
 
@@ -148,7 +148,7 @@ func (e *Engine) docsByDate(ctx context.Context, queue string, f DocFilter, date
 	if err != nil {
 		return out, err
 	}
-	out.Documents, out.Next, out.Previous = cut(p.from, docs, f.Limit, edge, func(d Document) []string {
+	out.Documents, out.Next, out.Previous = cut(p.from, docs, p.limit, edge, func(d Document) []string {
 		if desc {
 			return momentKey(value(d.LastIteration), d.Seq)
 		}
@@ -175,13 +175,13 @@ func (e *Engine) docsByNext(ctx context.Context, queue string, f DocFilter) (out
 	case from.included:
 		seq--
 	}
-	docs, err := query(ctx, e, "list documents of "+queue, scanDocument(queue),
+	docs, holds, err := queryPage(ctx, e, "list documents of "+queue, scanDocument(queue), f.Limit,
 		`select `+documentColumns+` from fetchq.docs_by_next($1, $2, $3, $4, $5, $6, $7, $8)`,
 		queue, *f.Status, f.Version, f.Priority, at, seq, f.Limit+1, from.back)
 	if err != nil {
 		return out, err
 	}
-	out.Documents, out.Next, out.Previous = cut(from, docs, f.Limit, nil, func(d Document) []string { return momentKey(d.Next, d.Seq) })
+	out.Documents, out.Next, out.Previous = cut(from, docs, holds, nil, func(d Document) []string { return momentKey(d.Next, d.Seq) })
 	return out, nil
 }
 

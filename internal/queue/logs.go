@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"math"
 	"strconv"
 	"time"
 
@@ -73,7 +74,7 @@ func (e *Engine) Logs(ctx context.Context, queue string, f LogFilter) (out LogPa
 	if err != nil {
 		return out, err
 	}
-	out.Logs, out.Next, out.Previous = cut(p.from, logs, f.Limit, edge, func(l Log) []string { return momentKey(l.CreatedAt, l.ID) })
+	out.Logs, out.Next, out.Previous = cut(p.from, logs, p.limit, edge, func(l Log) []string { return momentKey(l.CreatedAt, l.ID) })
 	return out, nil
 }
 
@@ -133,20 +134,22 @@ func (e *Engine) AddLogs(ctx context.Context, queue, worker string, logs []NewLo
 const traceLogs = 200
 
 // Trace returns where a subject stands in all queues, or in those of only (nil: all), and the last lines about it in each.
-// Both are empty where nothing is known of it. Errors: Invalid (subject).
+// Both stop growing at 16 MiB, and are empty where nothing is known of it. Errors: Invalid (subject).
 func (e *Engine) Trace(ctx context.Context, subject string, only []string) ([]Document, []Log, error) {
 	if err := wire.CheckSubject(subject); err != nil {
 		return nil, nil, err
 	}
-	docs, err := query(ctx, e, "trace a subject", func(row pgx.CollectableRow) (Document, error) {
+	docs, holds, err := queryPage(ctx, e, "trace a subject", func(row pgx.CollectableRow) (Document, error) {
 		var d Document
 		err := row.Scan(&d.Queue, &d.Subject, &d.Seq, &d.Status, &d.Payload, &d.Version, &d.Priority, &d.Attempts, &d.Iterations, &d.Next,
 			&d.CreatedAt, &d.LastIteration, &d.PickedAt, &d.Worker)
 		return d, err
-	}, `select queue, `+documentColumns+` from fetchq.trace($1, $2)`, subject, only)
+	}, math.MaxInt, `select queue, `+documentColumns+` from fetchq.trace($1, $2)`, subject, only)
 	if err != nil {
 		return nil, nil, err
 	}
-	logs, err := query(ctx, e, "trace the logs of a subject", scanLogOf, `select queue, `+logColumns+` from fetchq.trace_logs($1, $2, $3)`, subject, only, traceLogs)
-	return docs, logs, err
+	docs = docs[:holds]
+	logs, holds, err := queryPage(ctx, e, "trace the logs of a subject", scanLogOf, math.MaxInt,
+		`select queue, `+logColumns+` from fetchq.trace_logs($1, $2, $3)`, subject, only, traceLogs)
+	return docs, logs[:holds], err
 }

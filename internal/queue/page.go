@@ -80,14 +80,14 @@ func (p *page) inner() string {
 	return fmt.Sprintf("select * from %s where %s order by %s limit %d", p.table, strings.Join(conditions, " and "), p.order(), scanMost)
 }
 
-// fetch returns rows from the place on, one more than the page's limit if there are so many, and, when a filter left the page
-// short of a scan that did not reach the end, the key of the last row that was looked at.
-func fetch[T any](ctx context.Context, e *Engine, op string, p *page, row pgx.RowToFunc[T], key pgx.RowToFunc[[]string]) (rows []T, edge []string, err error) {
+// fetch returns rows from the place on, one more than the page's limit if there are so many (it lowers the limit where the
+// rows are large), and, when a filter left the page short of a scan that did not reach the end, the key of the last row that was looked at.
+func fetch[T weighed](ctx context.Context, e *Engine, op string, p *page, row pgx.RowToFunc[T], key pgx.RowToFunc[[]string]) (rows []T, edge []string, err error) {
 	inner := p.inner()
 	filter := strings.Join(append([]string{"true"}, p.filter...), " and ")
 	look := fmt.Sprintf("select %s from (%s) scanned where %s order by %s limit %d", p.columns, inner, filter, p.order(), p.limit+1)
 	if len(p.filter) == 0 {
-		rows, err = query(ctx, e, op, row, look, p.args...)
+		rows, p.limit, err = queryPage(ctx, e, op, row, p.limit, look, p.args...)
 		return rows, nil, err
 	}
 	// Both looks see the same rows: with one that goes in between, the page would end behind rows that it did not look at.
@@ -97,7 +97,7 @@ func fetch[T any](ctx context.Context, e *Engine, op string, p *page, row pgx.Ro
 		if err != nil {
 			return err
 		}
-		if rows, err = pgx.CollectRows(found, row); err != nil || len(rows) > p.limit {
+		if rows, p.limit, err = take(found, row, p.limit); err != nil || len(rows) > p.limit {
 			return err
 		}
 		// The filter is named without effect: each argument must have a type.

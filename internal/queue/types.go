@@ -37,7 +37,7 @@ func ParseStatus(word string) (Status, bool) {
 
 // Limits of the engine. The SQL functions enforce the same ones.
 const (
-	MaxBatch    = 1_000 // items in one call
+	MaxBatch    = wire.MaxItems // in one call
 	MaxPriority = 32_767
 	MaxVersion  = 32_767
 	MaxSubject  = 255 // bytes

@@ -215,7 +215,7 @@ func TestNoSecretIsLogged(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := s.nobody()
-	b.get("/setup/" + setup).must(t, http.StatusOK)
+	b.get("/setup/"+setup).must(t, http.StatusOK)
 	b.post("/setup/"+setup, url.Values{"email": {"ann@example.org"}, "password": {sitePassword}}).must(t, http.StatusSeeOther)
 	secrets := []string{setup, sitePassword, b.session()}
 	b.post("/logout", nil)
@@ -225,7 +225,7 @@ func TestNoSecretIsLogged(t *testing.T) {
 	token := b.post("/team/tokens/new", url.Values{"name": {"w"}, "right": {"work"}}).must(t, http.StatusOK).says("#secret")
 	b.post("/account/password", url.Values{"current": {sitePassword}, "password": {"another good password"}}).must(t, http.StatusSeeOther)
 	secrets = append(secrets, "the wrong password", b.session(), link[strings.LastIndex(link, "/")+1:], token, "another good password")
-	s.nobody().get("/reset/" + secrets[len(secrets)-3] + "x").must(t, http.StatusNotFound)
+	s.nobody().get("/reset/"+secrets[len(secrets)-3]+"x").must(t, http.StatusNotFound)
 	if s.db.Close(); s.nobody().post("/login", signInForm("ann@example.org", sitePassword)).status < 500 {
 		t.Error("without a database one can sign in")
 	}

@@ -99,10 +99,10 @@ func (q documentsQuery) filter() (f queue.DocFilter, err error) {
 		}
 		f.Status = &status
 	}
-	if err = wire.CheckText("subject_prefix", f.SubjectPrefix, queue.MaxSubject); err != nil {
+	if err := wire.CheckText("subject_prefix", f.SubjectPrefix, queue.MaxSubject); err != nil {
 		return f, err
 	}
-	if err = wire.CheckText("worker", f.Worker, queue.MaxWorker); err != nil {
+	if err := wire.CheckText("worker", f.Worker, queue.MaxWorker); err != nil {
 		return f, err
 	}
 	if f.Version, err = parseWithin("version", q.filters["version"], 0, queue.MaxVersion); err != nil {

@@ -78,7 +78,7 @@ func (s *Server) addDocument(c echo.Context) error {
 func (v values) push() (d queue.Push, policy queue.OnConflict, err error) {
 	d.Subject = v["subject"]
 	if d.Subject != "" {
-		if err = wire.CheckSubject(d.Subject); err != nil {
+		if err := wire.CheckSubject(d.Subject); err != nil {
 			return d, policy, err
 		}
 	}

@@ -55,7 +55,9 @@ func allowed(status int, to string) bool {
 }
 
 // absent says that a path takes no such method.
-func absent(status int) bool { return status == http.StatusMethodNotAllowed || status == http.StatusNotImplemented }
+func absent(status int) bool {
+	return status == http.StatusMethodNotAllowed || status == http.StatusNotImplemented
+}
 
 // permissionSite is a site with a queue, a document, a user of each role, and one more to whom things are done.
 func permissionSite(t *testing.T) (s *site, who map[string]auth.User, paths sitePaths) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"strconv"
 	"strings"
@@ -11,6 +12,12 @@ import (
 
 	"github.com/fetchq/server/internal/errs"
 )
+
+// MaxItems is how many elements an array, or members a map, of a request may have.
+const MaxItems = 1_000
+
+// ErrTooMany is the cause of a refusal of more than MaxItems.
+var ErrTooMany = errors.New("too many items")
 
 // Decode reads a request's body, one JSON value, into v, a pointer to a struct (or to what a member may be: below).
 //
@@ -21,7 +28,8 @@ import (
 // one that jsonb refuses fails its own item and not the call.
 //
 // The error is an *errs.Error: Malformed for what is not JSON or not the type asked for, Invalid for a member that is
-// not known, stands twice, or is a number or text outside what its type holds. Field is the path, like
+// not known, stands twice, or is a number or text outside what its type holds, and for the first element over MaxItems:
+// small ones would take many times the memory of their text. Field is the path, like
 // "documents[3].priority", also where a type is wrong.
 func Decode(body []byte, v any) error {
 	target := reflect.ValueOf(v)
@@ -144,6 +152,9 @@ func (d *decoder) mapping(v reflect.Value) *errs.Error {
 		if made.MapIndex(key).IsValid() {
 			return errs.New(errs.Invalid, "the field stands twice")
 		}
+		if made.Len() == MaxItems {
+			return tooMany("members")
+		}
 		elem := reflect.New(v.Type().Elem()).Elem()
 		if err := d.decode(elem); err != nil {
 			return err
@@ -163,6 +174,9 @@ func (d *decoder) slice(v reflect.Value) *errs.Error {
 			break
 		}
 		n := v.Len()
+		if n == MaxItems {
+			return tooMany("items")
+		}
 		if n == v.Cap() {
 			v.Grow(1)
 		}
@@ -236,6 +250,10 @@ func (d *decoder) numeric(v reflect.Value) *errs.Error {
 	}
 	v.SetInt(n)
 	return nil
+}
+
+func tooMany(what string) *errs.Error {
+	return &errs.Error{Code: errs.Invalid, Message: fmt.Sprintf("there are more than %d %s", MaxItems, what), Err: ErrTooMany}
 }
 
 // wrongType says what was asked for; not what came, which is the caller's own.

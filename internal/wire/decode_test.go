@@ -3,7 +3,9 @@ package wire_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -101,6 +103,8 @@ func TestDecodeRefusalsNameTheirField(t *testing.T) {
 		{`{"\u0000":1}`, errs.Invalid, ""},
 		{`{"` + strings.Repeat("é", 1000) + `":1}`, errs.Invalid, strings.Repeat("é", 32) + "…"},
 		{`{"raw":` + deep + `}`, errs.Invalid, ""},
+		{`{"items":[` + strings.Repeat("{},", 1000) + `{}]}`, errs.Invalid, "items"},
+		{`{"only":[` + strings.Repeat("null,", 1000) + `null]}`, errs.Invalid, "only"},
 	} {
 		var v body
 		err := wire.Decode([]byte(c.in), &v)
@@ -108,6 +112,36 @@ func TestDecodeRefusalsNameTheirField(t *testing.T) {
 		if !errors.As(err, &e) || e.Code != c.code || e.Field != c.field {
 			t.Errorf("Decode(%.60q) = %v; want %s of %q", c.in, err, c.code, c.field)
 		}
+	}
+}
+
+func TestDecodeTakesAThousandItems(t *testing.T) {
+	var got body
+	if err := wire.Decode([]byte(`{"items":[`+strings.Repeat("{},", 999)+`{}]}`), &got); err != nil || len(got.Items) != 1000 {
+		t.Errorf("%d items: %v", len(got.Items), err)
+	}
+	var members strings.Builder
+	for i := range 1001 {
+		fmt.Fprintf(&members, `,"m%d":1`, i)
+	}
+	err := wire.Decode([]byte(`{"any":{`+members.String()[1:]+`}}`), &got)
+	if !errors.Is(err, wire.ErrTooMany) || !strings.Contains(err.Error(), "more than 1000 members") {
+		t.Error(err)
+	}
+}
+
+// TestALongListTakesNoMemory sends 5.6 million elements, which took 200 times the memory of their text.
+func TestALongListTakesNoMemory(t *testing.T) {
+	text := []byte(`{"documents":[` + strings.Repeat("{},", 5_592_400) + `{}]}`)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	err := wire.Decode(text, &client.PushRequest{})
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; took > 2<<20 {
+		t.Errorf("%d MiB of text took %d MiB", len(text)>>20, took>>20)
+	}
+	if !errors.Is(err, wire.ErrTooMany) {
+		t.Error(err)
 	}
 }
 

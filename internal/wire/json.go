@@ -13,14 +13,21 @@ const (
 	MaxExponent = 1_000 // of a number, either way
 )
 
-// MaxPayload is the largest payload of a document in bytes of JSON text.
-const MaxPayload = 1 << 20
+// Postgres keeps a number without its zeros and writes them out whenever it is read: 1e1000 comes back with a thousand.
+const (
+	MaxPayload  = 1 << 20  // bytes of one value, as it is sent and as it comes back
+	MaxZeros    = 64 << 10 // zeros that exponents over shortZeros stand for, in one value: its size as stored tells nothing of them
+	shortZeros  = 32       // what a number takes where it is stored makes up for so many
+	tooManyText = "its numbers take too much with their exponents written out: "
+)
 
 // maxNesting bounds what a scanner can follow at all, which is what a request's body may have around its payloads.
 const maxNesting = 1_024
 
 // CheckJSON tells whether b is one JSON value (RFC 8259) that Postgres's jsonb takes: UTF-8, no deeper than MaxDepth,
-// numbers within MaxDigits and MaxExponent, no NUL and no half of a surrogate pair. Whatever it accepts, jsonb accepts.
+// numbers within MaxDigits and MaxExponent, no NUL and no half of a surrogate pair. Whatever it accepts, jsonb accepts, and
+// gives back without a surprise: exponents that make b longer than MaxPayload, or add more than MaxZeros, are refused. (A b
+// that is longer as it stands, and has none, is the caller's to measure.)
 //
 // The error is an *errs.Error without a field that says what is wrong at which byte, counted from 0: Malformed for
 // what is not JSON, Invalid for JSON that is outside these limits. It never repeats what stands there.
@@ -39,6 +46,8 @@ type scanner struct {
 	strict bool // keep the limits of jsonb too; else only those of JSON
 	depth  int
 	object [maxNesting / 64]uint64 // per depth one bit: it is an object
+
+	zeros, longZeros int // what exponents stand for: all, and those of long ones
 }
 
 // document reads one value with nothing behind it.
@@ -218,6 +227,24 @@ func (s *scanner) number() *errs.Error {
 	if s.strict && (digits > MaxDigits || exponent > MaxExponent) {
 		s.i = from
 		return s.invalid("a number has more than %d digits or an exponent over %d", MaxDigits, MaxExponent)
+	}
+	if s.strict && exponent > 0 {
+		return s.writeOut(exponent)
+	}
+	return nil
+}
+
+// writeOut counts the zeros that an exponent stands for.
+func (s *scanner) writeOut(exponent int) *errs.Error {
+	s.zeros += exponent
+	if len(s.b)+s.zeros > MaxPayload {
+		return s.invalid(tooManyText+"%d bytes are allowed", MaxPayload)
+	}
+	if exponent <= shortZeros {
+		return nil
+	}
+	if s.longZeros += exponent; s.longZeros > MaxZeros {
+		return s.invalid(tooManyText+"those over %d may add %d bytes", shortZeros, MaxZeros)
 	}
 	return nil
 }

@@ -25,7 +25,8 @@ var good = []string{
 	`{"a":[1,{"b":null},"c"],"":{}}`, "[[],[],{}]", "\t[\r\n1 , 2 ]", `"\"\\\/\b\f\n\r\t\u00e9\u20AC"`, `"\ud83d\ude00"`, `"\uD83D\uDE00x"`,
 	`"` + "\x7f é € 😀 \ufffe \ufffd" + `"`, `{"a":1,"a":2}`, "1e1000", "1e-1000", "1e0001000", "0." + strings.Repeat("9", 999), strings.Repeat("9", 1000),
 	"-" + strings.Repeat("9", 996) + "e1000", nested(64), nested(63), strings.Repeat(" ", 100) + "1", `"` + strings.Repeat("a", 100_000) + `"`,
-	`"\u0001\u001f\uffff\ue000"`, strings.Repeat("[", 64) + strings.Repeat("]", 64), "[" + strings.Repeat("{},", 1000) + "{}]",
+	`"\u0001\u001f\uffff\ue000"`, strings.Repeat("[", 64) + strings.Repeat("]", 64),
+	"[" + strings.Repeat("-1.5e-32,", 20_000) + "0]", "[" + strings.Repeat("1e1000,", 65) + "0]", "[" + strings.Repeat("{},", 1000) + "{}]",
 }
 
 func TestCheckJSONAccepts(t *testing.T) {
@@ -98,6 +99,10 @@ func TestCheckJSONRefusesAndSaysWhere(t *testing.T) {
 		{strings.Repeat("9", 1001), errs.Invalid, "more than 1000 digits"},
 		{"0." + strings.Repeat("0", 1000), errs.Invalid, "more than 1000 digits"},
 		{"1e" + strings.Repeat("0", 1000), errs.Invalid, "more than 1000 digits"},
+		{"[" + strings.Repeat("1e1000,", 150_000) + "0]", errs.Invalid, "exponents written out: 1048576 bytes are allowed at byte"},
+		{"[" + strings.Repeat("1e-30,", 40_000) + "0]", errs.Invalid, "exponents written out: 1048576 bytes are allowed at byte"},
+		{"[" + strings.Repeat("1e1000,", 66) + "0]", errs.Invalid, "those over 32 may add 65536 bytes at byte"},
+		{`["` + strings.Repeat("x", 1<<20-9) + `",1e9]`, errs.Invalid, "1048576 bytes are allowed at byte"},
 		{strings.Repeat("[", 65) + strings.Repeat("]", 65), errs.Invalid, "more than 64 levels deep at byte 64"},
 		{strings.Repeat("[", 100_000), errs.Invalid, "more than 64 levels deep"},
 	} {

@@ -258,7 +258,8 @@ begin
         if jsonb_typeof(p_value -> 'jitter') <> 'number' or (p_value ->> 'jitter')::numeric not between 0 and 1 then
             perform fetchq.refuse('backoff.jitter', 'a number from 0 to 1 is wanted');
         end if;
-        q.backoff_jitter := (p_value ->> 'jitter')::float8;
+        -- A numeric may be smaller than any float8 that is not 0.
+        q.backoff_jitter := round((p_value ->> 'jitter')::numeric, 6)::float8;
     end if;
     return q;
 end $$;
