@@ -11,10 +11,10 @@ import (
 )
 
 // What somebody who may write a field would write to run a script in another's browser.
-const image = `<img src=x onerror=window.hacked=1>`
+const markup = `<img src=x onerror=window.hacked=1>`
 
 var hostile = []string{
-	image,
+	markup,
 	`"><script>window.hacked=1</script>`,
 	`javascript:window.hacked=1//`,
 	`' onmouseover=window.hacked=1 autofocus onfocus=window.hacked=1 x='`,
@@ -59,20 +59,20 @@ func (p *tab) harmless(path, text string) {
 // TestHostileTextsAreShownAsTheyWereWritten pushes each through every field, and visits every page that shows one.
 func TestHostileTextsAreShownAsTheyWereWritten(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, "FETCHQ_ENV="+image)
+	s := newSite(t, "FETCHQ_ENV="+markup)
 	s.queue("pages")
 	for _, text := range hostile {
 		s.api("POST", "/queues/pages/resume", `{}`)
 		s.poison(text)
 	}
-	admin := s.user("ann@example.org", image, auth.RoleAdmin)
+	admin := s.user("ann@example.org", markup, auth.RoleAdmin)
 	p := s.of(t, admin)
-	s.session(admin, image)
+	s.session(admin, markup)
 	p.allow("status of 422", "status of 404")
 	last := hostile[len(hostile)-1]
 	for path, text := range map[string]string{
-		"/": last, "/queues": image, "/queues/pages": last, "/queues/pages/errors?kind=all": last, "/errors": last, "/errors?kind=note": last,
-		"/queues/pages/documents": last, "/team": last, "/team?tab=tokens": last, "/team?tab=sessions": image, "/account": image, "/queues/pages/settings": last,
+		"/": last, "/queues": markup, "/queues/pages": last, "/queues/pages/errors?kind=all": last, "/errors": last, "/errors?kind=note": last,
+		"/queues/pages/documents": last, "/team": last, "/team?tab=tokens": last, "/team?tab=sessions": markup, "/account": markup, "/queues/pages/settings": last,
 	} {
 		p.visit(path)
 		p.harmless(path, text)
@@ -122,10 +122,10 @@ func TestHostileTextsInDialogsToastsAndFragments(t *testing.T) {
 	p.visit("/queues/pages")
 	p.there(`#refresh[data-state="live"]`)
 	p.mark()
-	s.api("POST", "/queues/pages/pause", `{"reason":`+quote(image)+`}`)
-	p.see(image) // by a refresh
+	s.api("POST", "/queues/pages/pause", `{"reason":`+quote(markup)+`}`)
+	p.see(markup) // by a refresh
 	p.stillMarked()
-	p.harmless("a refreshed page", image)
+	p.harmless("a refreshed page", markup)
 }
 
 // TestSigningInLeadsNowhereElse tries addresses of other sites as the page to go on to.

@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -83,7 +82,6 @@ func (s *site) start() {
 	s.cmd.Env = append(os.Environ(), append([]string{
 		"FETCHQ_LISTEN=" + strings.TrimPrefix(s.url, "http://"), "DATABASE_URL=" + s.database, "FETCHQ_BASE_URL=", "FETCHQ_ENV=test", "FETCHQ_POOL_SIZE=8",
 	}, s.env...)...)
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	s.said, s.ended = &lines{}, make(chan struct{})
 	s.cmd.Stderr = s.said
 	out, err := s.cmd.StdoutPipe()
