@@ -13,7 +13,7 @@ RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 .DEFAULT_GOAL = help
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "make %-10s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "make %-11s %s\n", $$1, $$2}'
 
 run: bin/fetchq node_modules/.package-lock.json ## build what changed and serve on 127.0.0.1:8080, with a private Postgres in ./data
 	@scripts/run bin/fetchq serve
@@ -29,7 +29,7 @@ generate: ## make the Go code of the templates
 demo: bin/fetchq ## crawl Go's own sources through the server that make run started, and prove the sums
 	examples/crawler/demo.sh
 
-test: $(ASSETS) lint vet fresh test-18 faults bench-once test-15 ## everything: lint, all tests on Postgres 18 and 15, crashes, benchmarks once
+test: $(ASSETS) lint vet fresh test-18 browser faults bench-once test-15 ## everything: lint, all tests on Postgres 18 and 15, pages in Chromium, crashes, benchmarks once
 
 test-fast: $(ASSETS) ## the short tests, on Postgres 18
 	scripts/on-postgres 18 go test -short -timeout 3m ./...
@@ -55,10 +55,16 @@ fresh: generate
 
 test-18:
 	@$(if $(RACE),,echo "no C compiler here: testing without the race detector" >&2)
-	scripts/on-postgres 18 go test $(RACE) -timeout 10m $$(go list ./... | grep -v /test/faults)
+	scripts/on-postgres 18 go test $(RACE) -timeout 10m $$(go list ./... | grep -v -e /test/faults -e /test/browser)
 
 test-15:
-	scripts/on-postgres 15 go test -timeout 10m $$(go list ./... | grep -v /test/faults)
+	scripts/on-postgres 15 go test -timeout 10m $$(go list ./... | grep -v -e /test/faults -e /test/browser)
+
+browser: $(ASSETS) ## the pages in Chromium: flows, accessibility, hostile texts
+	scripts/with-chromium scripts/on-postgres 18 go test -count=1 -timeout 10m ./test/browser
+
+screenshots: $(ASSETS) ## pictures of all pages, light, dark and on a phone, with contact sheets, into tmp/screenshots
+	scripts/with-chromium scripts/on-postgres 18 go test -count=1 -timeout 10m ./test/browser -run TestPictures -screenshots tmp/screenshots
 
 faults:
 	scripts/on-postgres 18 go test -count=1 -timeout 15m ./test/faults -faults.kills=20
@@ -84,4 +90,4 @@ node_modules/.package-lock.json: package.json package-lock.json .npmrc
 
 FORCE:
 
-.PHONY: help run build program assets generate demo test test-fast lint fmt bench vet fresh test-18 test-15 faults bench-once FORCE
+.PHONY: help run build program assets generate demo test test-fast lint fmt bench vet fresh test-18 test-15 browser screenshots faults bench-once FORCE

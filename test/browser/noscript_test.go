@@ -8,13 +8,19 @@ import (
 	"github.com/fetchq/server/internal/auth"
 )
 
+// scriptsOff keeps the pages of a tab from running scripts; what the test asks of them still runs.
+func (p *tab) scriptsOff() {
+	p.t.Helper()
+	call(p, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+}
+
 // TestEveryPageCanBeReadWithoutScripts goes through what can be done with scripts off: reading, and single actions.
 func TestEveryPageCanBeReadWithoutScripts(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	p := s.as(t, auth.RoleAdmin)
 	p.allow("status of 422")
-	call(p, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	p.scriptsOff()
 	p.visit("/")
 	p.click("a", "Make the first queue")
 	p.at("/queues/new")
@@ -47,6 +53,9 @@ func TestEveryPageCanBeReadWithoutScripts(t *testing.T) {
 	p.click("main a", "Cancel")
 	p.at("/queues")
 
+	p.click(`[popovertarget="user-menu"]`, "")
+	p.click("#user-menu button", "Dark")
+	p.there("html.dark")
 	p.visit("/queues/pages/drop")
 	p.fill("#f-confirm", "pages")
 	p.click("button", "Drop the queue")

@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -83,7 +82,6 @@ func (s *site) start() {
 	s.cmd.Env = append(os.Environ(), append([]string{
 		"FETCHQ_LISTEN=" + strings.TrimPrefix(s.url, "http://"), "DATABASE_URL=" + s.database, "FETCHQ_BASE_URL=", "FETCHQ_ENV=test", "FETCHQ_POOL_SIZE=8",
 	}, s.env...)...)
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	s.said, s.ended = &lines{}, make(chan struct{})
 	s.cmd.Stderr = s.said
 	out, err := s.cmd.StdoutPipe()
@@ -190,11 +188,15 @@ func (s *site) user(email, name string, role auth.Role) auth.User {
 	return user
 }
 
-// session begins a session of a user and returns its cookie.
-func (s *site) session(user auth.User) *http.Cookie {
+// firefox is a browser of somebody else.
+const firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
+
+// session begins a session of a user, in a browser that names itself so, and returns its cookie.
+func (s *site) session(user auth.User, agent string) *http.Cookie {
 	s.t.Helper()
-	answer := httptest.NewRecorder()
-	if err := s.sessions.SignIn(answer, httptest.NewRequest("POST", s.url+"/login", nil).WithContext(s.t.Context()), user, "127.0.0.1"); err != nil {
+	answer, request := httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, s.url+"/login", nil).WithContext(s.t.Context())
+	request.Header.Set("User-Agent", agent)
+	if err := s.sessions.SignIn(answer, request, user, "127.0.0.1"); err != nil {
 		s.t.Fatal(err)
 	}
 	for _, c := range answer.Result().Cookies() {

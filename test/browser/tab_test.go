@@ -113,7 +113,7 @@ func (s *site) as(t *testing.T, role auth.Role) *tab {
 func (s *site) of(t *testing.T, user auth.User) *tab {
 	t.Helper()
 	p := s.open(t)
-	p.cookie(auth.SessionName, s.session(user).Value)
+	p.cookie(auth.SessionName, s.session(user, firefox).Value)
 	return p
 }
 

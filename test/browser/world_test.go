@@ -30,6 +30,8 @@ func (s *site) world() {
 	s.folded()
 }
 
+var longSubject = "https://a.example/" + strings.Repeat("a-path-without-an-end/", 10) + "index"
+
 // crawl is a queue with documents in all states, and a subject as long as may be.
 func (s *site) crawl() {
 	s.api("PUT", "/queues/pages", `{"max_attempts":4,"logs_retention":"90 days"}`)
@@ -40,7 +42,7 @@ func (s *site) crawl() {
 	s.work("pages", 4, `"action":"kill","message":"HTTP 410 Gone: this page will not come back","details":{"status":410}`)
 	s.work("pages", 2, `"action":"reject","message":`+quote(strings.Repeat("a message that is long ", 30)+strings.Repeat("x", 300)))
 	s.pick("pages", 12)
-	s.push("pages", "https://a.example/"+strings.Repeat("a-path-without-an-end/", 10)+"index")
+	s.push("pages", longSubject)
 	s.api("POST", "/queues/pages/documents", `{"documents":[{"subject":"v2/first","version":2,"priority":9,"payload":{"kind":"second version"}}]}`)
 	s.api("POST", "/queues/pages/logs", `{"logs":[{"subject":"v2/first","message":"priority raised by hand"}]}`)
 }
@@ -56,8 +58,8 @@ func (s *site) people() {
 	ann := s.user("ann@example.org", "Ann", auth.RoleAdmin)
 	bob := s.user("bob@example.org", "Bob with a name that goes on for quite a while", auth.RoleOperator)
 	eve := s.user("eve.with-a-long-name-and-a-long-host@department.of.something.example.org", "", auth.RoleViewer)
-	s.session(ann)
-	s.session(bob)
+	s.session(ann, firefox)
+	s.session(bob, "curl/8.9")
 	if _, err := s.users.Disable(s.t.Context(), eve.ID); err != nil {
 		s.t.Fatal(err)
 	}
@@ -168,6 +170,18 @@ func (s *site) places() []place {
 		{name: "queue-settings-viewer", path: "/queues/pages/settings", role: auth.RoleViewer},
 		{name: "queue-drop", path: "/queues/pages/drop", role: auth.RoleAdmin},
 		{name: "queue-truncate-dialog", path: "/queues/pages/settings", role: auth.RoleAdmin, act: dialog("a", "Remove all documents…")},
+		{name: "documents", path: "/queues/pages/documents", role: auth.RoleAdmin},
+		{name: "documents-viewer", path: "/queues/pages/documents?status=pending&size=100", role: auth.RoleViewer},
+		{name: "documents-selected", path: "/queues/pages/documents?status=killed", role: auth.RoleAdmin, act: func(p *tab) { p.click("input[data-rows]", ""); p.see("4 selected") }},
+		{name: "documents-none-match", path: "/queues/pages/documents?subject_prefix=zzz", role: auth.RoleAdmin},
+		{name: "documents-wrong", path: "/queues/pages/documents?version=x", role: auth.RoleAdmin},
+		{name: "documents-empty", path: "/queues/a_queue_whose_name_takes_all_40_letters_/documents", role: auth.RoleAdmin},
+		{name: "document-new", path: "/queues/pages/documents/new", role: auth.RoleAdmin},
+		{name: "document", path: documentPath("pages", "v2/first"), role: auth.RoleAdmin},
+		{name: "document-killed", path: documentPath("pages", "https://a.example/articles/249?page=1"), role: auth.RoleAdmin},
+		{name: "document-long", path: documentPath("pages", longSubject), role: auth.RoleViewer},
+		{name: "document-edit-dialog", path: documentPath("pages", "v2/first"), role: auth.RoleAdmin, act: dialog(`[data-action="edit"]`, "")},
+		{name: "document-gone", path: documentPath("pages", "nothing"), role: auth.RoleAdmin, says: "status of 404"},
 		{name: "errors", path: "/errors", role: auth.RoleAdmin},
 		{name: "errors-filter-wrong", path: "/errors?within=soon", role: auth.RoleAdmin},
 		{name: "search", path: "/search", role: auth.RoleViewer},

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// refreshGap is the least time between two refreshes of a page, as in web/static/js/live.js.
+const refreshGap = 2 * time.Second
+
+// measureOpen prints what the server takes without pages and with many, while nothing changes and while workers work.
+func (s *server) measureOpen(ctx context.Context) error {
+	fmt.Printf("Share of a core over %s; %d pages are open, each in a browser of its own: half of them the overview, half of them queues that workers work on.\n\n", *span, *open)
+	fmt.Println("| meanwhile | pages open | program | Postgres | refreshes/s | bytes/s |")
+	fmt.Println("|---|---:|---:|---:|---:|---:|")
+	for _, busy := range []bool{false, true} {
+		for _, n := range []int{0, *open} {
+			if err := s.share(ctx, busy, n); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// share prints a line for one load.
+func (s *server) share(ctx context.Context, busy bool, n int) error {
+	ctx, stop := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer stop()
+	word := "nothing changes"
+	failed := make(chan error, n+1)
+	if busy {
+		word = "100 documents/s in 10 queues"
+		all.Go(func() { report(failed, s.crawl(ctx)) })
+	}
+	var refreshes, size atomic.Int64
+	for i := range n {
+		path, queue := "/", ""
+		if i%2 == 1 {
+			queue = name(1 + i/2%10)
+			path = "/queues/" + queue
+		}
+		all.Go(func() { report(failed, s.watch(ctx, path, queue, &refreshes, &size)) })
+	}
+	// The first seconds are for opening.
+	if err := wait(ctx, failed, 3*time.Second); err != nil {
+		return err
+	}
+	program, postgres, err := s.used()
+	if err != nil {
+		return err
+	}
+	refreshed, sent := refreshes.Load(), size.Load()
+	if err := wait(ctx, failed, *span); err != nil {
+		return err
+	}
+	programThen, postgresThen, err := s.used()
+	if err != nil {
+		return err
+	}
+	percent := func(d time.Duration) float64 { return 100 * d.Seconds() / span.Seconds() }
+	fmt.Printf("| %s | %d | %.1f %% | %.1f %% | %.1f | %.0f |\n", word, n, percent(programThen-program), percent(postgresThen-postgres),
+		float64(refreshes.Load()-refreshed)/span.Seconds(), float64(size.Load()-sent)/span.Seconds())
+	return nil
+}
+
+func report(failed chan<- error, err error) {
+	if err != nil && !errors.Is(err, context.Canceled) {
+		failed <- err
+	}
+}
+
+func wait(ctx context.Context, failed <-chan error, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case err := <-failed:
+		return err
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// crawl works off 10 documents of each of 10 queues a second, a tenth of them with an error.
+func (s *server) crawl(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		for i := range 10 {
+			if err := s.work(ctx, name(1+i), 9, 1); err != nil && ctx.Err() == nil {
+				return err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// watch does what live.js does for one page: it hears the stream and asks for the page again when that says so.
+func (s *server) watch(ctx context.Context, path, queue string, refreshes, size *atomic.Int64) error {
+	if _, err := s.get(ctx, path, false); err != nil {
+		return err
+	}
+	arrived := time.Now()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/events", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := s.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	changed := make(chan struct{}, 1)
+	go func() {
+		lines := bufio.NewScanner(resp.Body)
+		event := ""
+		for lines.Scan() {
+			if text, ok := strings.CutPrefix(lines.Text(), "event: "); ok {
+				event = text
+			}
+			data, ok := strings.CutPrefix(lines.Text(), "data: ")
+			if !ok || event != "changed" {
+				continue
+			}
+			var queues []string
+			if json.Unmarshal([]byte(data), &queues) == nil && (queue == "" || len(queues) == 0 || slices.Contains(queues, queue)) {
+				select {
+				case changed <- struct{}{}:
+				default:
+				}
+			}
+		}
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(time.Until(arrived.Add(refreshGap))):
+		}
+		a, err := s.get(ctx, path, true)
+		if err != nil {
+			return err
+		}
+		arrived = time.Now()
+		refreshes.Add(1)
+		size.Add(int64(len(a.body)))
+	}
+}
+
+// used returns the time on a core that the program and Postgres have taken so far. What a process of Postgres took is kept by
+// its parent when it ends.
+func (s *server) used() (program, postgres time.Duration, err error) {
+	if program, _, err = ticks(s.cmd.Process.Pid); err != nil {
+		return 0, 0, err
+	}
+	list, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, dir := range list {
+		pid, err := strconv.Atoi(filepath.Base(dir))
+		if err != nil {
+			continue
+		}
+		if used, parent, err := ticks(pid); err == nil && (parent == s.postgres || pid == s.postgres) {
+			postgres += used
+		}
+	}
+	return program, postgres, nil
+}
+
+// ticks reads /proc/PID/stat: utime, stime, cutime and cstime are its fields 14 to 17, in hundredths of a second, and 4 is
+// the parent. The name of the process, field 2, may hold anything and ends with the last bracket.
+func ticks(pid int) (used time.Duration, parent int, err error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, 0, err
+	}
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	if len(fields) < 15 {
+		return 0, 0, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields))
+	}
+	for _, f := range fields[11:15] {
+		n, err := strconv.ParseInt(f, 10, 64)
+		if err != nil {
+			return 0, 0, err
+		}
+		used += time.Duration(n) * 10 * time.Millisecond
+	}
+	parent, err = strconv.Atoi(fields[1])
+	return used, parent, err
+}
