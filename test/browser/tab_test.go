@@ -100,7 +100,7 @@ func (s *site) open(t *testing.T) *tab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.tabIn(t, browser, chromedp.WithNewBrowserContext())
+	return s.tabIn(browser, t, chromedp.WithNewBrowserContext())
 }
 
 // as opens a tab in which a new user of a role is signed in.
@@ -120,10 +120,10 @@ func (s *site) of(t *testing.T, user auth.User) *tab {
 // another opens a further tab of the same browser.
 func (p *tab) another() *tab {
 	p.t.Helper()
-	return p.site.tabIn(p.t, p.ctx)
+	return p.site.tabIn(p.ctx, p.t)
 }
 
-func (s *site) tabIn(t *testing.T, parent context.Context, opts ...chromedp.ContextOption) *tab {
+func (s *site) tabIn(parent context.Context, t *testing.T, opts ...chromedp.ContextOption) *tab {
 	t.Helper()
 	said := &complaints{}
 	ctx, cancel := chromedp.NewContext(parent, append(opts, chromedp.WithListener(said.hear))...)
@@ -215,5 +215,3 @@ func quote(v any) string {
 	}
 	return string(text)
 }
-
-func ref[T any](v T) *T { return &v }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -129,26 +130,7 @@ func (s *server) watch(ctx context.Context, path, queue string, refreshes, size 
 	}
 	defer resp.Body.Close()
 	changed := make(chan struct{}, 1)
-	go func() {
-		lines := bufio.NewScanner(resp.Body)
-		event := ""
-		for lines.Scan() {
-			if text, ok := strings.CutPrefix(lines.Text(), "event: "); ok {
-				event = text
-			}
-			data, ok := strings.CutPrefix(lines.Text(), "data: ")
-			if !ok || event != "changed" {
-				continue
-			}
-			var queues []string
-			if json.Unmarshal([]byte(data), &queues) == nil && (queue == "" || len(queues) == 0 || slices.Contains(queues, queue)) {
-				select {
-				case changed <- struct{}{}:
-				default:
-				}
-			}
-		}
-	}()
+	go hear(resp.Body, queue, changed)
 	for {
 		select {
 		case <-ctx.Done():
@@ -167,6 +149,27 @@ func (s *server) watch(ctx context.Context, path, queue string, refreshes, size 
 		arrived = time.Now()
 		refreshes.Add(1)
 		size.Add(int64(len(a.body)))
+	}
+}
+
+// hear reads a stream of events and tells of those that concern a page: of one queue, or, "", of all.
+func hear(stream io.Reader, queue string, changed chan<- struct{}) {
+	event := ""
+	for lines := bufio.NewScanner(stream); lines.Scan(); {
+		if text, ok := strings.CutPrefix(lines.Text(), "event: "); ok {
+			event = text
+		}
+		data, ok := strings.CutPrefix(lines.Text(), "data: ")
+		if !ok || event != "changed" {
+			continue
+		}
+		var queues []string
+		if json.Unmarshal([]byte(data), &queues) == nil && (queue == "" || len(queues) == 0 || slices.Contains(queues, queue)) {
+			select {
+			case changed <- struct{}{}:
+			default:
+			}
+		}
 	}
 }
 

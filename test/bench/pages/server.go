@@ -23,7 +23,7 @@ import (
 
 const (
 	email    = "bench@example.org"
-	password = "correct horse battery" //nolint:gosec // of a server that is gone in two minutes
+	password = "correct horse battery"
 )
 
 // server is the program under load, in a folder of its own.
@@ -151,8 +151,8 @@ func (s *server) seed(ctx context.Context) error {
 			_, err := s.db.Exec(ctx, `
 				select count(*) from fetchq.doc_push_many($1,
 					array(select 'https://' || replace($1, '_', '-') || '.example/articles/' || g from generate_series($2::int, $3::int) g),
-					array(select jsonb_build_object('depth', g % 7, 'title', 'article ' || g) from generate_series($2::int, $3::int) g), null, null,
-					array(select now() + case when g % 2 = 0 then interval '-1 minute' else interval '2 days' end from generate_series($2::int, $3::int) g))`,
+					array(select jsonb_build_object('depth', g % 7, 'title', 'article ' || g) from generate_series($2::int, $3::int) g),
+					p_dates => array(select now() + case when g % 2 = 0 then interval '-1 minute' else interval '2 days' end from generate_series($2::int, $3::int) g))`,
 				name(i), from, min(from+10_000, n)-1)
 			if err != nil {
 				return fmt.Errorf("push to queue %d: %w", i, err)
