@@ -32,7 +32,8 @@ func (health) Run(ctx context.Context, cfg config.Config) error {
 	if err != nil {
 		return err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	client := http.Client{Timeout: healthWait}
+	resp, err := client.Do(req)
 	if err != nil {
 		return fmt.Errorf("nothing answers at %s: %w", cfg.Listen, err)
 	}
