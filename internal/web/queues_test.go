@@ -307,7 +307,7 @@ func TestSearchFindsPagesQueuesAndSubjects(t *testing.T) {
 	if got := p.says(`[aria-labelledby="found-queues"] a`); got != "page_images pages" {
 		t.Errorf("the queues are %q", got)
 	}
-	p = b.get("/search?q=" + url.QueryEscape("https://a.example/")).must(t, http.StatusOK)
+	p = b.get("/search?q="+url.QueryEscape("https://a.example/")).must(t, http.StatusOK)
 	if n := p.Find(".rows tbody tr").Length(); n != 3 {
 		t.Errorf("%d documents are found", n)
 	}
@@ -362,7 +362,7 @@ func TestTheStreamTellsWhichQueueChanged(t *testing.T) {
 		}
 	}
 	s.pages.Stop()
-	for range events { //nolint:revive // until it ends
+	for range events {
 	}
 }
 
