@@ -109,7 +109,7 @@ func totalTiles(rows []queueRow, t metrics.Trend, now time.Time) []templates.Til
 func tiles(n queue.Counts, t metrics.Trend, oldest *time.Time, now time.Time, href func(status string) string, errorsHref string) []templates.Tile {
 	due := templates.Tile{Word: "Oldest due", Value: "–", Note: "nothing is due", Status: "behind"}
 	if oldest != nil && oldest.Before(now) {
-		due.Value, due.Note = templates.Span(now.Sub(*oldest)), "since "+templates.Stamp(*oldest)
+		due.Value, due.Note = templates.Span(now.Sub(*oldest)), "since "+oldest.UTC().Format("2 Jan 15:04 UTC")
 	}
 	out, bad := "–", "–"
 	if t.Known {

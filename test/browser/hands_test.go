@@ -114,7 +114,8 @@ const spot = `((selector, text) => {
   return { x: 0, y: 0, why };
 })`
 
-// click clicks with the mouse on the first element that matches and says a text ("": any), as soon as that can be done.
+// click clicks with the mouse on the first element that matches and says a text ("": any), as soon as that can be done and
+// the element stands still.
 func (p *tab) click(selector, text string) {
 	p.t.Helper()
 	type place struct {
@@ -122,14 +123,15 @@ func (p *tab) click(selector, text string) {
 		Y   float64 `json:"y"`
 		Why string  `json:"why"`
 	}
-	var found place
+	var found, before place
 	var err error
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(pollEvery) {
 		found, err = eval[place](p, spot+`(`+quote(selector)+`,`+quote(text)+`)`)
-		if err == nil && found.Why == "" {
+		if err == nil && found.Why == "" && found == before {
 			p.do(chromedp.MouseClickXY(found.X, found.Y))
 			return
 		}
+		before = found
 	}
 	p.t.Fatalf("cannot click on %s %q: %s %v, at %s", selector, text, found.Why, err, p.where())
 }

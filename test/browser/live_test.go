@@ -1,6 +1,8 @@
 package browser_test
 
 import (
+	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/chromedp/chromedp/kb"
@@ -49,6 +51,33 @@ func TestPagesKeepUpWithoutAReload(t *testing.T) {
 	for _, p := range []*tab{overview, list, queue, other} {
 		p.stillMarked()
 	}
+}
+
+// TestPagesKeepUpWithACrawl pushes and completes many documents, as make demo does, under an open overview and queue.
+func TestPagesKeepUpWithACrawl(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.queue("pages")
+	overview := s.as(t, auth.RoleViewer)
+	queue := overview.another()
+	overview.visit("/")
+	queue.visit("/queues/pages")
+	overview.mark()
+	queue.mark()
+	for round := 1; round <= 4; round++ {
+		for part := range 5 {
+			s.documents("pages", 100, `{"depth":%d}`, fmt.Sprintf("https://a.example/%d/%d/%%d", round, part), "")
+			s.work("pages", 80, `"action":"complete"`)
+		}
+		overview.until("what is pending", pendingTile+` === `+quote(strconv.Itoa(round*100)))
+		completed := fmt.Sprintf("%d,%03d", round*400/1000, round*400%1000)
+		if round*400 < 1000 {
+			completed = strconv.Itoa(round * 400)
+		}
+		queue.until("what is completed", `document.querySelector('a[href="/queues/pages/documents?status=completed"]').innerText.trim() === `+quote(completed))
+	}
+	overview.stillMarked()
+	queue.stillMarked()
 }
 
 // TestWhatIsInUseIsNotRefreshed opens a menu, a dialog and a selection, and wants the page to wait and to say why.

@@ -21,8 +21,8 @@ import (
 
 const (
 	busyFor   = 100 * time.Second // so long workers work before the pictures, so that lines have a few points
-	thumb     = 320               // px: the width of a picture on a contact sheet
-	thumbTall = 300               // px: more of a picture is cut off there
+	thumb     = 320               // px: the greatest width of a picture on a contact sheet
+	thumbTall = 480               // px: and its greatest height; more is cut off
 	columns   = 6
 )
 
@@ -139,10 +139,11 @@ func mean(from image.Image, x0, y0, x1, y1 int) color.Color {
 func montage(pictures []image.Image) image.Image {
 	const gap = 8
 	rows := (len(pictures) + columns - 1) / columns
-	sheet := image.NewRGBA(image.Rect(0, 0, columns*(thumb+gap)+gap, rows*(thumbTall+gap)+gap))
+	tall := pictures[0].Bounds().Dy() // all have the shape of one
+	sheet := image.NewRGBA(image.Rect(0, 0, columns*(thumb+gap)+gap, rows*(tall+gap)+gap))
 	draw.Draw(sheet, sheet.Bounds(), image.NewUniform(color.Gray{Y: 128}), image.Point{}, draw.Src)
 	for i, p := range pictures {
-		at := image.Pt(gap+i%columns*(thumb+gap), gap+i/columns*(thumbTall+gap))
+		at := image.Pt(gap+i%columns*(thumb+gap), gap+i/columns*(tall+gap))
 		draw.Draw(sheet, image.Rectangle{Min: at, Max: at.Add(p.Bounds().Size())}, p, p.Bounds().Min, draw.Src)
 	}
 	return sheet

@@ -197,7 +197,8 @@ func (s *site) places() []place {
 		{name: "menu", path: "/", role: auth.RoleAdmin, act: func(p *tab) { p.click(`[popovertarget="user-menu"]`, "") }},
 		{name: "keys", path: "/", role: auth.RoleAdmin, act: func(p *tab) { p.press("?"); p.see("this sheet") }},
 		{name: "lost", path: "/", role: auth.RoleAdmin, act: func(p *tab) {
-			get[bool](p, `(document.getElementById('lost').hidden = false, true)`)
+			// A copy, which the page does not know and so does not hide again.
+			get[bool](p, `((lost) => { const copy = lost.cloneNode(true); copy.hidden = false; copy.removeAttribute('id'); lost.after(copy); return true; })(document.getElementById('lost'))`)
 		}},
 		{name: "not-found", path: "/nowhere", role: auth.RoleAdmin, says: "status of 404"},
 		{name: "no-queue", path: "/queues/none", role: auth.RoleAdmin, says: "status of 404"},
