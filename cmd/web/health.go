@@ -26,13 +26,11 @@ func (health) Run(ctx context.Context, cfg config.Config) error {
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1" // a server that listens everywhere answers here too
 	}
-	ctx, cancel := context.WithTimeout(ctx, healthWait)
-	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/readyz", http.NoBody)
 	if err != nil {
 		return err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := (&http.Client{Timeout: healthWait}).Do(req)
 	if err != nil {
 		return fmt.Errorf("nothing answers at %s: %w", cfg.Listen, err)
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/fetchq/server/internal/api"
 	"github.com/fetchq/server/internal/auth"
 	"github.com/fetchq/server/internal/dbtest"
@@ -54,11 +56,33 @@ func newCountedWorld(t *testing.T) (*world, *counted) {
 	return w, h
 }
 
+// looked waits until a pick has looked and waits: one that is given up while it looks may still lease a document, to nobody.
+// conn is no connection that the pick can have.
+func (w *world) looked(conn *pgxpool.Conn) {
+	w.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		var done bool
+		err := conn.QueryRow(context.Background(), `select exists (select from pg_stat_activity
+			where datname = current_database() and state = 'idle' and query like '%from fetchq.doc_pick_many%')`).Scan(&done)
+		if err != nil || time.Now().After(deadline) {
+			w.t.Fatalf("no pick has looked, error %v", err)
+		}
+		if done {
+			return
+		}
+	}
+}
+
 const longPick = `{"wait":"60s"}`
 
 func TestAWaitEndsWhenItsCallerHangsUp(t *testing.T) {
 	t.Parallel()
 	w, h := newCountedWorld(t)
+	conn, err := w.db.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
 	ctx, hangUp := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
@@ -66,6 +90,7 @@ func TestAWaitEndsWhenItsCallerHangsUp(t *testing.T) {
 		_, _ = w.send(ctx, "/api/v1/queues/a/pick", "application/json", strings.NewReader(longPick))
 	}()
 	h.until(t, 1)
+	w.looked(conn)
 	hangUp()
 	<-ended
 	h.until(t, 0)

@@ -81,7 +81,8 @@ var unescaped = regexp.MustCompile(`templ\.(SafeURL|Raw|SafeCSS|SafeCSSProperty|
 
 // checkEscaping wants every text and link of a page to go through templ's escaping.
 func checkEscaping(s source) []string {
-	if path.Ext(s.path) != ".templ" && !(within(s.dir(), "internal/web") || within(s.dir(), "web")) || s.isTest() || strings.HasSuffix(s.path, "_templ.go") {
+	page := path.Ext(s.path) == ".templ" || withinAny(s.dir(), []string{"internal/web", "web"})
+	if !page || s.isTest() || strings.HasSuffix(s.path, "_templ.go") {
 		return nil
 	}
 	return grep(s, unescaped, "this is a way past the escaping of templates; give templ the text itself")

@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -222,7 +221,7 @@ func healthCheck(program string, check []string, dir string, env []string) (stri
 	cmd := exec.CommandContext(ctx, program, check[1:]...)
 	cmd.Dir, cmd.Env = dir, env
 	out, err := cmd.CombinedOutput()
-	return fmt.Sprintf("%s", out), err
+	return string(out), err
 }
 
 func free(t *testing.T) string {
