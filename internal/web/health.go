@@ -83,8 +83,11 @@ func drainWords(q queue.Summary, t metrics.Trend) string {
 	if d, known := drain(q, t); known {
 		return fmt.Sprintf("%s, and at this pace none is in %s", waiting, templates.Span(d))
 	}
-	if t.Known && t.ProcessedPerMin == 0 && q.Counts.Active == 0 {
+	switch {
+	case t.Known && t.ProcessedPerMin == 0 && q.Counts.Active == 0:
 		return waiting + ", and nobody works on them"
+	case t.Known && t.ProcessedPerMin == 0:
+		return waiting + ", and none was finished in the last minute"
 	}
 	return waiting + ", and more come than go"
 }

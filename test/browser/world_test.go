@@ -193,6 +193,16 @@ func (s *site) places() []place {
 		{name: "team-sessions", path: "/team?tab=sessions", role: auth.RoleAdmin},
 		{name: "team-person-new", path: "/team/people/new", role: auth.RoleAdmin},
 		{name: "team-token-dialog", path: "/team?tab=tokens", role: auth.RoleAdmin, act: dialog("a", "New token")},
+		{name: "team-token-shown", path: "/team?tab=tokens", role: auth.RoleAdmin, act: func(p *tab) {
+			p.click("a", "New token")
+			p.fill("#f-name", "shown once")
+			p.click("#dialog button", "Make the token")
+			p.there("#dialog[open] #secret")
+		}},
+		{name: "toast", path: "/queues/feeds/settings", role: auth.RoleAdmin, act: func(p *tab) {
+			p.click("button", "Save the settings")
+			p.see("Saved the settings of feeds.")
+		}},
 		{name: "account", path: "/account", role: auth.RoleAdmin},
 		{name: "menu", path: "/", role: auth.RoleAdmin, act: func(p *tab) { p.click(`[popovertarget="user-menu"]`, "") }},
 		{name: "keys", path: "/", role: auth.RoleAdmin, act: func(p *tab) { p.press("?"); p.see("this sheet") }},
