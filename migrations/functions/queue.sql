@@ -324,6 +324,7 @@ begin
     delete from fetchq.counters where queue = p_queue;
     delete from fetchq.queue_states where queue = p_queue;
     delete from fetchq.jobs where queue = p_queue;
+    delete from fetchq.wakes where queue = p_queue; -- after the jobs: who holds a job may take its wakes
 end $$;
 
 -- queue_truncate removes all documents, and the log lines if asked; events stay counted.
