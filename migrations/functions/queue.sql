@@ -132,11 +132,13 @@ begin
     -- Answers kept for callers that repeat themselves under an idempotency key.
     execute format($t$
         create table %I.requests (
-            key        text not null,
+            key        text collate "C" not null,
             kind       text not null check (kind in ('append', 'pick')),
             expires_at timestamptz not null,
             subjects   text[],
-            leases     bigint[],
+            leases     bigint[], -- of a pick
+            outcomes   text[],   -- of an append
+            details    text[],   -- of an append
             primary key (kind, key)
         ) $t$, s);
     execute format('create index requests_expiry on %I.requests (expires_at)', s);
