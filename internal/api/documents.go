@@ -46,7 +46,7 @@ func (s *Server) documentRoutes() {
 func (s *Server) pushDocuments(ctx context.Context, in *struct {
 	InQueue
 	WithBody
-	Key string `header:"Idempotency-Key" maxLength:"255" doc:"Makes documents without a subject repeatable for 24 hours."`
+	Key string `header:"Idempotency-Key" maxLength:"255" doc:"Makes a call with documents that have no subject repeatable for 24 hours."`
 }) (*out[client.PushResponse], error) {
 	var body client.PushRequest
 	err := wire.Decode(in.sent.bytes, &body)

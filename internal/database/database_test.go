@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -111,6 +112,44 @@ func TestMigrateDoesNothingTwiceAndReplacesFunctionsThatChanged(t *testing.T) {
 	var left int
 	if err := db.QueryRow(ctx, `select count(*) from pg_proc where proname = 'of_old'`).Scan(&left); err != nil || left != 0 || oid() == first {
 		t.Errorf("%d old functions are left, error %v", left, err)
+	}
+}
+
+func TestWhatIsBuiltOnAFunctionIsNamedWhenItStopsAnUpgrade(t *testing.T) {
+	t.Parallel()
+	url := dbtest.URL(t)
+	db := dbtest.Open(t, url)
+	if _, err := db.Exec(t.Context(), `create view public.totals as select * from fetchq.metric_get('a'); update fetchq.meta set value = 'old'`); err != nil {
+		t.Fatal(err)
+	}
+	err := database.Migrate(t.Context(), url, slog.New(slog.DiscardHandler))
+	if errs.Of(err) != errs.Unavailable || !strings.Contains(err.Error(), "view public.totals depends on function fetchq.metric_get(text)") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestConnectionsAreNotSwayedByTheDatabase sets other defaults, and puts a function of its own before one of Postgres's.
+func TestConnectionsAreNotSwayedByTheDatabase(t *testing.T) {
+	t.Parallel()
+	url := dbtest.URL(t)
+	db := dbtest.Open(t, url)
+	if _, err := db.Exec(t.Context(), `
+		do $$ begin execute format('alter database %I set default_transaction_isolation = ''serializable''', current_database()); end $$;
+		do $$ begin execute format('alter database %I set search_path = public, pg_catalog', current_database()); end $$;
+		create function public.cardinality(text[]) returns integer language plpgsql as $$ begin raise exception 'hijacked'; end $$;
+		select fetchq.queue_create('a')`); err != nil {
+		t.Fatal(err)
+	}
+	again := dbtest.Open(t, url)
+	var isolation string
+	if err := again.QueryRow(t.Context(), `select current_setting('transaction_isolation')`).Scan(&isolation); err != nil || isolation != "read committed" {
+		t.Errorf("transactions are %s, error %v", isolation, err)
+	}
+	if _, err := again.Exec(t.Context(), `select * from fetchq.doc_push_many('a', array['x'])`); err != nil {
+		t.Error(err)
+	}
+	if err := database.Migrate(t.Context(), url, slog.New(slog.DiscardHandler)); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	goosedb "github.com/pressly/goose/v3/database"
@@ -110,7 +111,7 @@ func migrateFunctions(ctx context.Context, conn *pgx.Conn, log *slog.Logger) err
 				end loop;
 			end $$`
 		if _, err := tx.Exec(ctx, drop); err != nil {
-			return err
+			return inUse(err)
 		}
 		// Bodies name functions of files that come later.
 		if _, err := tx.Exec(ctx, `set local check_function_bodies = off`); err != nil {
@@ -128,6 +129,16 @@ func migrateFunctions(ctx context.Context, conn *pgx.Conn, log *slog.Logger) err
 	}
 	log.Info("functions created", "hash", want[:12])
 	return nil
+}
+
+// inUse names what is built on one of the functions and keeps it from being replaced: a user's view, say.
+func inUse(err error) error {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) || pg.Code != "2BP01" {
+		return err
+	}
+	return &errs.Error{Code: errs.Unavailable, Err: err, Message: "the functions of the schema fetchq cannot be replaced: " +
+		strings.ReplaceAll(pg.Detail, "\n", "; ") + "; drop it, start Fetchq, and make it again"}
 }
 
 // functions returns the text of all function files, in the order of their names.

@@ -62,6 +62,11 @@ func prepare(cfg *pgx.ConnConfig, name string) {
 		cfg.RuntimeParams["application_name"] = name
 	}
 	cfg.RuntimeParams["timezone"] = "UTC"
+	// Whatever the role or the database has set: the functions are written for it.
+	cfg.RuntimeParams["default_transaction_isolation"] = "read committed"
+	// Our names are qualified, and nobody else's may come before those of Postgres itself: a function public.cardinality(text[])
+	// would run with the rights of this connection.
+	cfg.RuntimeParams["search_path"] = "pg_catalog"
 	if cfg.ConnectTimeout == 0 {
 		cfg.ConnectTimeout = 10 * time.Second
 	}

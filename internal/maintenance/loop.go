@@ -8,10 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/fetchq/server/internal/database"
-	"github.com/fetchq/server/internal/errs"
 	"github.com/fetchq/server/internal/queue"
 )
 
@@ -29,6 +27,12 @@ type Loop struct {
 	log    *slog.Logger
 	node   string
 	now    func() time.Time
+	kinds  map[string]kind
+
+	mu      sync.Mutex
+	running map[job]time.Time // since when its claim was lengthened last
+	jobs    sync.WaitGroup
+	signal  chan struct{} // a job ended that lets the loop look again before its time
 
 	once sync.Once
 	stop context.CancelFunc
@@ -49,26 +53,34 @@ func call(method func(*queue.Engine, context.Context, string) (queue.Upkeep, err
 	}
 }
 
+// vacuum is the one job that may take hours.
+const vacuum = "vacuum"
+
 // kinds are the jobs of every queue, as fetchq.job_kinds lists them.
 var kinds = map[string]kind{
 	"mark_due": {call((*queue.Engine).MarkDue), "250 milliseconds", "30 seconds"},
 	"orphans":  {call((*queue.Engine).Orphans), "500 milliseconds", "30 seconds"},
 	"fold":     {call((*queue.Engine).Fold), "1 second", "30 seconds"},
 	"expire":   {call((*queue.Engine).Expire), "5 seconds", "5 minutes"},
-	"vacuum":   {call((*queue.Engine).Vacuum), "1 minute", "5 minutes"},
+	vacuum:     {call((*queue.Engine).Vacuum), "1 minute", "5 minutes"},
 }
 
 const (
-	claimAtOnce = 16                    // jobs of one claim
-	atOnce      = 4                     // of them run at the same moment
-	shortest    = 20 * time.Millisecond // between two claims
+	quickSlots  = 4                     // jobs other than vacuums that run at the same moment
+	slowSlots   = 1                     // vacuums, beside these: one may take hours
+	shortest    = 20 * time.Millisecond // between two looks
 	longest     = time.Second           // between two looks for what others have woken
 	failPause   = 2 * time.Second       // after a claim that failed
+	keepEvery   = 10 * time.Second      // the claim of a job that runs is lengthened; it lasts for 30
+	outcomeWait = 10 * time.Second      // to write the outcome of a job, also when the program stops
 )
 
 // New returns a loop over the queues of an engine.
 func New(db *pgxpool.Pool, engine *queue.Engine, opt Options) *Loop {
-	return &Loop{db: db, engine: engine, log: opt.Log, node: opt.Node, now: opt.Now, done: make(chan struct{})}
+	return &Loop{
+		db: db, engine: engine, log: opt.Log, node: opt.Node, now: opt.Now, kinds: kinds,
+		running: map[job]time.Time{}, signal: make(chan struct{}, 1), done: make(chan struct{}),
+	}
 }
 
 // Start runs the loop until Stop.
@@ -81,7 +93,7 @@ func (l *Loop) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop ends the loop after the jobs that run. It may be called more than once, and without Start.
+// Stop ends the loop and interrupts the jobs that run; they are given back. It may be called more than once, and without Start.
 func (l *Loop) Stop() {
 	l.once.Do(func() {
 		if l.stop == nil {
@@ -94,22 +106,18 @@ func (l *Loop) Stop() {
 }
 
 func (l *Loop) loop(ctx context.Context) {
+	defer l.jobs.Wait()
 	for {
-		n, err := l.runOnce(ctx)
 		pause := failPause
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err != nil:
-			l.log.Error("maintenance jobs cannot be claimed", "error", err)
-		case n == claimAtOnce:
-			pause = 0 // there may be more
-		default:
+		if _, err := l.runOnce(ctx); err == nil {
 			pause = l.untilNext(ctx)
+		} else if ctx.Err() == nil {
+			l.log.Error("maintenance jobs cannot be claimed", "error", err)
 		}
 		select {
 		case <-ctx.Done():
 			return
+		case <-l.signal:
 		case <-time.After(pause):
 		}
 	}
@@ -121,9 +129,17 @@ type job struct {
 	Kind  string
 }
 
-// runOnce claims the jobs that are due, runs them, and returns how many there were.
+// runOnce lengthens the claims of jobs that have run for long, claims as many jobs as there are free slots, begins them, and
+// returns how many there were. It does not wait for them: a slow one takes its slot and no more.
 func (l *Loop) runOnce(ctx context.Context) (int, error) {
-	rows, err := l.db.Query(ctx, `select queue, kind from fetchq.job_claim($1, $2)`, l.node, claimAtOnce)
+	if err := l.keep(ctx); err != nil {
+		return 0, err
+	}
+	quick, slow := l.free()
+	if quick+slow == 0 {
+		return 0, nil
+	}
+	rows, err := l.db.Query(ctx, `select queue, kind from fetchq.job_claim($1, $2, $3)`, l.node, quick, slow)
 	if err != nil {
 		return 0, database.Error("claim maintenance jobs", err)
 	}
@@ -131,46 +147,125 @@ func (l *Loop) runOnce(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, database.Error("claim maintenance jobs", err)
 	}
-	var g errgroup.Group
-	g.SetLimit(atOnce)
 	for _, j := range jobs {
-		g.Go(func() error {
-			l.run(ctx, j)
-			return nil
-		})
+		if l.begin(j) {
+			l.jobs.Go(func() { l.end(j, l.run(ctx, j)) })
+		}
 	}
-	return len(jobs), g.Wait()
+	return len(jobs), nil
 }
 
-// run runs one job and writes its outcome. What a stop interrupts is given back at once.
-func (l *Loop) run(ctx context.Context, j job) {
-	k, known := kinds[j.Kind]
+// free returns how many slots are free.
+func (l *Loop) free() (quick, slow int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	quick, slow = quickSlots, slowSlots
+	for j := range l.running {
+		if j.Kind == vacuum {
+			slow--
+		} else {
+			quick--
+		}
+	}
+	return quick, slow
+}
+
+// begin takes a slot. It returns false for a job whose claim ran out while it runs here: it goes on under the new claim.
+func (l *Loop) begin(j job) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, runs := l.running[j]
+	l.running[j] = l.now()
+	return !runs
+}
+
+// end frees the slot of a job that runs again in next, and lets the loop look then where that is soon; at once where jobs
+// may have been left for want of a slot.
+func (l *Loop) end(j job, next time.Duration) {
+	quick, slow := l.free()
+	l.mu.Lock()
+	delete(l.running, j)
+	l.mu.Unlock()
+	switch {
+	case quick == 0 || slow == 0 && j.Kind == vacuum:
+		l.look()
+	case next < longest:
+		time.AfterFunc(max(next, shortest), l.look)
+	}
+}
+
+// look lets the loop look for jobs before its time.
+func (l *Loop) look() {
+	select {
+	case l.signal <- struct{}{}:
+	default:
+	}
+}
+
+// keep lengthens the claims of jobs that have run for long, so that only those of a node that died run out.
+func (l *Loop) keep(ctx context.Context) error {
+	now := l.now()
+	var long []job
+	var queues, kinds []string
+	l.mu.Lock()
+	for j, since := range l.running {
+		if now.Sub(since) >= keepEvery {
+			long, queues, kinds = append(long, j), append(queues, j.Queue), append(kinds, j.Kind)
+		}
+	}
+	l.mu.Unlock()
+	if long == nil {
+		return nil
+	}
+	if _, err := l.db.Exec(ctx, `select fetchq.job_keep($1, $2, $3)`, l.node, queues, kinds); err != nil {
+		return database.Error("keep the claims of maintenance jobs", err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, j := range long {
+		if _, runs := l.running[j]; runs {
+			l.running[j] = now
+		}
+	}
+	return nil
+}
+
+// run runs one job, writes its outcome, and returns in how long it runs next. What a stop interrupts is given back at once.
+func (l *Loop) run(ctx context.Context, j job) time.Duration {
+	k, known := l.kinds[j.Kind]
 	if !known {
 		k = kind{run: unknown, every: "5 minutes", idle: "5 minutes"}
 	}
 	began := l.now()
-	did, err := k.run(ctx, l.engine, j.Queue)
+	did, failed := k.run(ctx, l.engine, j.Queue)
 	took := l.now().Sub(began)
 	var failure *string
-	switch {
-	case errs.Of(err) == errs.NotFound:
-		return // the queue was dropped meanwhile, and its jobs with it
-	case err != nil && ctx.Err() != nil:
-		k.every = "0 seconds" // interrupted by Stop: for the next node that looks
-	case err != nil:
-		text := err.Error()
-		failure = &text
-		l.log.Error("a maintenance job failed; it is tried again", "queue", j.Queue, "kind", j.Kind, "error", err)
-	}
 	again := &did.Again
+	switch {
+	case failed != nil && ctx.Err() != nil:
+		k.every, failed = "0 seconds", nil // interrupted by Stop: for the next node that looks
+	case failed != nil:
+		text := failed.Error()
+		failure = &text
+	}
 	if did.Again.IsZero() || failure != nil {
 		again = nil
 	}
-	_, err = l.db.Exec(context.WithoutCancel(ctx), `select fetchq.job_done($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		j.Queue, j.Kind, l.node, float64(took.Microseconds())/1000, did.Items, failure, k.every, k.idle, again)
-	if err != nil {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), outcomeWait)
+	defer cancel()
+	var next *float64
+	err := l.db.QueryRow(ctx, `select fetchq.job_done($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		j.Queue, j.Kind, l.node, float64(took.Microseconds())/1000, did.Items, failure, k.every, k.idle, again).Scan(&next)
+	switch {
+	case err != nil:
 		l.log.Error("the outcome of a maintenance job cannot be written; its claim runs out", "queue", j.Queue, "kind", j.Kind, "error", err)
+		return longest
+	case next == nil:
+		return longest // the queue was dropped meanwhile, and its jobs with it; or another node has the claim
+	case failure != nil:
+		l.log.Error("a maintenance job failed; it is tried again", "queue", j.Queue, "kind", j.Kind, "error", failed)
 	}
+	return seconds(*next)
 }
 
 // unknown is the job of a newer version that shares this database.
@@ -178,11 +273,20 @@ func unknown(context.Context, *queue.Engine, string) (queue.Upkeep, error) {
 	return queue.Upkeep{}, nil
 }
 
-// untilNext returns how long to sleep until the next job is due.
+// untilNext returns how long to sleep until there is a job to claim for a slot that is free.
 func (l *Loop) untilNext(ctx context.Context) time.Duration {
-	var seconds *float64
-	if err := l.db.QueryRow(ctx, `select fetchq.job_next()`).Scan(&seconds); err != nil || seconds == nil {
+	quick, slow := l.free()
+	if quick == 0 {
+		return longest // the end of a job is told
+	}
+	var next *float64
+	if err := l.db.QueryRow(ctx, `select fetchq.job_next($1)`, slow > 0).Scan(&next); err != nil || next == nil {
 		return longest
 	}
-	return min(max(time.Duration(*seconds*float64(time.Second)), shortest), longest)
+	return min(max(seconds(*next), shortest), longest)
+}
+
+// seconds turns what Postgres counts into a duration, a day at most.
+func seconds(n float64) time.Duration {
+	return time.Duration(min(n, 86_400) * float64(time.Second))
 }

@@ -30,6 +30,17 @@ func put(t *testing.T, e *queue.Engine, name, settings string) {
 	}
 }
 
+// round lets a loop claim once, waits for the jobs that it began, and returns how many there were.
+func round(t *testing.T, l *Loop) int {
+	t.Helper()
+	n, err := l.runOnce(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.jobs.Wait()
+	return n
+}
+
 // eventually polls until what is true or the time is up.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
@@ -102,9 +113,7 @@ func TestAFailingJobIsTriedAgainAndShown(t *testing.T) {
 		if _, err := db.Exec(t.Context(), `select fetchq.job_run_now('a', 'fold')`); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := l.runOnce(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		round(t, l)
 		if n := scan[int](t, db, `select failures from fetchq.jobs where kind = 'fold' and last_error like '%division by zero%'
 			and last_outcome = 'failed' and failing_since is not null and streak = 0 - $1::int and next_run > now()`, run); n != run {
 			t.Errorf("run %d: %d failures are counted", run, n)
@@ -114,9 +123,7 @@ func TestAFailingJobIsTriedAgainAndShown(t *testing.T) {
 	if _, err := db.Exec(t.Context(), `select fetchq.job_run_now('a', 'fold')`); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.runOnce(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	round(t, l)
 	if outcome := scan[string](t, db, `select last_outcome from fetchq.jobs where kind = 'fold' and failing_since is null`); outcome != "ok" {
 		t.Errorf("the job says %s after it worked", outcome)
 	}
@@ -130,9 +137,7 @@ func TestAnIdleQueueSleepsAndAPushWakesIt(t *testing.T) {
 		if _, err := db.Exec(t.Context(), `update fetchq.jobs set next_run = clock_timestamp()`); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := l.runOnce(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		round(t, l)
 	}
 	const sleeps = `select extract(epoch from next_run - clock_timestamp())::float8 from fetchq.jobs where kind = $1`
 	for _, kind := range []string{"mark_due", "orphans", "fold"} {
@@ -143,31 +148,15 @@ func TestAnIdleQueueSleepsAndAPushWakesIt(t *testing.T) {
 	if _, err := e.Push(t.Context(), "a", []queue.Push{{Subject: "x", Next: wire.Date{Delay: &wire.Interval{Micros: 5e6}}}}, queue.Ignore); err != nil {
 		t.Fatal(err)
 	}
+	if s := scan[float64](t, db, `select fetchq.job_next()`); s > 1.1 {
+		t.Errorf("the next job is due in %.1f s after a push; 1 s is wanted", s)
+	}
+	scan[int](t, db, `select count(*) from fetchq.job_claim('nobody', 0, 0)`) // it takes the wakes in
 	if s := scan[float64](t, db, sleeps, "fold"); s > 1.1 {
 		t.Errorf("fold runs in %.1f s after a push; 1 s is wanted", s)
 	}
 	if s := scan[float64](t, db, sleeps, "mark_due"); s > 5.1 || s < 3 {
 		t.Errorf("mark_due runs in %.1f s after a push with a date 5 s ahead", s)
-	}
-}
-
-func TestTwoNodesShareTheJobsAndAClaimOfADeadNodeRunsOut(t *testing.T) {
-	t.Parallel()
-	url := dbtest.URL(t)
-	db, e, one := node(t, url, "n1")
-	_, _, two := node(t, url, "n2")
-	put(t, e, "a", `{}`)
-	if n := scan[int](t, db, `select count(*) from fetchq.job_claim('dead', 100)`); n != len(kinds) {
-		t.Fatalf("%d jobs are claimed, %d are there", n, len(kinds))
-	}
-	if n, err := two.runOnce(t.Context()); err != nil || n != 0 {
-		t.Fatalf("the other node took %d claimed jobs, error %v", n, err)
-	}
-	if _, err := db.Exec(t.Context(), `update fetchq.jobs set claimed_until = clock_timestamp() - interval '1 s'`); err != nil {
-		t.Fatal(err)
-	}
-	if n, err := one.runOnce(t.Context()); err != nil || n != len(kinds) {
-		t.Fatalf("%d jobs of the dead node were taken, error %v", n, err)
 	}
 }
 

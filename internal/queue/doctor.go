@@ -6,6 +6,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/fetchq/server/internal/database"
+	"github.com/fetchq/server/internal/errs"
 )
 
 // Check compares the counters of one queue and payload version with a real count.
@@ -29,7 +30,10 @@ func (e *Engine) Doctor(ctx context.Context) ([]Check, error) {
 	var all []Check
 	for _, name := range names {
 		checks, err := e.check(ctx, name)
-		if err != nil {
+		switch {
+		case errs.Of(err) == errs.NotFound:
+			continue // dropped meanwhile
+		case err != nil:
 			return nil, err
 		}
 		all = append(all, checks...)

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"math"
 	"sync"
 	"time"
 )
@@ -36,6 +37,7 @@ type spotMarks struct {
 	legs     map[leg]mark
 	parts    int  // partitions of the queue, as its last pick told; 0: not known yet
 	complete bool // a full scan came back short: every leg that had something pending has a mark
+	reached  int  // where it is not: the lowest priority that the last full scan came to; legs below may lack a mark
 	swept    time.Time
 	took     time.Duration // how long the last full scan took
 	running  map[*scan]struct{}
@@ -92,6 +94,9 @@ func (m *marks) columns(sc *scan) (partitions, priorities []int, dates []time.Ti
 	partitions, priorities, dates, seqs = []int{}, []int{}, []time.Time{}, []int64{}
 	if k := m.spots[sc.spot]; k != nil {
 		for l, to := range k.legs {
+			if !k.complete && k.parts == 1 && l.priority < k.reached {
+				continue // what has no mark may come before it; partitions have no order among each other that would suffer
+			}
 			partitions, priorities = append(partitions, l.partition), append(priorities, l.priority)
 			dates, seqs = append(dates, to.date), append(seqs, to.seq)
 		}
@@ -123,8 +128,12 @@ func (m *marks) end(sc *scan, last map[leg]mark, parts int, short bool) {
 	if sc.full {
 		k.took = m.now().Sub(sc.began)
 		k.complete = short
+		k.reached = math.MaxInt
 	}
 	for l, to := range last {
+		if sc.full {
+			k.reached = min(k.reached, l.priority)
+		}
 		if floor, written := sc.floor[l.priority]; written && floor.Before(to.date) {
 			to = mark{date: floor}
 		}

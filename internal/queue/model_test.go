@@ -63,10 +63,10 @@ type calendar struct {
 	filled time.Time
 }
 
-// made are the subjects that an append gave its documents.
+// made is what an append answered.
 type made struct {
-	subjects []string
-	at       time.Time
+	results []queue.Result // without the state of the documents
+	at      time.Time
 }
 
 // model is a set of queues.

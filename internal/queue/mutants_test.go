@@ -38,6 +38,14 @@ func TestPropertiesFindPlantedBugs(t *testing.T) {
 			dbtest.Replace(t, db, "settle", `when action in ('complete', 'reschedule', 'run_now', 'retry', 'forward') then 0`,
 				`when action in ('complete', 'reschedule', 'reject', 'run_now', 'retry', 'forward') then 0`)
 		}},
+		{"append pushes again", func(t *testing.T, db *pgxpool.Pool) {
+			// It gives the same subjects to a repeated call, and takes those that are taken for its own.
+			dbtest.Replace(t, db, "doc_append_many",
+				`return query select * from unnest(v_rows);
+            return;`, `v_subjects := array(select subject from unnest(v_rows) order by ord);`,
+				`select r from fetchq.doc_push_many(`, `select (r.ord, r.subject, case r.outcome when 'ignored' then 'created' else r.outcome end,
+					r.detail, r.status, r.version, r.priority, r.next_iteration)::fetchq.result from fetchq.doc_push_many(`)
+		}},
 		{"join on ctid", func(t *testing.T, db *pgxpool.Pool) {
 			dbtest.Replace(t, db, "settle",
 				`select lease as d_lease,`, `select ctid as place, lease as d_lease,`,

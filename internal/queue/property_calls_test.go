@@ -18,7 +18,7 @@ import (
 // through the Go engine in real time.
 type calls interface {
 	push(ctx context.Context, q string, docs []queue.Push, policy queue.OnConflict) ([]queue.Result, error)
-	add(ctx context.Context, q, key string, docs []queue.Push) ([]queue.Result, error)
+	add(ctx context.Context, q, key string, docs []queue.Push, policy queue.OnConflict) ([]queue.Result, error)
 	pick(ctx context.Context, q string, p queue.PickParams) ([]queue.Leased, error)
 	settle(ctx context.Context, q string, items []queue.Resolution, leased bool) ([]queue.Result, error)
 	extend(ctx context.Context, q string, leases []queue.Lease, lock time.Duration, progress string) ([]queue.ExtendResult, error)
@@ -55,14 +55,16 @@ func (s sqlCalls) push(ctx context.Context, q string, docs []queue.Push, policy 
 		q, subjects, a.payloads, a.versions, a.priorities, a.dates, a.delays, policy, s.now)
 }
 
-func (s sqlCalls) add(ctx context.Context, q, key string, docs []queue.Push) ([]queue.Result, error) {
+func (s sqlCalls) add(ctx context.Context, q, key string, docs []queue.Push, policy queue.OnConflict) ([]queue.Result, error) {
+	subjects := make([]*string, len(docs))
 	a := newFields(len(docs))
 	for i, d := range docs {
+		subjects[i] = text(d.Subject)
 		a.set(i, d.Payload, d.Version, d.Priority, d.Next)
 	}
 	return collect(ctx, s.db, scanResultRow, `select subject, outcome, status, version, priority, next_iteration
-		from fetchq.doc_append_many($1, $2, $3, $4, $5, $6, $7, p_now => $8) order by ord`,
-		q, a.payloads, a.versions, a.priorities, a.dates, a.delays, text(key), s.now)
+		from fetchq.doc_append_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) order by ord`,
+		q, a.payloads, a.versions, a.priorities, a.dates, a.delays, text(key), subjects, policy, s.now)
 }
 
 func (s sqlCalls) pick(ctx context.Context, q string, p queue.PickParams) ([]queue.Leased, error) {

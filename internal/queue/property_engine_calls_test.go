@@ -21,12 +21,8 @@ func (c engineCalls) push(ctx context.Context, q string, docs []queue.Push, poli
 	return plain(results), err
 }
 
-func (c engineCalls) add(ctx context.Context, q, key string, docs []queue.Push) ([]queue.Result, error) {
-	docs = slices.Clone(docs)
-	for i := range docs {
-		docs[i].Subject = ""
-	}
-	results, err := c.e.Append(ctx, q, key, docs, queue.Ignore)
+func (c engineCalls) add(ctx context.Context, q, key string, docs []queue.Push, policy queue.OnConflict) ([]queue.Result, error) {
+	results, err := c.e.Append(ctx, q, key, docs, policy)
 	return plain(results), err
 }
 

@@ -127,9 +127,9 @@ var (
 )
 
 // weighted are the calls, as often as they are to be made: 128 in all, of which "nothing" is the first.
-var weighted = strings.Fields("nothing " + strings.Repeat("push ", 20) + strings.Repeat("pick ", 24) + strings.Repeat("resolve ", 32) +
+var weighted = strings.Fields("nothing " + strings.Repeat("push ", 16) + strings.Repeat("pick ", 24) + strings.Repeat("resolve ", 32) +
 	strings.Repeat("act ", 7) + strings.Repeat("extend ", 6) + strings.Repeat("orphans ", 6) + strings.Repeat("fold ", 12) +
-	strings.Repeat("mark_due ", 3) + strings.Repeat("append ", 3) + strings.Repeat("resume ", 5) +
+	strings.Repeat("mark_due ", 3) + strings.Repeat("append ", 7) + strings.Repeat("resume ", 5) +
 	"expire note pause expire recount note attach put drop truncate")
 
 // even draws one of some values, the first ones at least as often as the last. It is without the bias for what is small

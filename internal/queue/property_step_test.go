@@ -126,18 +126,24 @@ func (w *world) push(to calls, c *calendar, name string, st step) error {
 	return w.results(c, c.push(w.now, docs, policy), got)
 }
 
-// append pushes documents without subjects. A key gives the same subjects for 24 hours.
+// append pushes documents of which some have no subject. Under a key, of those that have none, it does so once in 24 hours,
+// and answers a call that is repeated as the first one, whatever has become of the documents.
 func (w *world) append(to calls, c *calendar, name string, st step) error {
-	key := st.Key
+	key, policy := st.Key, queue.Ignore
 	if key != "" {
 		key = fmt.Sprint(key, len(st.Items))
 	}
+	if st.Update {
+		policy = queue.Update
+	}
 	docs := make([]queue.Push, len(st.Items))
 	for i, it := range st.Items {
-		docs[i] = it.asPush(w.now)
+		if docs[i] = it.asPush(w.now); it.Aim || key != "" {
+			docs[i].Subject = ""
+		}
 	}
-	got, err := to.add(w.ctx, name, key, docs)
-	w.wrote(name, "append", key, docs, got)
+	got, err := to.add(w.ctx, name, key, docs, policy)
+	w.wrote(name, "append", key, policy, docs, got)
 	if err != nil {
 		return err
 	}
@@ -145,25 +151,23 @@ func (w *world) append(to calls, c *calendar, name string, st step) error {
 		return differ("append of %d documents answers %v", len(docs), got)
 	}
 	was, again := c.made[key]
-	again = again && w.now.Before(was.at.Add(24*time.Hour))
-	if key != "" && !again {
-		was = made{at: w.now}
-		for _, r := range got {
-			was.subjects = append(was.subjects, r.Subject)
-		}
-		c.made[key] = was
+	if again && w.now.Before(was.at.Add(24*time.Hour)) {
+		return w.results(c, slices.Clone(was.results), got)
 	}
 	for i, r := range got {
-		if _, taken := c.docs[r.Subject]; again && r.Subject != was.subjects[i] || !again && taken {
-			return differ("append under the key %q made %s; before %v", key, r.Subject, was.subjects)
+		if _, taken := c.docs[r.Subject]; docs[i].Subject == "" {
+			if docs[i].Subject = r.Subject; taken {
+				return differ("append made the subject %s, which is taken", r.Subject)
+			}
 		}
-		docs[i].Subject = r.Subject
 	}
-	want := c.push(w.now, docs, queue.Ignore)
-	for i := range want {
-		if want[i].Outcome == "ignored" { // this call was made before
-			want[i], got[i] = result(got[i].Subject, "created", nil), result(got[i].Subject, got[i].Outcome, nil)
+	want := c.push(w.now, docs, policy)
+	if key != "" {
+		first := made{at: w.now}
+		for _, r := range want {
+			first.results = append(first.results, result(r.Subject, r.Outcome, nil))
 		}
+		c.made[key] = first
 	}
 	return w.results(c, want, got)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -17,96 +18,103 @@ import (
 // Push puts up to MaxBatch documents into a queue and returns one result each, in their order. Outcomes: created,
 // updated, ignored, active, duplicate, invalid. Errors: NotFound (no such queue), Invalid (too many, unknown policy).
 func (e *Engine) Push(ctx context.Context, queue string, docs []Push, policy OnConflict) ([]Result, error) {
-	if err := errors.Join(find(queue), batch("documents", len(docs))); err != nil {
-		return nil, err
-	}
-	return e.push(ctx, queue, docs, policy)
+	return e.push(ctx, queue, docs, policy, func(docs []Push) ([]Result, error) {
+		subjects, payloads, c := pushed(docs)
+		return query(ctx, e, "push to "+queue, scanResult, `select * from fetchq.doc_push_many($1, $2, $3, $4, $5, $6, $7, $8)`,
+			queue, subjects, payloads, c.versions, c.priorities, c.dates, c.delays, string(policy))
+	})
 }
 
-// Append is Push where a document may lack a subject: it gets a UUID of version 7. A key (1 to 255 bytes) makes the call
-// repeatable for 24 hours: the same key gives the same subjects; "" is no key.
+// Append is Push where a document may lack a subject: it gets a UUID of version 7. A key (1 to 255 bytes) makes such a call
+// repeatable for 24 hours: under the same key nothing more is pushed, and the answer is the first one, without the state
+// of the documents; "" is no key. Errors: as Push, and Invalid (the key stands for other documents).
 func (e *Engine) Append(ctx context.Context, queue, key string, docs []Push, policy OnConflict) ([]Result, error) {
+	if !slices.ContainsFunc(docs, func(d Push) bool { return d.Subject == "" }) {
+		return e.Push(ctx, queue, docs, policy)
+	}
+	return e.push(ctx, queue, docs, policy, func(docs []Push) ([]Result, error) {
+		subjects, payloads, c := pushed(docs)
+		return query(ctx, e, "append to "+queue, scanResult, `select * from fetchq.doc_append_many($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+			queue, payloads, c.versions, c.priorities, c.dates, c.delays, optional(key), subjects, string(policy))
+	})
+}
+
+// push makes a call for a batch. Where Postgres cannot read the data of a document, that one is invalid, and the call is
+// made for the others.
+func (e *Engine) push(ctx context.Context, queue string, docs []Push, policy OnConflict, call func([]Push) ([]Result, error)) ([]Result, error) {
 	if err := errors.Join(find(queue), batch("documents", len(docs))); err != nil {
 		return nil, err
 	}
-	given := make([]*string, len(docs))
-	missing := false
-	for i, d := range docs {
-		if d.Subject != "" {
-			given[i] = &d.Subject
-		} else {
-			missing = true
-		}
-	}
-	if !missing {
-		return e.push(ctx, queue, docs, policy)
-	}
-	subjects, err := queryRow(ctx, e, "name documents of "+queue, pgx.RowTo[[]string],
-		`select fetchq.request_subjects($1, $2, $3)`, queue, optional(key), given)
-	if err != nil {
-		return nil, err
-	}
-	named := make([]Push, len(docs))
-	for i, d := range docs {
-		d.Subject = subjects[i]
-		named[i] = d
-	}
-	results, err := e.push(ctx, queue, named, policy)
-	for i := range results {
-		// A subject that was made for this call can only be taken by this very call, made before.
-		if given[i] == nil && results[i].Outcome == "ignored" {
-			results[i].Outcome = "created"
-		}
-	}
-	return results, err
-}
-
-func (e *Engine) push(ctx context.Context, queue string, docs []Push, policy OnConflict) ([]Result, error) {
 	if policy != Ignore && policy != Update {
 		return nil, errs.Field("on_conflict", "%q is no policy; ignore or update is wanted", policy)
 	}
 	if len(docs) == 0 {
 		return nil, e.exists(ctx, queue)
 	}
-	results, err := e.pushOnce(ctx, queue, docs, policy)
-	if spoiled(err) && len(docs) > 1 {
-		// The data of one document cannot be stored: the others must not suffer.
-		results = make([]Result, 0, len(docs))
-		for _, d := range docs {
-			one, err := e.pushOnce(ctx, queue, []Push{d}, policy)
-			if spoiled(err) {
-				one, err = []Result{{Subject: d.Subject, Outcome: "invalid", Detail: "payload cannot be stored as jsonb"}}, nil
-			}
-			if err != nil {
-				return nil, err
-			}
-			results = append(results, one...)
-		}
-		return results, nil
-	}
+	results, err := call(docs)
 	if spoiled(err) {
-		return []Result{{Subject: docs[0].Subject, Outcome: "invalid", Detail: "payload cannot be stored as jsonb"}}, nil
+		results, err = e.pushSound(ctx, queue, docs, call)
 	}
-	return results, err
-}
-
-func (e *Engine) pushOnce(ctx context.Context, queue string, docs []Push, policy OnConflict) ([]Result, error) {
-	n := len(docs)
-	subjects, payloads := make([]string, n), make([][]byte, n)
-	var c columns
-	for i, d := range docs {
-		subjects[i], payloads[i] = d.Subject, d.Payload
-		c.version(i, n, d.Version)
-		c.priority(i, n, d.Priority)
-		c.date(i, n, d.Next)
-	}
-	results, err := query(ctx, e, "push to "+queue, scanResult, `select * from fetchq.doc_push_many($1, $2, $3, $4, $5, $6, $7, $8)`,
-		queue, subjects, payloads, c.versions, c.priorities, c.dates, c.delays, string(policy))
 	if err != nil {
 		return nil, err
 	}
 	e.noteResults(queue, results)
 	return results, nil
+}
+
+// pushSound makes a call for those documents of a batch that Postgres can read.
+func (e *Engine) pushSound(ctx context.Context, queue string, docs []Push, call func([]Push) ([]Result, error)) ([]Result, error) {
+	results := make([]Result, len(docs))
+	var sound []Push
+	var places []int
+	for i, d := range docs {
+		detail, err := e.unreadable(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		if detail != "" {
+			results[i] = Result{Subject: d.Subject, Outcome: "invalid", Detail: detail}
+			continue
+		}
+		sound, places = append(sound, d), append(places, i)
+	}
+	if len(sound) == 0 {
+		return results, e.exists(ctx, queue)
+	}
+	some, err := call(sound)
+	for i, r := range some {
+		results[places[i]] = r
+	}
+	return results, err
+}
+
+// unreadable says what of a document Postgres cannot read; "" where it can read all.
+func (e *Engine) unreadable(ctx context.Context, d Push) (string, error) {
+	subjects, payloads, c := pushed([]Push{d})
+	_, err := e.db.Exec(ctx, `select $1::timestamptz[], $2::interval[]`, c.dates, c.delays)
+	if spoiled(err) {
+		return "next_iteration is outside the years 1970 to 9999", nil
+	}
+	if err == nil {
+		_, err = e.db.Exec(ctx, `select $1::text[], $2::jsonb[]`, subjects, payloads)
+		if spoiled(err) {
+			return "payload cannot be stored as jsonb", nil
+		}
+	}
+	return "", database.Error("read a document", err)
+}
+
+// pushed returns the arrays of a push.
+func pushed(docs []Push) (subjects []*string, payloads [][]byte, c columns) {
+	n := len(docs)
+	subjects, payloads = make([]*string, n), make([][]byte, n)
+	for i, d := range docs {
+		subjects[i], payloads[i] = optional(d.Subject), d.Payload
+		c.version(i, n, d.Version)
+		c.priority(i, n, d.Priority)
+		c.date(i, n, d.Next)
+	}
+	return subjects, payloads, c
 }
 
 // columns are the arrays of a batch whose values are mostly not given: an array that nothing was put into stays nil,

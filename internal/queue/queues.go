@@ -50,7 +50,7 @@ func (e *Engine) Pause(ctx context.Context, name, reason string, until wire.Date
 		delay = c.delays[0]
 	}
 	return e.change(ctx, name, "pause the queue ",
-		`select fetchq.queue_pause($1, $2, fetchq.date_of($3, $4, null, clock_timestamp()))`, optional(reason), at, delay)
+		`select fetchq.queue_pause($1, $2, $3, $4)`, optional(reason), at, delay)
 }
 
 // Resume ends a pause. Errors: NotFound.

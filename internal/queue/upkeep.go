@@ -67,10 +67,15 @@ func (e *Engine) Fold(ctx context.Context, queue string) (Upkeep, error) {
 	return Upkeep{Items: n}, err
 }
 
-// Expire removes what the settings of a queue keep no longer, a batch at a time. Errors: NotFound.
+// Expire removes what the settings of a queue keep no longer, a batch at a time: Again is now where there may be more.
+// Errors: NotFound.
 func (e *Engine) Expire(ctx context.Context, queue string) (Upkeep, error) {
-	n, err := queryRow(ctx, e, "remove old rows of "+queue, pgx.RowTo[int64], `select fetchq.mnt_expire($1)`, queue)
-	return Upkeep{Items: n}, err
+	return queryRow(ctx, e, "remove old rows of "+queue, func(row pgx.CollectableRow) (u Upkeep, err error) {
+		var again pgtype.Timestamptz
+		err = row.Scan(&u.Items, &again)
+		u.Again = again.Time
+		return u, err
+	}, `select items, case when more then clock_timestamp() end from fetchq.mnt_expire($1)`, queue)
 }
 
 // Vacuum vacuums those tables of a queue of which a twentieth is dead rows, and returns how many it did. What autovacuum

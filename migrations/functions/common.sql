@@ -98,17 +98,6 @@ begin
     return v_all;
 end $$;
 
--- touch moves a maintenance job of a queue forward to p_at where it sleeps longer. A row that somebody else holds is
--- being moved already.
-create function fetchq.touch(p_queue text, p_kind text, p_at timestamptz) returns void
-language plpgsql as $$
-begin
-    perform from fetchq.jobs where queue = p_queue and kind = p_kind and next_run > p_at for update skip locked;
-    if found then
-        update fetchq.jobs set next_run = p_at where queue = p_queue and kind = p_kind;
-    end if;
-end $$;
-
 -- backoff returns how long a document waits after its p_attempts-th failure. fixed: base; exponential:
 -- base × 2^(attempts - 1), at most cap; both times a random factor between 1 - jitter and 1 + jitter.
 create function fetchq.backoff(q fetchq.queues, p_attempts integer) returns interval

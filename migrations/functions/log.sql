@@ -74,11 +74,15 @@ declare
     v_queue text;
 begin
     for v_queue in select name from fetchq.queues where p_queues is null or name = any (p_queues) order by name loop
-        return query execute format($t$
-            select $1, subject::text, seq, status, payload, version, priority, attempts, iterations, next_iteration, created_at,
-                last_iteration, picked_at, worker
-            from %I.docs where subject = $2 $t$, 'q_' || v_queue)
-        using v_queue, p_subject;
+        begin
+            return query execute format($t$
+                select $1, subject::text, seq, status, payload, version, priority, attempts, iterations, next_iteration, created_at,
+                    last_iteration, picked_at, worker
+                from %I.docs where subject = $2 $t$, 'q_' || v_queue)
+            using v_queue, p_subject;
+        exception when undefined_table or invalid_schema_name then
+            null; -- dropped in this moment
+        end;
     end loop;
 end $$;
 
@@ -91,9 +95,13 @@ declare
     v_queue text;
 begin
     for v_queue in select name from fetchq.queues where p_queues is null or name = any (p_queues) order by name loop
-        return query execute format($t$
-            select $1, id, created_at, kind, subject::text, message, details, ref_id, worker, attempt
-            from %I.logs where subject = $2 order by created_at desc, id desc limit $3 $t$, 'q_' || v_queue)
-        using v_queue, p_subject, p_limit;
+        begin
+            return query execute format($t$
+                select $1, id, created_at, kind, subject::text, message, details, ref_id, worker, attempt
+                from %I.logs where subject = $2 order by created_at desc, id desc limit $3 $t$, 'q_' || v_queue)
+            using v_queue, p_subject, p_limit;
+        exception when undefined_table or invalid_schema_name then
+            null; -- dropped in this moment
+        end;
     end loop;
 end $$;

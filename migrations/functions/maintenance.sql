@@ -1,16 +1,11 @@
--- Maintenance: what the loop does for each queue, and its rows in fetchq.jobs.
-
--- job_kinds are the jobs of every queue. All but vacuum are functions of this file; vacuum cannot run in one.
-create function fetchq.job_kinds() returns text[]
-language sql immutable as $$
-    select array['mark_due', 'orphans', 'fold', 'expire', 'vacuum']
-$$;
+-- Maintenance: what the loop does for each queue. None of it waits for a lock longer than 5 seconds: a queue that is locked
+-- by other work must not hold those who keep the others in order. When it runs is in job.sql.
 
 -- mnt_mark_due marks up to p_limit due documents of each version and partition pending. It returns the lowest date and
 -- the number for each version, partition and priority among them.
 create function fetchq.mnt_mark_due(p_queue text, p_limit integer default 1000, p_now timestamptz default clock_timestamp())
 returns table (version integer, partition integer, priority integer, date timestamptz, items bigint)
-language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+language plpgsql set lock_timeout = '5s' set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare
     q fetchq.queues := fetchq.queue_find(p_queue);
     s constant text := 'q_' || p_queue;
@@ -33,7 +28,7 @@ end $$;
 
 -- mnt_next_due returns when the next planned document becomes due; null where none is planned.
 create function fetchq.mnt_next_due(p_queue text) returns timestamptz
-language plpgsql stable set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+language plpgsql stable set lock_timeout = '5s' set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare
     q fetchq.queues := fetchq.queue_find(p_queue);
     s constant text := 'q_' || p_queue;
@@ -60,7 +55,7 @@ end $$;
 -- back pending: the lowest date and the number for each version, partition and priority; other rows have a null date.
 create function fetchq.mnt_orphans(p_queue text, p_limit integer default 1000, p_now timestamptz default clock_timestamp())
 returns table (version integer, partition integer, priority integer, date timestamptz, items bigint)
-language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+language plpgsql set lock_timeout = '5s' set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare
     q fetchq.queues := fetchq.queue_find(p_queue);
     v_leaves constant text[] := fetchq.leaves(q);
@@ -112,7 +107,7 @@ end $$;
 
 -- mnt_next_orphan returns when the next lease runs out; null where none is held.
 create function fetchq.mnt_next_orphan(p_queue text) returns timestamptz
-language plpgsql stable set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+language plpgsql stable set lock_timeout = '5s' set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare
     q fetchq.queues := fetchq.queue_find(p_queue);
     v_leaf  text;
@@ -131,12 +126,13 @@ end $$;
 -- and no others: a row with a lower number that commits later stands there for the next fold. Where an error is among them it
 -- writes last_error_at: no error that was folded is younger, also one that committed after the fold had been called.
 create function fetchq.mnt_fold(p_queue text, p_now timestamptz default clock_timestamp()) returns bigint
-language plpgsql as $$
+language plpgsql set lock_timeout = '5s' as $$
 declare
     n        bigint;
     v_failed boolean;
+    -- Read before the deltas are taken: whoever locks both tables, as a truncate does, begins with the documents.
+    v_oldest constant timestamptz := fetchq.queue_oldest_due((fetchq.queue_find(p_queue)).name);
 begin
-    perform fetchq.queue_find(p_queue);
     execute format($t$
         with gone as (
             delete from %I.deltas returning *
@@ -159,60 +155,27 @@ begin
         select count(*), coalesce(sum(ev_errors), 0) > 0 from gone $t$, 'q_' || p_queue)
     into n, v_failed using p_queue;
     insert into fetchq.queue_states as s (queue, as_of, oldest_due_at, last_error_at)
-    values (p_queue, p_now, fetchq.queue_oldest_due(p_queue), case when v_failed then greatest(p_now, clock_timestamp()) end)
+    values (p_queue, p_now, v_oldest, case when v_failed then greatest(p_now, clock_timestamp()) end)
     on conflict (queue) do update set as_of = excluded.as_of, oldest_due_at = excluded.oldest_due_at,
         last_error_at = greatest(s.last_error_at, excluded.last_error_at);
     return n;
 end $$;
 
--- mnt_expire removes what the queue's settings keep no longer, p_limit rows of each sort at most: log lines, completed
--- and killed documents, and answers kept for repeated calls. It returns how many rows went.
-create function fetchq.mnt_expire(p_queue text, p_limit integer default 5000, p_now timestamptz default clock_timestamp()) returns bigint
-language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+-- mnt_expire removes what the queue's settings keep no longer, p_limit rows of each sort at most: answers kept for repeated
+-- calls, completed and killed documents, and log lines. It returns how many rows went, and whether there may be more.
+create function fetchq.mnt_expire(
+    p_queue text, p_limit integer default 5000, p_now timestamptz default clock_timestamp(), out items bigint, out more boolean
+) language plpgsql set lock_timeout = '5s' set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare
     q fetchq.queues := fetchq.queue_find(p_queue);
     s constant text := 'q_' || p_queue;
-    v_total bigint := 0;
     n bigint;
     k record;
+    v_left  bigint;
     v_leaf  text;
     v_kinds text[];
     v_keys  text[];
 begin
-    for k in select * from (values (3, q.completed_retention), (-1, q.killed_retention)) t (status, retention) where retention is not null loop
-        foreach v_leaf in array fetchq.leaves(q) loop
-            execute format($t$
-                with old as materialized (
-                    select subject from %1$I.%2$I
-                    where status in (3, -1) and status = $1 and last_iteration < $2
-                    order by last_iteration limit $3
-                    for update skip locked
-                ), gone as (
-                    delete from %1$I.%2$I d using old where d.subject = old.subject returning d.version
-                ), counted as (
-                    insert into %1$I.deltas (version, completed, killed)
-                    select version, -count(*) filter (where $1 = 3), -count(*) filter (where $1 = -1) from gone group by version
-                )
-                select count(*) from gone $t$, s, v_leaf)
-            into n using k.status::smallint, p_now - k.retention, p_limit;
-            v_total := v_total + n;
-        end loop;
-    end loop;
-    if v_total > 0 then
-        perform fetchq.touch(p_queue, 'fold', p_now + interval '1 second');
-    end if;
-    if q.logs_retention is not null then
-        execute format($t$
-            with old as materialized (
-                select created_at, id from %1$I.logs where created_at < $1 order by created_at, id limit $2
-                for update skip locked
-            ), gone as (
-                delete from %1$I.logs l using old where l.created_at = old.created_at and l.id = old.id returning 1
-            )
-            select count(*) from gone $t$, s)
-        into n using p_now - q.logs_retention, p_limit;
-        v_total := v_total + n;
-    end if;
     -- The key of a pick stands as long as one of its leases lives: it may have been extended. To look at documents and to
     -- delete keys are two statements, for the reason that lock_docs tells.
     execute format($t$
@@ -231,8 +194,49 @@ begin
             where r.kind = u.kind and r.key = u.key and r.expires_at < $3 returning 1
         )
         select count(*) from gone $t$, s)
-    into n using v_kinds, v_keys, p_now;
-    return v_total + n;
+    into items using v_kinds, v_keys, p_now;
+    more := items = p_limit;
+
+    for k in select * from (values (3, q.completed_retention), (-1, q.killed_retention)) t (status, retention) where retention is not null loop
+        v_left := p_limit;
+        foreach v_leaf in array fetchq.leaves(q) loop
+            execute format($t$
+                with old as materialized (
+                    select subject from %1$I.%2$I
+                    where status in (3, -1) and status = $1 and last_iteration < $2
+                    order by last_iteration limit $3
+                    for update skip locked
+                ), gone as (
+                    delete from %1$I.%2$I d using old where d.subject = old.subject returning d.version
+                ), counted as (
+                    insert into %1$I.deltas (version, completed, killed)
+                    select version, -count(*) filter (where $1 = 3), -count(*) filter (where $1 = -1) from gone group by version
+                )
+                select count(*) from gone $t$, s, v_leaf)
+            into n using k.status::smallint, p_now - k.retention, v_left;
+            items := items + n;
+            v_left := v_left - n;
+            exit when v_left = 0;
+        end loop;
+        if v_left < p_limit then
+            perform fetchq.touch(p_queue, 'fold', p_now + interval '1 second');
+        end if;
+        more := more or v_left = 0;
+    end loop;
+
+    if q.logs_retention is not null then
+        execute format($t$
+            with old as materialized (
+                select created_at, id from %1$I.logs where created_at < $1 order by created_at, id limit $2
+                for update skip locked
+            ), gone as (
+                delete from %1$I.logs l using old where l.created_at = old.created_at and l.id = old.id returning 1
+            )
+            select count(*) from gone $t$, s)
+        into n using p_now - q.logs_retention, p_limit;
+        items := items + n;
+        more := more or n = p_limit;
+    end if;
 end $$;
 
 -- mnt_run does all maintenance of one queue once, but vacuum. It returns the number of rows that each job found.
@@ -243,64 +247,6 @@ begin
     perform fetchq.queue_find(p_queue);
     return query select 'orphans', coalesce(sum(m.items), 0)::bigint from fetchq.mnt_orphans(p_queue, 1000, p_now) m;
     return query select 'mark_due', coalesce(sum(m.items), 0)::bigint from fetchq.mnt_mark_due(p_queue, 1000, p_now) m;
-    return query select 'expire', fetchq.mnt_expire(p_queue, 5000, p_now);
+    return query select 'expire', e.items from fetchq.mnt_expire(p_queue, 5000, p_now) e;
     return query select 'fold', fetchq.mnt_fold(p_queue, p_now);
-end $$;
-
--- job_claim gives a node up to p_limit jobs that are due, or whose node died. While a job is claimed its next run is
--- infinity, so that a touch meanwhile is seen by job_done.
-create function fetchq.job_claim(p_node text, p_limit integer, p_now timestamptz default clock_timestamp())
-returns table (queue text, kind text)
-language sql as $$
-    update fetchq.jobs j set claimed_by = p_node, claimed_until = p_now + interval '10 minutes', next_run = 'infinity'
-    from (
-        select queue, kind from fetchq.jobs
-        where next_run <= p_now and claimed_by is null or claimed_until <= p_now
-        order by next_run limit p_limit
-        for update skip locked
-    ) due
-    where (j.queue, j.kind) = (due.queue, due.kind)
-    returning j.queue, j.kind
-$$;
-
--- job_done writes the outcome of a job and when it runs next. p_again is when there may be something to do as the job
--- knows; a run that found nothing doubles the time to the next one, up to p_idle; a failure waits 1 s × 2^n, up to 5 minutes.
-create function fetchq.job_done(
-    p_queue text, p_kind text, p_node text, p_ms float8, p_items bigint, p_error text, p_every interval, p_idle interval,
-    p_again timestamptz default null, p_now timestamptz default clock_timestamp()
-) returns void
-language sql as $$
-    update fetchq.jobs j set
-        claimed_by = null, claimed_until = null,
-        last_run = p_now, last_ms = p_ms, last_items = p_items,
-        last_outcome = case when p_error is null then 'ok' else 'failed' end,
-        last_error = coalesce(fetchq.cut_text(p_error, 4000), last_error),
-        runs = runs + 1,
-        failures = failures + (p_error is not null)::integer,
-        failing_since = case when p_error is not null then coalesce(failing_since, p_now) end,
-        streak = s.streak,
-        next_run = least(j.next_run, p_again, p_now + case
-            when s.streak < 0 then least(interval '1 second' * power(2, least(-s.streak, 10) - 1), interval '5 minutes')
-            else least(p_every * power(2, least(s.streak, 20)), p_idle) end)
-    from (
-        select case when p_error is not null then least(streak, 0) - 1 when p_items > 0 then 0 else greatest(streak, -1) + 1 end as streak
-        from fetchq.jobs where queue = p_queue and kind = p_kind
-    ) s
-    where j.queue = p_queue and j.kind = p_kind and j.claimed_by = p_node
-$$;
-
--- job_next returns in how many seconds the next job is due; null where there is none.
-create function fetchq.job_next(p_now timestamptz default clock_timestamp()) returns float8
-language sql stable as $$
-    select extract(epoch from min(next_run) filter (where next_run < 'infinity') - p_now)::float8 from fetchq.jobs
-$$;
-
--- job_run_now makes a job due. FQ004: there is no such job.
-create function fetchq.job_run_now(p_queue text, p_kind text, p_now timestamptz default clock_timestamp()) returns void
-language plpgsql as $$
-begin
-    update fetchq.jobs set next_run = p_now where queue = p_queue and kind = p_kind;
-    if not found then
-        raise exception using errcode = 'FQ004', column = 'kind', message = 'there is no such job';
-    end if;
 end $$;

@@ -10,7 +10,8 @@
 -- A pick that comes back short marks up to 1,000 planned documents that are due pending, and takes from these;
 -- marked_priorities and marked_dates tell the lowest date for each priority among them.
 --
--- p_lock null: the queue's. Under p_key, the same call answers the same documents as long as one of its leases lives.
+-- p_lock null: the queue's. Under p_key, the same call answers the same documents as long as one of its leases lives, also
+-- from a paused queue: it leases nothing new.
 create function fetchq.doc_pick_many(
     p_queue           text,
     p_version         integer     default 0,
@@ -42,6 +43,7 @@ declare
     v_first    constant integer := coalesce(p_partition, floor(random() * q.partitions)::integer);
     v_subjects text[] := '{}';
     v_leases   bigint[] := '{}';
+    v_began    timestamptz := clock_timestamp();
     m          record;
 begin
     if p_version not between 0 and 32767 or p_version is null then
@@ -54,8 +56,17 @@ begin
         perform fetchq.refuse('worker', format('worker has %s bytes; 255 are allowed', octet_length(p_worker)));
     elsif octet_length(p_key) not between 1 and 255 then
         perform fetchq.refuse('idempotency_key', format('the key has %s bytes; 1 to 255 are allowed', octet_length(p_key)));
+    elsif p_partition < 0 then
+        perform fetchq.refuse('partition', format('partition is %s; 0 is the first', p_partition));
     end if;
+    -- Calls under one key take turns, and so do picks from a queue with limits. Whoever had to wait reads the queue anew, which
+    -- may have been paused meanwhile, and its time goes on from there.
     if p_key is not null then
+        if fetchq.take_turn(p_queue || ' ' || p_key) then
+            q := fetchq.queue_find(p_queue);
+            p_now := p_now + (clock_timestamp() - v_began);
+            v_began := clock_timestamp();
+        end if;
         return query select * from fetchq.pick_again(p_queue, p_key, p_now);
         if found then
             return;
@@ -65,8 +76,16 @@ begin
         return;
     end if;
     if q.max_active is not null or q.rate_picks is not null then
+        if fetchq.take_turn(p_queue) then
+            q := fetchq.queue_find(p_queue);
+            p_now := p_now + (clock_timestamp() - v_began);
+            if fetchq.is_paused(q, p_now) then
+                return;
+            end if;
+        end if;
         v_limit := fetchq.gate_open(q, p_limit, p_now);
     end if;
+    v_lock := coalesce(p_lock, q.lock);
     v_left := v_limit;
     partitions := q.partitions;
 
@@ -199,14 +218,12 @@ end $$;
 
 -- pick_again answers a pick that was made under the same key before, with those of its documents whose leases live.
 -- (Under a limit of 1 the planner looks at the subject alone, and not at the index of active documents.)
--- It holds the key until the end of the transaction, so that two calls at once do not both pick.
 create function fetchq.pick_again(p_queue text, p_key text, p_now timestamptz) returns table (
     subject text, payload jsonb, version smallint, priority smallint, attempts integer, iterations integer, created_at timestamptz,
     last_iteration timestamptz, lease bigint, lease_expires_at timestamptz, due_at timestamptz, seq bigint, size integer,
     partition integer, partitions integer, marked_priorities integer[], marked_dates timestamptz[])
 language plpgsql as $$
 begin
-    perform pg_advisory_xact_lock(hashtextextended(p_queue || ' ' || p_key, 0));
     return query execute format($t$
         select d.subject, d.payload, d.version, d.priority, d.attempts, d.iterations, d.created_at, d.last_iteration, d.lease,
             d.next_iteration, null::timestamptz, d.seq, d.size, null::integer, null::integer, null::integer[], null::timestamptz[]
@@ -218,9 +235,21 @@ begin
     using p_key, p_now;
 end $$;
 
--- gate_open returns how many documents a limited queue may hand out at p_now, p_limit at most, and holds the queue's
--- gate until the end of the transaction: limited picks take turns. Token bucket: it holds burst tokens at most and gets
--- picks of them each per; the pick pays one for each document.
+-- take_turn holds what a name stands for until the end of the transaction, and tells whether it had to wait for it.
+create function fetchq.take_turn(p_name text) returns boolean
+language plpgsql as $$
+declare
+    v_key constant bigint := hashtextextended(p_name, 0);
+begin
+    if pg_try_advisory_xact_lock(v_key) then
+        return false;
+    end if;
+    perform pg_advisory_xact_lock(v_key);
+    return true;
+end $$;
+
+-- gate_open returns how many documents a limited queue may hand out at p_now, p_limit at most; the caller holds the queue's
+-- turn. Token bucket: it holds burst tokens at most and gets picks of them each per; the pick pays one for each document.
 create function fetchq.gate_open(q fetchq.queues, p_limit integer, p_now timestamptz) returns integer
 language plpgsql as $$
 declare

@@ -39,9 +39,9 @@ begin
     else
         perform fetchq.refuse('on_conflict', 'ignore or update is wanted');
     end case;
-    select min(d) into v_first from (
-        select unnest(p_dates) union all select p_now + unnest(p_delays)
-    ) t (d) where d > p_now;
+    select min(d) into v_first
+    from unnest(p_dates, p_delays) u (date, delay) cross join lateral (select fetchq.date_of(date, delay, p_now, p_now) as d) t
+    where d > p_now;
     if v_first is not null then
         perform fetchq.touch(p_queue, 'mark_due', v_first);
     end if;
@@ -129,7 +129,8 @@ create function fetchq.push_change(
 ) returns fetchq.result[]
 language plpgsql as $$
 declare
-    v_held constant text[] := fetchq.lock_docs(q, array(select p_subjects[o] from unnest(p_ords) o));
+    v_held constant text[] := fetchq.lock_docs(q, array(
+        select u.subject from unnest(p_subjects) with ordinality u (subject, ord) where u.ord = any (p_ords)));
     v_rows fetchq.result[];
 begin
     if cardinality(v_held) <> cardinality(p_ords) then
@@ -176,57 +177,85 @@ begin
     return v_rows;
 end $$;
 
--- doc_append pushes documents that have no subject of their own: each gets a UUID of version 7, which it returns. Under
--- a key of the caller's the same call answers the same subjects for 24 hours, whatever its payload is by then.
+-- doc_append_many is doc_push_many for documents that need no subject of their own: each that has none in p_subjects gets a
+-- UUID of version 7. Under a key of the caller's the call is carried out once in 24 hours. Repeated, it pushes nothing and
+-- answers what it answered, whatever has become of the documents, and whatever their payload is by then; FQ001 when the call
+-- has another number of documents, or other subjects.
 create function fetchq.doc_append_many(
-    p_queue      text,
-    p_payloads   jsonb[],
-    p_versions   integer[]     default null,
-    p_priorities integer[]     default null,
-    p_dates      timestamptz[] default null,
-    p_delays     interval[]    default null,
-    p_key        text          default null,
-    p_now        timestamptz   default clock_timestamp()
+    p_queue       text,
+    p_payloads    jsonb[],
+    p_versions    integer[]     default null,
+    p_priorities  integer[]     default null,
+    p_dates       timestamptz[] default null,
+    p_delays      interval[]    default null,
+    p_key         text          default null,
+    p_subjects    text[]        default null,
+    p_on_conflict text          default 'ignore',
+    p_now         timestamptz   default clock_timestamp()
 ) returns setof fetchq.result
 language plpgsql as $$
 declare
-    v_subjects text[];
+    q fetchq.queues := fetchq.queue_find(p_queue);
+    v_subjects text[] := array(
+        select coalesce(s, fetchq.uuid_v7()::text) from unnest(p_subjects, p_payloads) with ordinality u (s, payload, ord) order by ord);
+    v_rows fetchq.result[];
 begin
-    perform fetchq.queue_find(p_queue);
-    v_subjects := fetchq.request_subjects(p_queue, p_key, array_fill(null::text, array[cardinality(p_payloads)]), p_now);
-    -- A subject that was made for this call can only be taken by this very call, made before.
-    return query select r.ord, r.subject, case r.outcome when 'ignored' then 'created' else r.outcome end, r.detail, r.status, r.version,
-        r.priority, r.next_iteration
-    from fetchq.doc_push_many(p_queue, v_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, 'ignore', p_now) r;
+    if cardinality(v_subjects) = 0 then
+        return;
+    elsif cardinality(p_subjects) <> cardinality(p_payloads) then
+        perform fetchq.refuse('documents', 'the arrays differ in length');
+    end if;
+    if p_key is not null then
+        v_rows := fetchq.append_again(q, p_key, p_subjects, v_subjects, p_now);
+        if v_rows is not null then
+            return query select * from unnest(v_rows);
+            return;
+        end if;
+    end if;
+    v_rows := array(
+        select r from fetchq.doc_push_many(p_queue, v_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, p_on_conflict, p_now) r);
+    if p_key is not null then
+        execute format($t$
+            update %I.requests set
+                outcomes = array(select outcome from unnest($2) r order by ord), details = array(select detail from unnest($2) r order by ord)
+            where kind = 'append' and key = $1 $t$, 'q_' || q.name)
+        using p_key, v_rows;
+    end if;
+    return query select * from unnest(v_rows);
 end $$;
 
--- request_subjects returns p_subjects with a UUID of version 7 in place of each null. Under a key it keeps what it made,
--- for 24 hours, and gives the same to a call that repeats the key; FQ001 when that call has another number of documents.
-create function fetchq.request_subjects(p_queue text, p_key text, p_subjects text[], p_now timestamptz default clock_timestamp())
-returns text[]
+-- append_again answers an append that was made under the same key before. Where none was it returns null, and keeps the key
+-- with the subjects of this one until the transaction ends, so that of two calls at once one waits for the other's answer.
+create function fetchq.append_again(q fetchq.queues, p_key text, p_given text[], p_subjects text[], p_now timestamptz) returns fetchq.result[]
 language plpgsql as $$
 declare
-    v_made text[] := array(select coalesce(s, fetchq.uuid_v7()::text) from unnest(p_subjects) with ordinality u (s, ord) order by ord);
-    v_kept text[];
+    v_subjects text[];
+    v_outcomes text[];
+    v_details  text[];
 begin
-    if p_key is null then
-        return v_made;
-    end if;
     if octet_length(p_key) not between 1 and 255 then
         perform fetchq.refuse('idempotency_key', format('the key has %s bytes; 1 to 255 are allowed', octet_length(p_key)));
     end if;
     execute format($t$
-        insert into %1$I.requests as r (kind, key, expires_at, subjects) values ('append', $1, $2 + interval '24 hours', $3)
-        on conflict (kind, key) do update
-            set subjects = case when r.expires_at <= $2 then excluded.subjects else r.subjects end,
-                expires_at = case when r.expires_at <= $2 then excluded.expires_at else r.expires_at end
-        returning subjects $t$, 'q_' || p_queue)
-    into v_kept using p_key, p_now, v_made;
-    if cardinality(v_kept) <> cardinality(v_made) then
+        insert into %I.requests as r (kind, key, expires_at, subjects) values ('append', $1, $2 + interval '24 hours', $3)
+        on conflict (kind, key) do update set
+            subjects = case when r.expires_at > $2 then r.subjects else excluded.subjects end,
+            outcomes = case when r.expires_at > $2 then r.outcomes end,
+            details = case when r.expires_at > $2 then r.details end,
+            expires_at = case when r.expires_at > $2 then r.expires_at else excluded.expires_at end
+        returning subjects, outcomes, details $t$, 'q_' || q.name)
+    into v_subjects, v_outcomes, v_details using p_key, p_now, p_subjects;
+    if v_outcomes is null then
+        return null;
+    elsif cardinality(v_subjects) <> cardinality(p_subjects) then
         perform fetchq.refuse('idempotency_key', format('this key stands for a call with %s documents; this one has %s',
-            cardinality(v_kept), cardinality(v_made)));
+            cardinality(v_subjects), cardinality(p_subjects)));
+    elsif exists (select from unnest(p_given, v_subjects) u (given, kept) where given <> kept) then
+        perform fetchq.refuse('idempotency_key', 'this key stands for a call with other subjects');
     end if;
-    return v_kept;
+    return array(
+        select (ord, subject, outcome, detail, null, null, null, null)::fetchq.result
+        from unnest(v_subjects, v_outcomes, v_details) with ordinality u (subject, outcome, detail, ord) order by ord);
 end $$;
 
 -- doc_push pushes one document if its subject is free. It returns 1, or 0 where the subject is taken.

@@ -1,6 +1,6 @@
 -- Queues: creation, settings, pause, removal.
 
--- queue_create makes a queue. FQ001: a name or setting outside its limits. FQ006: the name is taken.
+-- queue_create makes a queue. FQ001: a name or setting outside its limits. FQ006: the name is taken, or its schema.
 create function fetchq.queue_create(p_queue text, p_settings jsonb default '{}') returns fetchq.queues
 language plpgsql as $$
 declare
@@ -12,6 +12,10 @@ begin
     insert into fetchq.queues (name) values (p_queue) on conflict do nothing;
     if not found then
         raise exception using errcode = 'FQ006', column = 'queue', message = format('the queue %s exists', p_queue);
+    elsif exists (select from pg_namespace where nspname = 'q_' || p_queue) then
+        raise exception using errcode = 'FQ006', column = 'queue',
+            message = format('the schema q_%s stands there without a queue; fetchq.queue_attach takes in one that was restored', p_queue),
+            hint = format('select fetchq.queue_attach(%L);', p_queue);
     end if;
     q := fetchq.queue_set(p_queue, p_settings, true);
     perform fetchq.queue_build(q);
@@ -31,7 +35,9 @@ begin
             created := true;
             return;
         exception when sqlstate 'FQ006' then
-            null; -- made by somebody else in this moment: change it
+            if not exists (select from fetchq.queues where name = p_queue) then
+                raise;
+            end if; -- else made by somebody else in this moment: change it
         end;
     end if;
     queue := fetchq.queue_set(p_queue, p_settings);
@@ -132,11 +138,13 @@ begin
     -- Answers kept for callers that repeat themselves under an idempotency key.
     execute format($t$
         create table %I.requests (
-            key        text not null,
+            key        text collate "C" not null,
             kind       text not null check (kind in ('append', 'pick')),
             expires_at timestamptz not null,
             subjects   text[],
-            leases     bigint[],
+            leases     bigint[], -- of a pick
+            outcomes   text[],   -- of an append
+            details    text[],   -- of an append
             primary key (kind, key)
         ) $t$, s);
     execute format('create index requests_expiry on %I.requests (expires_at)', s);
@@ -186,6 +194,8 @@ begin
             q.tablespace := v #>> '{}';
             if q.tablespace is not null and not exists (select from pg_tablespace where spcname = q.tablespace) then
                 perform fetchq.refuse(k, 'there is no tablespace of this name');
+            elsif q.tablespace = 'pg_global' then
+                perform fetchq.refuse(k, 'pg_global is for what all databases share; another one is wanted');
             end if;
         else
             perform fetchq.refuse(left(k, 40), 'there is no such setting');
@@ -201,107 +211,24 @@ begin
     return q;
 end $$;
 
-create function fetchq.setting_integer(p_field text, p_value jsonb, p_from integer, p_to integer) returns integer
-language plpgsql immutable as $$
-begin
-    if jsonb_typeof(p_value) <> 'number' or p_value::numeric not between p_from and p_to
-        or p_value::numeric <> trunc(p_value::numeric) then
-        perform fetchq.refuse(p_field, format('a whole number from %s to %s is wanted', p_from, p_to));
-    end if;
-    return p_value::numeric::integer;
-end $$;
-
-create function fetchq.setting_interval(p_field text, p_value jsonb, p_from interval, p_to interval) returns interval
-language plpgsql stable as $$
-declare
-    v interval;
-begin
-    if jsonb_typeof(p_value) = 'string' then
-        begin
-            v := (p_value #>> '{}')::interval;
-        exception when others then
-            v := null; -- not a duration: refused below with the same words as one that is out of its limits
-        end;
-    end if;
-    if v is null or v not between p_from and p_to then
-        perform fetchq.refuse(p_field, format('a duration from %s to %s is wanted', p_from, p_to));
-    end if;
-    return v;
-end $$;
-
-create function fetchq.setting_backoff(q fetchq.queues, p_value jsonb) returns fetchq.queues
-language plpgsql stable as $$
-declare
-    k text;
-begin
-    if jsonb_typeof(p_value) <> 'object' then
-        perform fetchq.refuse('backoff', 'an object with kind, base, cap and jitter is wanted');
-    end if;
-    for k in select jsonb_object_keys(p_value) loop
-        if k not in ('kind', 'base', 'cap', 'jitter') then
-            perform fetchq.refuse('backoff.' || left(k, 40), 'backoff has kind, base, cap and jitter');
-        end if;
-    end loop;
-    if p_value ? 'kind' then
-        if coalesce(p_value ->> 'kind', '') not in ('none', 'fixed', 'exponential') then
-            perform fetchq.refuse('backoff.kind', 'none, fixed or exponential is wanted');
-        end if;
-        q.backoff_kind := p_value ->> 'kind';
-    end if;
-    if p_value ? 'base' then
-        q.backoff_base := fetchq.setting_interval('backoff.base', p_value -> 'base', '1 millisecond', '30 days');
-    end if;
-    if p_value ? 'cap' then
-        q.backoff_cap := fetchq.setting_interval('backoff.cap', p_value -> 'cap', '1 millisecond', '30 days');
-    end if;
-    if p_value ? 'jitter' then
-        if jsonb_typeof(p_value -> 'jitter') <> 'number' or (p_value ->> 'jitter')::numeric not between 0 and 1 then
-            perform fetchq.refuse('backoff.jitter', 'a number from 0 to 1 is wanted');
-        end if;
-        -- A numeric may be smaller than any float8 that is not 0.
-        q.backoff_jitter := round((p_value ->> 'jitter')::numeric, 6)::float8;
-    end if;
-    return q;
-end $$;
-
-create function fetchq.setting_rate(q fetchq.queues, p_value jsonb) returns fetchq.queues
-language plpgsql stable as $$
-declare
-    k text;
-begin
-    if p_value = 'null' then
-        q.rate_picks := null; q.rate_per := null; q.rate_burst := null;
-        return q;
-    end if;
-    if jsonb_typeof(p_value) <> 'object' then
-        perform fetchq.refuse('rate', 'null or an object with picks, per and burst is wanted');
-    end if;
-    for k in select jsonb_object_keys(p_value) loop
-        if k not in ('picks', 'per', 'burst') then
-            perform fetchq.refuse('rate.' || left(k, 40), 'rate has picks, per and burst');
-        end if;
-    end loop;
-    q.rate_picks := fetchq.setting_integer('rate.picks', coalesce(p_value -> 'picks', 'null'), 1, 1000000000);
-    q.rate_per := fetchq.setting_interval('rate.per', coalesce(p_value -> 'per', 'null'), '1 second', '24 hours');
-    q.rate_burst := case when p_value ? 'burst' and p_value -> 'burst' <> 'null'
-        then fetchq.setting_integer('rate.burst', p_value -> 'burst', 1, 1000000000) else q.rate_picks end;
-    return q;
-end $$;
-
--- queue_pause stops a queue from handing out documents, until p_until or until queue_resume.
-create function fetchq.queue_pause(p_queue text, p_reason text default null, p_until timestamptz default null) returns fetchq.queues
+-- queue_pause stops a queue from handing out documents, until p_until, for p_for, or until queue_resume.
+create function fetchq.queue_pause(
+    p_queue text, p_reason text default null, p_until timestamptz default null, p_for interval default null
+) returns fetchq.queues
 language plpgsql as $$
 declare
-    q fetchq.queues;
+    q fetchq.queues := fetchq.queue_find(p_queue);
+    v_until constant timestamptz := fetchq.date_of(p_until, p_for, null, clock_timestamp());
 begin
-    perform fetchq.queue_find(p_queue);
     if octet_length(p_reason) > 1000 then
         perform fetchq.refuse('reason', format('the reason has %s bytes; 1000 are allowed', octet_length(p_reason)));
     end if;
-    if p_until <= clock_timestamp() then
+    if v_until <= clock_timestamp() then
         perform fetchq.refuse('until', 'the end of a pause lies ahead');
+    elsif v_until > '9999-12-31 23:59:59+00' or v_until is null and p_for is not null then
+        perform fetchq.refuse('until', 'the end of a pause lies ahead, and before the year 10000');
     end if;
-    update fetchq.queues set paused = true, pause_reason = p_reason, paused_until = p_until where name = p_queue returning * into q;
+    update fetchq.queues set paused = true, pause_reason = p_reason, paused_until = v_until where name = p_queue returning * into q;
     return q;
 end $$;
 
@@ -325,15 +252,28 @@ begin
     delete from fetchq.counters where queue = p_queue;
     delete from fetchq.queue_states where queue = p_queue;
     delete from fetchq.jobs where queue = p_queue;
+    delete from fetchq.wakes where queue = p_queue; -- after the jobs: who holds a job may take its wakes
+end $$;
+
+-- need_read_committed refuses a transaction whose snapshot is older than its locks: it would not see what it is about to remove or count.
+create function fetchq.need_read_committed() returns void
+language plpgsql stable as $$
+begin
+    if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+        perform fetchq.refuse('queue', format('a whole queue is changed in a transaction that is read committed; this one is %s',
+            current_setting('transaction_isolation')));
+    end if;
 end $$;
 
 -- queue_truncate removes all documents, and the log lines if asked; events stay counted.
 create function fetchq.queue_truncate(p_queue text, p_logs boolean default false) returns void
 language plpgsql as $$
 begin
+    perform fetchq.need_read_committed();
     perform fetchq.queue_find(p_queue);
-    -- The lock comes first: what other calls had counted by then is folded, then the gauges have nothing left to count.
-    execute format('lock table %1$I.docs, %1$I.deltas in access exclusive mode', 'q_' || p_queue);
+    -- The lock comes first: what other calls had counted by then is folded, then the gauges have nothing left to count. The
+    -- tables are locked in the order in which pushes and picks come to them.
+    execute format('lock table %1$I.requests, %1$I.docs, %1$I.deltas in access exclusive mode', 'q_' || p_queue);
     perform fetchq.mnt_fold(p_queue);
     execute format('truncate %1$I.docs, %1$I.requests', 'q_' || p_queue);
     if p_logs then
@@ -351,18 +291,23 @@ declare
     q fetchq.queues;
     s constant text := 'q_' || p_queue;
     v_parts integer;
+    v_missing text;
 begin
+    perform fetchq.need_read_committed();
     if p_queue is null or p_queue !~ '^[a-z][a-z0-9_]{0,39}$' then
         perform fetchq.refuse('queue', 'a queue''s name is 1 to 40 of a-z, 0-9 and _, and begins with a letter');
     end if;
-    if to_regclass(format('%I.docs', s)) is null or to_regclass(format('%I.deltas', s)) is null
-        or to_regclass(format('%I.logs', s)) is null then
-        raise exception using errcode = 'FQ004', column = 'queue', message = format('there is no schema %I with the tables of a queue', s);
+    select string_agg(format('%I.%I', s, t.name), ', ' order by t.ord) into v_missing
+    from unnest(array['docs', 'seq', 'logs', 'deltas', 'gate', 'requests']) with ordinality t (name, ord)
+    where to_regclass(format('%I.%I', s, t.name)) is null;
+    if v_missing is not null then
+        raise exception using errcode = 'FQ004', column = 'queue', message = format('the schema %I is not that of a queue; it lacks %s', s, v_missing);
     end if;
     select greatest(count(*), 1) into v_parts from pg_inherits where inhparent = to_regclass(format('%I.docs', s));
     insert into fetchq.queues (name) values (p_queue) on conflict do nothing;
-    perform fetchq.queue_set(p_queue, p_settings || jsonb_build_object('partitions', v_parts), true);
+    perform fetchq.queue_set(p_queue, coalesce(p_settings, '{}') || jsonb_build_object('partitions', v_parts), true);
     execute format('lock table %1$I.docs, %1$I.deltas in access exclusive mode', s);
+    execute format('insert into %1$I.gate select null, null where not exists (select from %1$I.gate)', s);
     execute format('update %I.docs set lease = greatest(fetchq.micros(), lease + 1), ended = 0', s);
     perform fetchq.mnt_fold(p_queue);
     perform fetchq.queue_recount(p_queue);
@@ -377,6 +322,7 @@ end $$;
 create function fetchq.queue_recount(p_queue text) returns void
 language plpgsql as $$
 begin
+    perform fetchq.need_read_committed();
     perform fetchq.queue_find(p_queue);
     execute format('lock table %I.docs in share row exclusive mode', 'q_' || p_queue);
     perform fetchq.mnt_fold(p_queue);

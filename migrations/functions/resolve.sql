@@ -270,26 +270,34 @@ language sql immutable as $$
         when 'forward' then 6 else 0 end::smallint
 $$;
 
--- forward pushes what resolutions hand on, queue by queue, and writes exists into the answer where a subject is taken.
+-- forward pushes what resolutions hand on, queue by queue, and writes exists into the answer where a subject is taken. What
+-- a push refuses was checked before, so that it is an error here: else the document would be nowhere.
 create function fetchq.forward(p_rows fetchq.result[], p_items jsonb[], p_now timestamptz) returns fetchq.result[]
 language plpgsql as $$
 declare
     v_queue text;
     v_items jsonb[];
     v_taken integer[];
+    v_row   fetchq.result;
 begin
     for v_queue, v_items in
         select i ->> 'queue', array_agg(i order by (i ->> 'ord')::integer) from unnest(p_items) i group by 1 order by 1
     loop
-        select v_taken || array_agg((v_items[r.ord] ->> 'ord')::integer) into v_taken
-        from fetchq.doc_push_many(v_queue,
-            array(select i ->> 'subject' from unnest(v_items) with ordinality u (i, o) order by o),
-            array(select i -> 'payload' from unnest(v_items) with ordinality u (i, o) order by o),
-            array(select (i ->> 'version')::integer from unnest(v_items) with ordinality u (i, o) order by o),
-            array(select (i ->> 'priority')::integer from unnest(v_items) with ordinality u (i, o) order by o),
-            array(select (i ->> 'date')::timestamptz from unnest(v_items) with ordinality u (i, o) order by o),
-            null, 'ignore', p_now) r
-        where r.outcome = 'ignored';
+        for v_row in
+            select * from fetchq.doc_push_many(v_queue,
+                array(select i ->> 'subject' from unnest(v_items) with ordinality u (i, o) order by o),
+                array(select i -> 'payload' from unnest(v_items) with ordinality u (i, o) order by o),
+                array(select (i ->> 'version')::integer from unnest(v_items) with ordinality u (i, o) order by o),
+                array(select (i ->> 'priority')::integer from unnest(v_items) with ordinality u (i, o) order by o),
+                array(select (i ->> 'date')::timestamptz from unnest(v_items) with ordinality u (i, o) order by o),
+                null, 'ignore', p_now)
+        loop
+            if v_row.outcome = 'ignored' then
+                v_taken := v_taken || (v_items[v_row.ord] ->> 'ord')::integer;
+            elsif v_row.outcome is distinct from 'created' then
+                raise exception 'a forward to the queue % is %: %', v_queue, v_row.outcome, v_row.detail;
+            end if;
+        end loop;
     end loop;
     return array(
         select (r.ord, r.subject, case when r.ord = any (v_taken) then 'exists' else r.outcome end, r.detail, r.status, r.version,

@@ -68,6 +68,9 @@ func TestCrashes(t *testing.T) {
 			t.Fatalf("the crawl ended after %d of %d kills: %v\n%s", n, *kills, err, &crawl.out)
 		case <-time.After(moment):
 		}
+		if n == 0 {
+			p.loseNode()
+		}
 		began := time.Now()
 		victim.kill(p)
 		t.Logf("kill %2d after %4d ms: %-24s ready again after %4d ms", n+1, moment.Milliseconds(), victim.name, time.Since(began).Milliseconds())

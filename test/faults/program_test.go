@@ -170,6 +170,34 @@ func (p *program) findPostgres() {
 	}
 }
 
+// loseNode is a node that takes every maintenance job and dies, while a worker dies with a document: others take the document
+// back when its lease has run out, and the node's claims.
+func (p *program) loseNode() {
+	p.t.Helper()
+	ctx := p.t.Context()
+	conn, err := pgx.Connect(ctx, p.command("db-url"))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	if _, err := conn.Exec(ctx, `update fetchq.jobs set next_run = clock_timestamp() where claimed_by is null`); err != nil {
+		p.t.Fatal(err)
+	}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		var jobs, documents int
+		err := conn.QueryRow(ctx, `select count(*) from fetchq.job_claim('a node that died', 1000, 1000)`).Scan(&jobs)
+		if err == nil {
+			err = conn.QueryRow(ctx, `select count(*) from fetchq.doc_pick_many('crawl', p_lock => '1 second', p_worker => 'who died')`).Scan(&documents)
+		}
+		if documents > 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			p.t.Fatalf("no document was picked: %v", err)
+		}
+	}
+}
+
 // postgres returns the process of Postgres, or 0 if it does not run.
 func (p *program) postgres() int {
 	b, err := os.ReadFile(filepath.Join(p.pgData, "postmaster.pid"))

@@ -1,0 +1,123 @@
+-- Jobs: when maintenance runs, and on which node. fetchq.jobs has a row for each queue and kind.
+
+-- job_kinds are the jobs of every queue. All but vacuum are functions of maintenance.sql; vacuum cannot run in one.
+create function fetchq.job_kinds() returns text[]
+language sql immutable as $$
+    select array['mark_due', 'orphans', 'fold', 'expire', 'vacuum']
+$$;
+
+-- touch asks for a run of a maintenance job of a queue at p_at, where it would sleep for longer. It reads fetchq.jobs and locks
+-- no row of it: the caller's transaction may stay open, and others must be able to claim the job meanwhile.
+--
+-- The wake is seen when the caller's changes are. A job that runs before that finds nothing, and one that has found nothing
+-- for some time then sleeps for 30 seconds; so where that may happen the wake is written although the job runs before
+-- p_at. A wake for the same moment or an earlier one is enough: calls on a busy queue write none. A job that fails keeps to
+-- its own pace.
+create function fetchq.touch(p_queue text, p_kind text, p_at timestamptz) returns void
+language plpgsql as $$
+begin
+    perform from fetchq.jobs
+    where queue = p_queue and kind = p_kind and streak >= 0
+        and next_run + case when streak > 2 then interval '30 seconds' else interval '0' end > p_at;
+    if found then -- looked at by itself, for this is all that most calls do
+        insert into fetchq.wakes (queue, kind, at)
+        select p_queue, p_kind, p_at
+        where not exists (select from fetchq.wakes where queue = p_queue and kind = p_kind and at <= p_at);
+    end if;
+end $$;
+
+-- job_claim gives a node up to p_limit jobs that are due, or whose node died, and beside these up to p_vacuums vacuums, which
+-- may take hours. It takes in the wakes first. It waits for nobody: a job that somebody else holds keeps its wakes.
+--
+-- A claim lasts for 30 seconds unless job_keep lengthens it. While a job is claimed its next run is infinity, so that a wake
+-- that comes meanwhile is seen by job_done, or by the next node where this one dies.
+create function fetchq.job_claim(p_node text, p_limit integer, p_vacuums integer default 1, p_now timestamptz default clock_timestamp())
+returns table (queue text, kind text)
+language sql as $$
+    with held as materialized (
+        select queue, kind from fetchq.jobs where (queue, kind) in (select queue, kind from fetchq.wakes)
+        for update skip locked
+    ), gone as (
+        delete from fetchq.wakes w using held h where w.queue = h.queue and w.kind = h.kind returning w.queue, w.kind, w.at
+    )
+    update fetchq.jobs j set next_run = g.at
+    from (select queue, kind, min(at) as at from gone group by queue, kind) g
+    where j.queue = g.queue and j.kind = g.kind and j.next_run > g.at;
+
+    update fetchq.jobs j set claimed_by = p_node, claimed_until = p_now + interval '30 seconds', next_run = 'infinity'
+    from (
+        select * from (
+            select queue, kind from fetchq.jobs
+            where kind <> 'vacuum' and (next_run <= p_now and claimed_by is null or claimed_until <= p_now)
+            order by least(next_run, claimed_until) limit p_limit
+            for update skip locked) quick
+        union all select * from (
+            select queue, kind from fetchq.jobs
+            where kind = 'vacuum' and (next_run <= p_now and claimed_by is null or claimed_until <= p_now)
+            order by least(next_run, claimed_until) limit p_vacuums
+            for update skip locked) slow
+    ) due
+    where (j.queue, j.kind) = (due.queue, due.kind)
+    returning j.queue, j.kind
+$$;
+
+-- job_keep lengthens a node's claims of jobs that it is still working on.
+create function fetchq.job_keep(p_node text, p_queues text[], p_kinds text[], p_now timestamptz default clock_timestamp()) returns void
+language sql as $$
+    update fetchq.jobs j set claimed_until = p_now + interval '30 seconds'
+    from (
+        select queue, kind from fetchq.jobs
+        where (queue, kind) in (select * from unnest(p_queues, p_kinds)) and claimed_by = p_node
+        for update skip locked
+    ) held
+    where (j.queue, j.kind) = (held.queue, held.kind)
+$$;
+
+-- job_done writes the outcome of a job, and returns in how many seconds it runs next; null where the claim is over, or where
+-- the queue is gone, and with it the job. p_again is when there may be something to do as the job knows; a run that found
+-- nothing doubles the time to the next one, up to p_idle; a failure waits 1 s × 2^n, up to 5 minutes.
+create function fetchq.job_done(
+    p_queue text, p_kind text, p_node text, p_ms float8, p_items bigint, p_error text, p_every interval, p_idle interval,
+    p_again timestamptz default null, p_now timestamptz default clock_timestamp()
+) returns float8
+language sql set lock_timeout = '5s' as $$
+    delete from fetchq.jobs where queue = p_queue and kind = p_kind and not exists (select from fetchq.queues where name = p_queue);
+
+    update fetchq.jobs j set
+        claimed_by = null, claimed_until = null,
+        last_run = p_now, last_ms = p_ms, last_items = p_items,
+        last_outcome = case when p_error is null then 'ok' else 'failed' end,
+        last_error = coalesce(fetchq.cut_text(p_error, 4000), last_error),
+        runs = runs + 1,
+        failures = failures + (p_error is not null)::integer,
+        failing_since = case when p_error is not null then coalesce(failing_since, p_now) end,
+        streak = s.streak,
+        next_run = least(j.next_run, p_again, p_now + case
+            when s.streak < 0 then least(interval '1 second' * power(2, least(-s.streak, 10) - 1), interval '5 minutes')
+            else least(p_every * power(2, least(s.streak, 20)), p_idle) end)
+    from (
+        select case when p_error is not null then least(streak, 0) - 1 when p_items > 0 then 0 else greatest(streak, -1) + 1 end as streak
+        from fetchq.jobs where queue = p_queue and kind = p_kind
+    ) s
+    where j.queue = p_queue and j.kind = p_kind and j.claimed_by = p_node
+    returning extract(epoch from j.next_run - p_now)::float8
+$$;
+
+-- job_next returns in how many seconds there is a job to claim; null where there is none. p_vacuum false: leaving vacuums out.
+create function fetchq.job_next(p_vacuum boolean default true, p_now timestamptz default clock_timestamp()) returns float8
+language sql stable as $$
+    select extract(epoch from min(case when j.claimed_by is null then least(j.next_run, w.at) else j.claimed_until end) - p_now)::float8
+    from fetchq.jobs j
+        left join (select queue, kind, min(at) as at from fetchq.wakes group by queue, kind) w on (w.queue, w.kind) = (j.queue, j.kind)
+    where p_vacuum or j.kind <> 'vacuum'
+$$;
+
+-- job_run_now makes a job due. FQ004: there is no such job.
+create function fetchq.job_run_now(p_queue text, p_kind text, p_now timestamptz default clock_timestamp()) returns void
+language plpgsql as $$
+begin
+    update fetchq.jobs set next_run = p_now where queue = p_queue and kind = p_kind;
+    if not found then
+        raise exception using errcode = 'FQ004', column = 'kind', message = 'there is no such job';
+    end if;
+end $$;
