@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -258,13 +257,6 @@ func TestAnEmptyPageLeadsBackToTheRowThatItCameFrom(t *testing.T) {
 				t.Error(err)
 			}
 		}
-	}
-}
-
-func exec(t *testing.T, db *pgxpool.Pool, sql string, args ...any) {
-	t.Helper()
-	if _, err := db.Exec(t.Context(), sql, args...); err != nil {
-		t.Fatalf("%s: %v", strings.TrimSpace(sql), err)
 	}
 }
 
