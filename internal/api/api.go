@@ -22,6 +22,7 @@ type Options struct {
 	Ready   func(ctx context.Context) error // nil when the database answers and is up to date
 	Log     *slog.Logger
 	Now     func() time.Time // this machine's clock, for throttles
+	Proxies auth.Proxies     // those before this server
 	Version string           // of the program
 	BaseURL string           // what the world calls this server; may be empty
 }

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -101,7 +100,7 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		token, err := s.Tokens.Authenticate(r.Context(), strings.TrimSpace(text))
 		if err != nil {
-			if errs.Of(err) == errs.Unauthenticated && !s.throws.Allow(address(r)) {
+			if errs.Of(err) == errs.Unauthenticated && !s.throws.Allow(s.Proxies.Address(r)) {
 				return errs.New(errs.Throttled, "too many bad tokens came from this address; wait")
 			}
 			return err
@@ -120,12 +119,4 @@ func wholeQuery(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		return next(c)
 	}
-}
-
-func address(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +46,7 @@ func newHastyWorld(t *testing.T, ahead time.Duration) *world {
 // slowly gives pieces of a body with a pause before each.
 func slowly(pause time.Duration, pieces ...string) io.Reader {
 	r, feed := io.Pipe()
+	pieces = slices.Clone(pieces) // the caller may write others into its own when the body is given up
 	go func() {
 		for _, p := range pieces {
 			time.Sleep(pause)

@@ -152,7 +152,7 @@ func (a *App) serve(ctx context.Context) error {
 	a.hangUp = hangUp
 	calls := api.New(api.Options{
 		Engine: a.engine, Tokens: tokens, Ready: a.ready, Log: a.log, Now: time.Now,
-		Version: a.version, BaseURL: a.cfg.BaseURL,
+		Proxies: proxies, Version: a.version, BaseURL: a.cfg.BaseURL,
 	})
 	a.site = web.New(web.Options{
 		Engine: a.engine, Recent: a.recent, Users: a.users, Tokens: tokens, Assets: assets, Log: a.log, Now: time.Now,

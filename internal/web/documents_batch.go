@@ -132,7 +132,7 @@ func (s *Server) actOnDocuments(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.done(c, to, a.word+": "+summed(results)+".", nil)
+	return s.done(c, to, strings.TrimSuffix(a.past, ":")+": "+summed(results)+".", nil)
 }
 
 // outcomeWords say what became of documents; %d is how many.

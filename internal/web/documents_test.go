@@ -155,7 +155,7 @@ func TestDocumentsBatchAsksAndTells(t *testing.T) {
 	ask.says(t, "form h1", "Run 5 documents of pages")
 	confirm := ask.form("form.form")
 	done := d.leads(d.post(docsURL+"/act", confirm, http.StatusSeeOther), docsURL+"?size=100")
-	done.says(t, ".toast p", "Run now: 3 done, 1 held by a worker, 1 no longer there.")
+	done.says(t, ".toast p", "Made due now: 3 done, 1 held by a worker, 1 no longer there.")
 	if got := d.doc(hostile).Status; got != queue.Pending {
 		t.Errorf("the document with a subject of two lines is %s", got)
 	}

@@ -43,12 +43,12 @@ func (s *Server) signInPage(c echo.Context) error {
 
 func (s *Server) signIn(c echo.Context) error {
 	v := templates.SignInView{Email: c.FormValue("email"), Next: local(c.FormValue("next"), "/")}
-	user, err := s.Users.SignIn(c.Request().Context(), v.Email, c.FormValue("password"), s.address(c.Request()))
+	user, err := s.Users.SignIn(c.Request().Context(), v.Email, c.FormValue("password"), s.Proxies.Address(c.Request()))
 	switch code := errs.Of(err); code {
 	case "":
 		return s.enter(c, user, v.Next)
 	case errs.Unauthenticated, errs.Throttled, errs.Overloaded:
-		s.Log.Info("sign-in refused", "why", code, "address", s.address(c.Request()))
+		s.Log.Info("sign-in refused", "why", code, "address", s.Proxies.Address(c.Request()))
 		v.Wrong = message(err)
 		return s.alone(c, code.Status(), "Sign in", templates.SignIn(v))
 	default:
@@ -58,7 +58,7 @@ func (s *Server) signIn(c echo.Context) error {
 
 // enter begins a new session and goes on.
 func (s *Server) enter(c echo.Context, user auth.User, next string) error {
-	if err := s.Sessions.SignIn(c.Response(), c.Request(), user, s.address(c.Request())); err != nil {
+	if err := s.Sessions.SignIn(c.Response(), c.Request(), user, s.Proxies.Address(c.Request())); err != nil {
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, next)

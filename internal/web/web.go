@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -28,7 +27,7 @@ type Options struct {
 	Assets   static.Assets
 	Log      *slog.Logger
 	Now      func() time.Time // this machine's clock, for what pages say of ages
-	Proxies  []netip.Prefix   // those before this server whose X-Forwarded-For is believed
+	Proxies  auth.Proxies     // those before this server whose X-Forwarded-For is believed
 	BaseURL  string           // what the world calls this server; may be empty
 	Env      string           // the label of the environment; may be empty
 }

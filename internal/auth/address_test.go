@@ -1,4 +1,4 @@
-package web
+package auth
 
 import (
 	"net/http/httptest"
@@ -29,13 +29,12 @@ func TestAddressBelievesNamedProxiesOnly(t *testing.T) {
 		"IPv4 in IPv6":           {"10.0.0.1:5", []string{"::ffff:198.51.100.7"}, proxies, "198.51.100.7"},
 		"no port":                {"@", []string{"198.51.100.7"}, proxies, "@"},
 	} {
-		s := &Server{Options: Options{Proxies: tt.proxies}}
 		r := httptest.NewRequest("GET", "/", nil)
 		r.RemoteAddr = tt.remote
 		for _, line := range tt.forwarded {
 			r.Header.Add("X-Forwarded-For", line)
 		}
-		if got := s.address(r); got != tt.want {
+		if got := Proxies(tt.proxies).Address(r); got != tt.want {
 			t.Errorf("%s: %q; %q is wanted", name, got, tt.want)
 		}
 	}

@@ -1,4 +1,4 @@
-package web
+package auth
 
 import (
 	"net"
@@ -8,16 +8,19 @@ import (
 	"strings"
 )
 
-// address is where a request comes from. Behind proxies that the settings name it is what the outermost of them saw; what
+// Proxies are those before this server whose X-Forwarded-For is believed.
+type Proxies []netip.Prefix
+
+// Address is where a request comes from. Behind proxies that the settings name it is what the outermost of them saw; what
 // others say of themselves in X-Forwarded-For is not believed.
-func (s *Server) address(r *http.Request) string {
+func (p Proxies) Address(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		return r.RemoteAddr
 	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for _, hop := range slices.Backward(hops) {
-		if !s.isProxy(host) {
+		if !p.has(host) {
 			break
 		}
 		before, err := netip.ParseAddr(strings.TrimSpace(hop))
@@ -29,7 +32,7 @@ func (s *Server) address(r *http.Request) string {
 	return host
 }
 
-func (s *Server) isProxy(host string) bool {
+func (p Proxies) has(host string) bool {
 	a, err := netip.ParseAddr(host)
-	return err == nil && slices.ContainsFunc(s.Proxies, func(p netip.Prefix) bool { return p.Contains(a.Unmap().WithZone("")) })
+	return err == nil && slices.ContainsFunc(p, func(net netip.Prefix) bool { return net.Contains(a.Unmap().WithZone("")) })
 }
