@@ -161,7 +161,7 @@ func TestDocumentsBatchAsksAndTells(t *testing.T) {
 	}
 
 	confirm.Set("action", "retry")
-	d.leads(d.post(docsURL+"/act", confirm, http.StatusSeeOther), docsURL+"?size=100").says(t, ".toast p", "Retry: 1 no longer there, 4 in another state.")
+	d.leads(d.post(docsURL+"/act", confirm, http.StatusSeeOther), docsURL+"?size=100").says(t, ".toast p", "Retried: 1 no longer there, 4 in another state.")
 	for _, action := range []string{"complete", "kill", "drop"} {
 		confirm.Set("action", action)
 		ask := d.post(docsURL+"/ask", confirm, http.StatusOK)
