@@ -133,11 +133,8 @@ func within[I, O any](ctx context.Context, items []I, run func(context.Context, 
 
 // ofOne says whether an error may be due to one call among several.
 func ofOne(err error) bool {
-	switch errs.Of(err) {
-	case errs.Unavailable, errs.Overloaded, errs.NotFound:
-		return false
-	}
-	return true
+	code := errs.Of(err)
+	return code != errs.Unavailable && code != errs.Overloaded && code != errs.NotFound
 }
 
 // take takes the calls that go next: from the first on, as many as fit, without two items of one key. Where nobody waits it
