@@ -71,7 +71,7 @@ const (
 	shortest    = 20 * time.Millisecond // between two looks
 	longest     = time.Second           // between two looks for what others have woken
 	failPause   = 2 * time.Second       // after a claim that failed
-	keepEvery   = 10 * time.Second      // the claim of a job that runs is lengthened; it lasts for 30
+	keepEvery   = 3 * time.Second       // the claim of a job that runs is lengthened; it lasts for 10
 	outcomeWait = 10 * time.Second      // to write the outcome of a job, also when the program stops
 )
 

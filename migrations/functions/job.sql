@@ -29,7 +29,7 @@ end $$;
 -- job_claim gives a node up to p_limit jobs that are due, or whose node died, and beside these up to p_vacuums vacuums, which
 -- may take hours. It takes in the wakes first. It waits for nobody: a job that somebody else holds keeps its wakes.
 --
--- A claim lasts for 30 seconds unless job_keep lengthens it. While a job is claimed its next run is infinity, so that a wake
+-- A claim lasts for 10 seconds unless job_keep lengthens it. While a job is claimed its next run is infinity, so that a wake
 -- that comes meanwhile is seen by job_done, or by the next node where this one dies.
 create function fetchq.job_claim(p_node text, p_limit integer, p_vacuums integer default 1, p_now timestamptz default clock_timestamp())
 returns table (queue text, kind text)
@@ -44,7 +44,7 @@ language sql as $$
     from (select queue, kind, min(at) as at from gone group by queue, kind) g
     where j.queue = g.queue and j.kind = g.kind and j.next_run > g.at;
 
-    update fetchq.jobs j set claimed_by = p_node, claimed_until = p_now + interval '30 seconds', next_run = 'infinity'
+    update fetchq.jobs j set claimed_by = p_node, claimed_until = p_now + interval '10 seconds', next_run = 'infinity'
     from (
         select * from (
             select queue, kind from fetchq.jobs
@@ -64,7 +64,7 @@ $$;
 -- job_keep lengthens a node's claims of jobs that it is still working on.
 create function fetchq.job_keep(p_node text, p_queues text[], p_kinds text[], p_now timestamptz default clock_timestamp()) returns void
 language sql as $$
-    update fetchq.jobs j set claimed_until = p_now + interval '30 seconds'
+    update fetchq.jobs j set claimed_until = p_now + interval '10 seconds'
     from (
         select queue, kind from fetchq.jobs
         where (queue, kind) in (select * from unnest(p_queues, p_kinds)) and claimed_by = p_node
