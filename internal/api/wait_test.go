@@ -56,14 +56,14 @@ func newCountedWorld(t *testing.T) (*world, *counted) {
 	return w, h
 }
 
-// looked waits until a pick has looked and waits: one that is given up while it looks may still lease a document, to nobody.
+// looked waits until a pick has looked and waits: one that is given up while it looks gives back what it leased, a moment later.
 // conn is no connection that the pick can have.
 func (w *world) looked(conn *pgxpool.Conn) {
 	w.t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		var done bool
 		err := conn.QueryRow(context.Background(), `select exists (select from pg_stat_activity
-			where datname = current_database() and state = 'idle' and query like '%from fetchq.doc_pick_many%')`).Scan(&done)
+			where datname = current_database() and state = 'idle' and query like '%from fetchq.doc_pick_for%')`).Scan(&done)
 		if err != nil || time.Now().After(deadline) {
 			w.t.Fatalf("no pick has looked, error %v", err)
 		}

@@ -34,6 +34,11 @@ type Engine struct {
 	peers  *peers
 	states *states
 
+	pushes   *merger[Push, Result]
+	picks    *merger[pickAsk, []Leased]
+	resolves *merger[Resolution, Result]
+	extends  *merger[Lease, ExtendResult]
+
 	stop    context.CancelFunc
 	stopped chan struct{} // closed when Stop begins: waiting picks answer at once
 	once    sync.Once
@@ -47,6 +52,10 @@ func New(db *pgxpool.Pool, opt Options) *Engine {
 		hub: newHub(), marks: newMarks(opt.Now), states: newStates(opt.Now),
 		stopped: make(chan struct{}),
 	}
+	e.pushes = newMerger[Push, Result](func(p Push) string { return p.Subject }, nil)
+	e.picks = newMerger(func(pickAsk) string { return "" }, e.putBack)
+	e.resolves = newMerger[Resolution, Result](func(r Resolution) string { return r.Subject }, nil)
+	e.extends = newMerger[Lease, ExtendResult](func(l Lease) string { return l.Subject }, nil)
 	e.peers = newPeers(e, opt.Node, opt.ListenURL)
 	return e
 }

@@ -3,6 +3,9 @@ package queue
 import (
 	"context"
 	"errors"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -72,28 +75,36 @@ func (p PickParams) check() error {
 	return checkLock(p.Lock)
 }
 
-// pickNow looks once from the marks on, and once more in full when that came back short and the marks are not known to
-// tell of everything. There are no marks under a key, for what is picked again says nothing about what is pending, and in a
-// limited queue, for a pick that its limits cut short does not either.
+// pickAsk is what one caller asks for in a scan that serves several.
+type pickAsk struct {
+	limit  int
+	lock   time.Duration // 0: the queue's
+	worker string
+}
+
+// pickNow looks once for documents. Small picks that come together are one scan.
 func (e *Engine) pickNow(ctx context.Context, s spot, p PickParams) (Picked, error) {
-	var docs []Leased
 	state, err := e.state(ctx, s.queue)
 	if err != nil {
 		return Picked{}, err
 	}
-	if p.IdempotencyKey != "" || state.limited || state.paused {
-		docs, err = e.pickScan(ctx, s, nil, p)
-	} else {
-		sc := e.marks.begin(s, false)
-		docs, err = e.pickScan(ctx, s, sc, p)
-		if err == nil && len(docs) < p.Limit && e.marks.incomplete(sc) {
-			rest := p
-			rest.Limit -= len(docs)
-			more, failed := e.pickScan(ctx, s, e.marks.begin(s, true), rest)
-			docs = append(docs, more...)
-			if len(docs) == 0 {
-				err = failed
-			}
+	asks := []pickAsk{{p.Limit, p.Lock, p.Worker}}
+	var docs []Leased
+	switch {
+	case p.IdempotencyKey != "" || state.limited || state.paused:
+		// There are no marks under a key, for what is picked again says nothing about what is pending, and in a limited queue, for a
+		// pick that its limits cut short does not either.
+		docs, err = e.pickScan(ctx, s, nil, asks, p.IdempotencyKey)
+	case p.Limit > mergeItems:
+		docs, err = e.pickMarked(ctx, s, asks)
+	default:
+		var shares [][]Leased
+		shares, err = e.picks.do(ctx, s.queue+" "+strconv.Itoa(s.version), asks, func(ctx context.Context, asks []pickAsk) ([][]Leased, error) {
+			docs, err := e.pickMarked(ctx, s, asks)
+			return share(docs, asks), err
+		})
+		if err == nil {
+			docs = shares[0]
 		}
 	}
 	if err != nil || len(docs) > 0 {
@@ -102,15 +113,88 @@ func (e *Engine) pickNow(ctx context.Context, s spot, p PickParams) (Picked, err
 	return Picked{Paused: state.paused}, nil
 }
 
-// pickScan is one call of the SQL function, with the marks of a scan if there is one.
-func (e *Engine) pickScan(ctx context.Context, s spot, sc *scan, p PickParams) ([]Leased, error) {
+// share gives each ask its documents: as many as it wants, from the first on.
+func share(docs []Leased, asks []pickAsk) [][]Leased {
+	shares := make([][]Leased, len(asks))
+	for i, a := range asks {
+		n := min(a.limit, len(docs))
+		shares[i], docs = docs[:n:n], docs[n:]
+	}
+	return shares
+}
+
+// total is how many documents all asks want.
+func total(asks []pickAsk) (n int) {
+	for _, a := range asks {
+		n += a.limit
+	}
+	return n
+}
+
+// behind are the asks without what the first n documents serve.
+func behind(asks []pickAsk, n int) []pickAsk {
+	for i, a := range asks {
+		if n < a.limit {
+			rest := slices.Clone(asks[i:])
+			rest[0].limit -= n
+			return rest
+		}
+		n -= a.limit
+	}
+	return nil
+}
+
+// pickMarked looks from the marks on, and once more in full when that came back short and the marks are not known to tell of
+// everything.
+func (e *Engine) pickMarked(ctx context.Context, s spot, asks []pickAsk) ([]Leased, error) {
+	sc := e.marks.begin(s, false)
+	docs, err := e.pickScan(ctx, s, sc, asks, "")
+	if err == nil && len(docs) < total(asks) && e.marks.incomplete(sc) {
+		more, failed := e.pickScan(ctx, s, e.marks.begin(s, true), behind(asks, len(docs)), "")
+		docs = append(docs, more...)
+		if len(docs) == 0 {
+			err = failed
+		}
+	}
+	return docs, err
+}
+
+// putBack gives back what was picked for a caller who has gone away meanwhile: nobody knows that it is held.
+func (e *Engine) putBack(line string, _ []pickAsk, shares [][]Leased) {
+	queue, _, _ := strings.Cut(line, " ")
+	var subjects []string
+	var leases []int64
+	for _, docs := range shares {
+		for _, d := range docs {
+			subjects, leases = append(subjects, d.Subject), append(leases, d.Lease)
+		}
+	}
+	if len(subjects) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), mergeTime)
+	defer cancel()
+	results, err := query(ctx, e, "put documents of "+queue+" back", scanResult, `select * from fetchq.doc_put_back($1, $2, $3)`, queue, subjects, leases)
+	if err != nil {
+		e.log.Warn("documents that were picked for a caller who went away come back when their leases run out", "queue", queue,
+			"documents", len(subjects), "error", err)
+	}
+	e.noteResults(queue, results)
+}
+
+// pickScan is one call of the SQL function, with the marks of a scan if there is one. Documents come in the order in which the
+// asks take them.
+func (e *Engine) pickScan(ctx context.Context, s spot, sc *scan, asks []pickAsk, key string) ([]Leased, error) {
 	partitions, priorities, dates, seqs := e.marks.columns(sc)
+	limits, locks, workers := make([]int, len(asks)), make([]pgtype.Interval, len(asks)), make([]*string, len(asks))
+	for i, a := range asks {
+		limits[i], locks[i], workers[i] = a.limit, lockInterval(a.lock), optional(a.worker)
+	}
 	rows, err := query(ctx, e, "pick from "+s.queue, scanPicked, `
 		select subject, payload, version, priority, attempts, iterations, created_at, last_iteration, lease, lease_expires_at,
 			due_at, seq, size, partition, partitions, marked_priorities, marked_dates
-		from fetchq.doc_pick_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		s.queue, p.Version, p.Limit, lockInterval(p.Lock), optional(p.Worker), optional(p.IdempotencyKey),
-		partitions, priorities, dates, seqs)
+		from fetchq.doc_pick_for($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		s.queue, s.version, limits, locks, workers, optional(key), partitions, priorities, dates, seqs)
 	if err != nil {
 		// What this call took may be pending again, below marks that other picks have raised since.
 		e.marks.forget(s.queue)
@@ -129,7 +213,7 @@ func (e *Engine) pickScan(ctx context.Context, s spot, sc *scan, p PickParams) (
 		}
 	}
 	if sc != nil {
-		e.marks.end(sc, last, parts, len(rows) < p.Limit && bytes < maxAnswer)
+		e.marks.end(sc, last, parts, len(rows) < total(asks) && bytes < maxAnswer)
 	}
 	return docs, nil
 }

@@ -18,6 +18,16 @@ import (
 // Push puts up to MaxBatch documents into a queue and returns one result each, in their order. Outcomes: created,
 // updated, ignored, active, duplicate, invalid. Errors: NotFound (no such queue), Invalid (too many, unknown policy).
 func (e *Engine) Push(ctx context.Context, queue string, docs []Push, policy OnConflict) ([]Result, error) {
+	if n := len(docs); n == 0 || n > mergeItems {
+		return e.pushAll(ctx, queue, docs, policy)
+	}
+	return e.pushes.do(ctx, queue+" "+string(policy), docs, func(ctx context.Context, docs []Push) ([]Result, error) {
+		return e.pushAll(ctx, queue, docs, policy)
+	})
+}
+
+// pushAll is Push in one call of its own.
+func (e *Engine) pushAll(ctx context.Context, queue string, docs []Push, policy OnConflict) ([]Result, error) {
 	return e.push(ctx, queue, docs, policy, func(docs []Push) ([]Result, error) {
 		subjects, payloads, c := pushed(docs)
 		return query(ctx, e, "push to "+queue, scanResult, `select * from fetchq.doc_push_many($1, $2, $3, $4, $5, $6, $7, $8)`,

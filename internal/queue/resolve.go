@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -14,7 +15,14 @@ import (
 // Resolve ends up to MaxBatch leases and returns one result each, in their order. Outcomes: ok, already, stale,
 // not_found, exists, invalid. Errors: NotFound (no such queue), Invalid (too many).
 func (e *Engine) Resolve(ctx context.Context, queue string, items []Resolution) ([]Result, error) {
-	return e.settle(ctx, queue, items, true)
+	// A forward also writes into another queue, whose state must not be others' concern.
+	forwards := slices.ContainsFunc(items, func(r Resolution) bool { return r.ToQueue != "" })
+	if n := len(items); n == 0 || n > mergeItems || forwards {
+		return e.settle(ctx, queue, items, true)
+	}
+	return e.resolves.do(ctx, queue, items, func(ctx context.Context, items []Resolution) ([]Result, error) {
+		return e.settle(ctx, queue, items, true)
+	})
 }
 
 // Act is what an admin does to up to MaxBatch documents, whoever holds them; Lease is not looked at. Outcomes: ok,
@@ -126,17 +134,23 @@ func (e *Engine) Extend(ctx context.Context, queue string, leases []Lease, lock 
 	if err := errors.Join(find(queue), batch("leases", len(leases)), checkLock(lock)); err != nil {
 		return nil, false, err
 	}
-	subjects, tokens := make([]string, len(leases)), make([]int64, len(leases))
-	for i, l := range leases {
-		subjects[i], tokens[i] = l.Subject, l.Lease
-	}
-	if len(leases) > 0 {
-		results, err = query(ctx, e, "extend leases of "+queue, scanExtend,
+	extend := func(ctx context.Context, leases []Lease) ([]ExtendResult, error) {
+		subjects, tokens := make([]string, len(leases)), make([]int64, len(leases))
+		for i, l := range leases {
+			subjects[i], tokens[i] = l.Subject, l.Lease
+		}
+		return query(ctx, e, "extend leases of "+queue, scanExtend,
 			`select subject, outcome, detail, lease_expires_at from fetchq.doc_extend_many($1, $2, $3, $4, $5)`,
 			queue, subjects, tokens, lockInterval(lock), optional(progress))
-		if err != nil {
-			return nil, false, err
-		}
+	}
+	switch n := len(leases); {
+	case n > mergeItems || progress != "":
+		results, err = extend(ctx, leases)
+	case n > 0:
+		results, err = e.extends.do(ctx, queue+" "+lock.String(), leases, extend)
+	}
+	if err != nil {
+		return nil, false, err
 	}
 	state, err := e.state(ctx, queue)
 	return results, state.paused, err

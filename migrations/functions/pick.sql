@@ -29,13 +29,39 @@ create function fetchq.doc_pick_many(
     subject text, payload jsonb, version smallint, priority smallint, attempts integer, iterations integer, created_at timestamptz,
     last_iteration timestamptz, lease bigint, lease_expires_at timestamptz, due_at timestamptz, seq bigint, size integer,
     partition integer, partitions integer, marked_priorities integer[], marked_dates timestamptz[])
+language sql as $$
+    select * from fetchq.doc_pick_for(p_queue, p_version, array[p_limit], array[p_lock], array[p_worker], p_key, p_mark_partitions,
+        p_mark_priorities, p_mark_dates, p_mark_seqs, p_partition, p_now)
+$$;
+
+-- doc_pick_for is doc_pick_many for several who ask at once, each with a limit, a lock and a worker of its own: the first
+-- documents are the first one's, and so on. All limits together are 1 to 1,000.
+create function fetchq.doc_pick_for(
+    p_queue           text,
+    p_version         integer,
+    p_limits          integer[],
+    p_locks           interval[],
+    p_workers         text[],
+    p_key             text        default null,
+    p_mark_partitions integer[]   default null,
+    p_mark_priorities integer[]   default null,
+    p_mark_dates      timestamptz[] default null,
+    p_mark_seqs       bigint[]    default null,
+    p_partition       integer     default null,
+    p_now             timestamptz default clock_timestamp()
+) returns table (
+    subject text, payload jsonb, version smallint, priority smallint, attempts integer, iterations integer, created_at timestamptz,
+    last_iteration timestamptz, lease bigint, lease_expires_at timestamptz, due_at timestamptz, seq bigint, size integer,
+    partition integer, partitions integer, marked_priorities integer[], marked_dates timestamptz[])
 language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 #variable_conflict use_column
 declare
     q          fetchq.queues := fetchq.queue_find(p_queue);
     s constant text := 'q_' || p_queue;
-    v_lock     interval := coalesce(p_lock, q.lock);
-    v_limit    integer := p_limit;
+    v_locks    interval[]; -- of each place, or one for all; v_workers too
+    v_workers  text[] := p_workers;
+    v_asked    constant integer := (select sum(n) from unnest(p_limits) n);
+    v_limit    integer := v_asked;
     v_left     integer;
     v_bytes    bigint := 16777216;
     v_parts    text[] := fetchq.leaves(q);
@@ -48,12 +74,14 @@ declare
 begin
     if p_version not between 0 and 32767 or p_version is null then
         perform fetchq.refuse('version', format('version is %s; 0 to 32767 are allowed', p_version));
-    elsif p_limit not between 1 and 1000 or p_limit is null then
-        perform fetchq.refuse('limit', format('limit is %s; 1 to 1000 are allowed', p_limit));
-    elsif v_lock not between interval '1 second' and interval '24 hours' then
-        perform fetchq.refuse('lock', format('lock is %s; 1 second to 24 hours are allowed', v_lock));
-    elsif octet_length(p_worker) > 255 then
-        perform fetchq.refuse('worker', format('worker has %s bytes; 255 are allowed', octet_length(p_worker)));
+    elsif v_asked not between 1 and 1000 or v_asked is null or exists (select from unnest(p_limits) n where n < 1 or n is null) then
+        perform fetchq.refuse('limit', format('limit is %s; 1 to 1000 are allowed', array_to_string(p_limits, ' + ')));
+    elsif cardinality(p_locks) is distinct from cardinality(p_limits) or cardinality(p_workers) is distinct from cardinality(p_limits) then
+        perform fetchq.refuse('limit', 'the arrays differ in length');
+    elsif exists (select from unnest(p_locks) l where l not between interval '1 second' and interval '24 hours') then
+        perform fetchq.refuse('lock', format('lock is %s; 1 second to 24 hours are allowed', array_to_string(p_locks, ', ')));
+    elsif exists (select from unnest(p_workers) w where octet_length(w) > 255) then
+        perform fetchq.refuse('worker', 'worker has more than 255 bytes');
     elsif octet_length(p_key) not between 1 and 255 then
         perform fetchq.refuse('idempotency_key', format('the key has %s bytes; 1 to 255 are allowed', octet_length(p_key)));
     elsif p_partition < 0 then
@@ -83,9 +111,13 @@ begin
                 return;
             end if;
         end if;
-        v_limit := fetchq.gate_open(q, p_limit, p_now);
+        v_limit := fetchq.gate_open(q, v_asked, p_now);
     end if;
-    v_lock := coalesce(p_lock, q.lock);
+    v_locks := array(select coalesce(l, q.lock) from unnest(p_locks) with ordinality u (l, ord) order by ord);
+    if cardinality(p_limits) > 1 then
+        select array_agg(l order by ord), array_agg(w order by ord) into v_locks, v_workers
+        from unnest(p_limits, v_locks, p_workers) with ordinality u (n, l, w, ord), generate_series(1, n);
+    end if;
     v_left := v_limit;
     partitions := q.partitions;
 
@@ -103,7 +135,7 @@ begin
             exit when v_left <= 0 or v_bytes <= 0;
             for subject, payload, version, priority, attempts, iterations, created_at, last_iteration, lease, lease_expires_at, due_at,
                 seq, size
-            in select * from fetchq.pick_leaf(s, v_parts[v_part + 1], p_version, m.p, m.d, m.n, v_left, v_bytes, v_lock, p_worker, p_now)
+            in select * from fetchq.pick_leaf(s, v_parts[v_part + 1], p_version, m.p, m.d, m.n, v_left, v_bytes, v_locks, v_workers, v_limit - v_left, p_now)
             loop
                 v_left := v_left - 1;
                 v_bytes := v_bytes - size;
@@ -123,7 +155,7 @@ begin
             exit when v_left <= 0 or v_bytes <= 0;
             for subject, payload, version, priority, attempts, iterations, created_at, last_iteration, lease, lease_expires_at, due_at,
                 seq, size
-            in select * from fetchq.pick_leaf(s, v_parts[v_part + 1], p_version, m.p, m.d, 0, v_left, v_bytes, v_lock, p_worker, p_now)
+            in select * from fetchq.pick_leaf(s, v_parts[v_part + 1], p_version, m.p, m.d, 0, v_left, v_bytes, v_locks, v_workers, v_limit - v_left, p_now)
             loop
                 v_left := v_left - 1;
                 v_bytes := v_bytes - size;
@@ -148,18 +180,19 @@ begin
                 insert into %I.requests (kind, key, expires_at, subjects, leases) values ('pick', $1, $2, $3, $4)
                 on conflict (kind, key) do update
                     set expires_at = excluded.expires_at, subjects = excluded.subjects, leases = excluded.leases $t$, s)
-            using p_key, p_now + v_lock, v_subjects, v_leases;
+            using p_key, p_now + v_locks[1], v_subjects, v_leases;
         end if;
-        perform fetchq.touch(p_queue, 'orphans', p_now + v_lock);
+        perform fetchq.touch(p_queue, 'orphans', p_now + (select min(l) from unnest(v_locks) l));
         perform fetchq.touch(p_queue, 'fold', p_now + interval '1 second');
     end if;
 end $$;
 
--- pick_leaf takes documents from one table, of one priority from (p_date, p_seq) on, or of all where p_priority is null.
+-- pick_leaf takes documents from one table, of one priority from (p_date, p_seq) on, or of all where p_priority is null, for
+-- the places behind the first p_taken ones.
 -- The rows are found by the index docs_due and written by the primary key: a row's place in the file is not its name.
 create function fetchq.pick_leaf(
     s text, p_leaf text, p_version integer, p_priority integer, p_date timestamptz, p_seq bigint, p_limit integer, p_bytes bigint,
-    p_lock interval, p_worker text, p_now timestamptz
+    p_locks interval[], p_workers text[], p_taken integer, p_now timestamptz
 ) returns table (
     subject text, payload jsonb, version smallint, priority smallint, attempts integer, iterations integer, created_at timestamptz,
     last_iteration timestamptz, lease bigint, lease_expires_at timestamptz, due_at timestamptz, seq bigint, size integer)
@@ -174,10 +207,12 @@ begin
             for update skip locked
         ), fits as materialized (
             -- The frame follows the order of the scan. The first document always fits.
-            select subject, next_iteration, sum(size) over (rows unbounded preceding) - size as before from due
+            select subject, next_iteration, sum(size) over (rows unbounded preceding) - size as before,
+                case when cardinality($4) = 1 then 1 else $10 + row_number() over (rows unbounded preceding) end as place
+            from due
         ), taken as (
-            update %1$I.%2$I d set status = 2, next_iteration = $6 + $4, picked_at = $6, attempts = d.attempts + 1,
-                lease = d.lease + 1, ended = 0, worker = $5
+            update %1$I.%2$I d set status = 2, next_iteration = $6 + $4[f.place], picked_at = $6, attempts = d.attempts + 1,
+                lease = d.lease + 1, ended = 0, worker = $5[f.place]
             from fits f where d.subject = f.subject and (f.before = 0 or f.before < $3)
             returning d.subject, d.payload, d.version, d.priority, d.attempts, d.iterations, d.created_at, d.last_iteration,
                 d.lease, d.next_iteration, f.next_iteration as due_at, d.seq, d.size
@@ -189,7 +224,7 @@ begin
         s, p_leaf,
         case when p_priority is null then '' else 'and priority = $7 and (next_iteration, seq) >= ($8, $9)' end,
         case when p_priority is null then 'priority desc,' else '' end)
-    using p_version::smallint, p_limit, p_bytes, p_lock, p_worker, p_now, p_priority::smallint, p_date, p_seq;
+    using p_version::smallint, p_limit, p_bytes, p_locks, p_workers, p_now, p_priority::smallint, p_date, p_seq, p_taken;
 end $$;
 
 -- mark_leaf marks due planned documents of one version in one table pending; it returns the lowest date and the number

@@ -51,6 +51,15 @@ language sql as $$
         p_versions, p_messages, p_details, p_ref_ids, null, p_to_queues, p_thens, p_now)
 $$;
 
+-- doc_put_back releases documents that were picked for somebody who has gone away since, each while its lease is the one that is
+-- named: that pick does not count as an attempt. Outcomes: ok, stale, not_found, invalid (it is not active any more).
+create function fetchq.doc_put_back(p_queue text, p_subjects text[], p_leases bigint[], p_now timestamptz default clock_timestamp())
+returns setof fetchq.result
+language sql as $$
+    select * from fetchq.settle(p_queue, true, p_subjects, p_leases, array_fill('release'::text, array[cardinality(p_subjects)]), null, null,
+        null, null, null, null, null, null, null, null, null, p_now)
+$$;
+
 -- action_problem says why an item cannot be taken, or null.
 create function fetchq.action_problem(
     p_admin boolean, p_subject text, p_lease bigint, p_action text, p_dated boolean, p_date timestamptz, p_payload jsonb,
@@ -137,7 +146,7 @@ begin
             select k.*, h.d_lease, h.status, h.d_version, h.d_priority, h.attempts, h.next_iteration, h.ended, h.worker, case
                 when k.wrong is not null then 'invalid'
                 when h.subject is null then 'not_found'
-                when not $3 and k.lease <> h.d_lease then 'stale'
+                when k.lease <> h.d_lease then 'stale' -- an admin names none
                 when not $3 and h.status = 2 then case when h.next_iteration > $2 then 'ok' else 'stale' end
                 when not $3 then case when h.ended = fetchq.action_code(k.action) then 'already' else 'stale' end
                 when h.status = 2 and (k.action = 'run_now' or k.action = 'edit' and (k.date is not null or k.delay is not null)) then 'active'
