@@ -33,7 +33,7 @@ type commands struct {
 
 func main() {
 	var c commands
-	parser := kong.Parse(&c, kong.Name("fetchq"), kong.UsageOnError(),
+	parser := kong.Parse(&c, kong.Name("fetchq"),
 		kong.Description("A document queue on Postgres. Without DATABASE_URL it runs a private Postgres in its data directory."))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := c.Check()

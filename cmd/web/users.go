@@ -48,6 +48,7 @@ func printLink(ctx context.Context, t *app.Tools, cfg config.Config, u auth.User
 	if err != nil {
 		return err
 	}
+	fmt.Fprintln(os.Stderr, "The link is good once, for a day; links that this person had before are over.")
 	_, err = fmt.Println(cfg.Site(cfg.Listen) + "/reset/" + text)
 	return err
 }
@@ -156,6 +157,7 @@ func (userSetup) Run(ctx context.Context, cfg config.Config, log *slog.Logger) e
 	if text == "" {
 		return errs.New(errs.Exists, "there are users already; fetchq user reset makes a link for one of them")
 	}
+	fmt.Fprintln(os.Stderr, "The link is good for a day, until the first admin is made.")
 	_, err = fmt.Println(cfg.Site(cfg.Listen) + "/setup/" + text)
 	return err
 }

@@ -38,7 +38,7 @@ func main() {
 	var o options
 	flag.StringVar(&o.url, "url", "http://127.0.0.1:8080", "address of the Fetchq server")
 	flag.StringVar(&o.token, "token", "", "token with the right admin")
-	flag.StringVar(&o.queue, "queue", "crawl", "name of the queue; what stands in it is removed first")
+	flag.StringVar(&o.queue, "queue", "demo_crawl", "name of the queue; what stands in it is removed first")
 	flag.StringVar(&o.root, "root", filepath.Join(runtime.GOROOT(), "src"), "directory to crawl") //nolint:staticcheck // the demo runs where Go is
 	flag.StringVar(&o.databaseURL, "database-url", "", "address of the database, to compare the counters with a real count")
 	flag.IntVar(&o.workers, "workers", 8, "number of workers")

@@ -53,7 +53,12 @@ func (s *Users) Setup(ctx context.Context, text, email, name, password string) (
 	if err := s.CheckSetup(ctx, text); err != nil {
 		return User{}, err
 	}
-	return s.first(ctx, email, name, password)
+	user, err := s.first(ctx, email, name, password)
+	if err != nil {
+		return User{}, err
+	}
+	_, err = s.db.Exec(ctx, `update fetchq.users set last_login_at = clock_timestamp() where id = $1`, user.ID) // who makes it is let in
+	return user, database.Error("make the first admin", err)
 }
 
 // Bootstrap makes the first admin without a link, for settings that name one; it does nothing where there are users.

@@ -48,7 +48,7 @@ func TestACounterThatWentDownBeginsAnew(t *testing.T) {
 	w.after(every, Sample{Queue: "a", Pending: 2, Entered: 2})
 	w.is("a", Trend{Pending: line(2), Processed: line(), Errors: line()})
 	w.after(every, Sample{Queue: "a", Pending: 3, Entered: 3})
-	w.is("a", Trend{Known: true, Over: every, EnteredPerMin: 12, Pending: line(3), Processed: line(0), Errors: line(0)})
+	w.is("a", Trend{Known: true, Over: time.Minute, EnteredPerMin: 1, Pending: line(3), Processed: line(0), Errors: line(0)})
 }
 
 func TestAQueueThatWasMissingOnceBeginsAnew(t *testing.T) {

@@ -146,7 +146,7 @@ func (r *Recent) Of(queue string) Trend {
 	if q == nil {
 		q = newSeries()
 	}
-	return q.trend(now)
+	return q.trend(now, r.total.over())
 }
 
 // Total returns the trend of all queues together.
@@ -154,5 +154,5 @@ func (r *Recent) Total() Trend {
 	now := r.now().Sub(r.began)
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return r.total.trend(now)
+	return r.total.trend(now, 0)
 }

@@ -113,8 +113,17 @@ func (s *series) put(at time.Duration, pending int64, moved counts) {
 	s.last = at
 }
 
-// trend returns what is known at a moment.
-func (s *series) trend(now time.Duration) Trend {
+// over returns the time that the rates are taken over: a minute, or less where there are no samples of one.
+func (s *series) over() time.Duration {
+	if s.samples < 2 {
+		return 0
+	}
+	return s.last - s.minuteAgo().at
+}
+
+// trend returns what is known at a moment. The rates are taken over least at least: a queue that was made in the last minute had
+// no events before, and its rates must not be higher than those of all queues together.
+func (s *series) trend(now, least time.Duration) Trend {
 	line := make([]float64, 3*Points)
 	t := Trend{Pending: line[:Points:Points], Processed: line[Points : 2*Points : 2*Points], Errors: line[2*Points:]}
 	end := stepOf(now)
@@ -135,7 +144,7 @@ func (s *series) trend(now time.Duration) Trend {
 	}
 	if t.Known = s.samples > 1 && now-s.last <= minute; t.Known {
 		since := s.minuteAgo()
-		t.Over = s.last - since.at
+		t.Over = max(s.over(), least)
 		took := t.Over.Minutes()
 		t.EnteredPerMin = (s.total.entered - since.total.entered) / took
 		t.ProcessedPerMin = (s.total.processed - since.total.processed) / took

@@ -143,8 +143,8 @@ func pageLines(t *testing.T, s *site, who map[string]auth.User, paths sitePaths)
 	}
 	for path, methods := range byPath {
 		for _, method := range siteMethods {
-			if slices.Contains(methods, method) {
-				continue
+			if slices.Contains(methods, method) || method == http.MethodHead && slices.Contains(methods, http.MethodGet) {
+				continue // HEAD is the GET of the same route, behind the same guard
 			}
 			if status, _ := s.enter(who["admin"]).knock(method, paths.fill(path), nil, "Sec-Fetch-Site", "same-origin"); status < 400 || status >= 500 {
 				t.Errorf("%s %s is no route, and answers %d", method, path, status)

@@ -382,3 +382,19 @@ func TestALivePageAnswersItsLivePartAlone(t *testing.T) {
 	}
 	s.nobody().get("/queues", "Fetchq-Live", "1").must(t, http.StatusUnauthorized)
 }
+
+func TestHeadIsGetWithoutItsBody(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "")
+	s.queues("pages")
+	b := s.as(auth.RoleViewer)
+	for path, want := range map[string]int{"/": http.StatusOK, "/queues/pages": http.StatusOK, "/nope": http.StatusNotFound, "/events": http.StatusNotFound} {
+		p := b.ask(http.MethodHead, path, nil)
+		if p.status != want || p.body != "" {
+			t.Errorf("HEAD %s answers %d with %d bytes; %d is wanted", path, p.status, len(p.body), want)
+		}
+	}
+	if p := s.nobody().ask(http.MethodHead, "/login", nil); p.status != http.StatusOK {
+		t.Errorf("HEAD /login answers %d", p.status)
+	}
+}

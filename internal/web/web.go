@@ -72,8 +72,15 @@ func New(opt Options) *Server {
 	return s
 }
 
-// ServeHTTP implements http.Handler.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.ServeHTTP(w, r) }
+// ServeHTTP implements http.Handler. HEAD is GET without its body, which net/http leaves out; but a stream would have no end.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodHead && r.URL.Path != "/events" {
+		asGet := *r
+		asGet.Method = http.MethodGet
+		r = &asGet
+	}
+	s.echo.ServeHTTP(w, r)
+}
 
 // Stop ends the streams of events, so that the program can drain.
 func (s *Server) Stop() { s.stop() }
