@@ -187,7 +187,7 @@ func (p *program) loseNode() {
 		var jobs, documents int
 		err := conn.QueryRow(ctx, `select count(*) from fetchq.job_claim('a node that died', 1000, 1000)`).Scan(&jobs)
 		if err == nil {
-			err = conn.QueryRow(ctx, `select count(*) from fetchq.doc_pick_many('crawl', p_lock => '1 second', p_worker => 'who died')`).Scan(&documents)
+			err = conn.QueryRow(ctx, `select count(*) from fetchq.doc_pick_many('demo_crawl', p_lock => '1 second', p_worker => 'who died')`).Scan(&documents)
 		}
 		if documents > 0 {
 			return
