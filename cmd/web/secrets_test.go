@@ -122,8 +122,17 @@ func TestASecondSignalEndsTheProgramAtOnceAndPostgresIsAdopted(t *testing.T) {
 			resp.Body.Close()
 		}
 	}()
-	if _, err := io.WriteString(feed, strings.Repeat("{}\n", 2000)); err != nil { // it is being read
+	if _, err := io.WriteString(feed, strings.Repeat("{}\n", 20_000)); err != nil {
 		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) { // the server reads it once it has kept a batch of it
+		_, text := p.call("GET", "/api/v1/queues/a", token, "")
+		if !strings.Contains(text, `"pending":0,`) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the stream is not read: " + text)
+		}
 	}
 	began := time.Now()
 	for ended := false; !ended; {
