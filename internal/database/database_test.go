@@ -101,9 +101,12 @@ func TestMigrateDoesNothingTwiceAndReplacesFunctionsThatChanged(t *testing.T) {
 	if oid() != first {
 		t.Error("functions that did not change were made anew")
 	}
-	// As an older version left it: another hash, and a function that is there no more.
+	// As an older version left it: another hash, and functions that are there no more, or not yet.
 	if _, err := db.Exec(ctx, `update fetchq.meta set value = 'old' where key = 'functions';
-		create function fetchq.of_old(integer) returns integer language sql as 'select 1'`); err != nil {
+		create function fetchq.of_old(integer) returns integer language sql as 'select 1';
+		select fetchq.queue_create('a');
+		drop function q_a.mark_0;
+		create function q_a.of_old(integer) returns integer language sql as 'select 1'`); err != nil {
 		t.Fatal(err)
 	}
 	if err := database.Migrate(ctx, url, log); err != nil {
@@ -112,6 +115,9 @@ func TestMigrateDoesNothingTwiceAndReplacesFunctionsThatChanged(t *testing.T) {
 	var left int
 	if err := db.QueryRow(ctx, `select count(*) from pg_proc where proname = 'of_old'`).Scan(&left); err != nil || left != 0 || oid() == first {
 		t.Errorf("%d old functions are left, error %v", left, err)
+	}
+	if _, err := db.Exec(ctx, `select fetchq.mnt_mark_due('a')`); err != nil {
+		t.Error("the functions of a queue were not made anew:", err)
 	}
 }
 
@@ -158,7 +164,10 @@ func TestConnectionsAreNotSwayedByTheDatabase(t *testing.T) {
 func TestEveryFunctionIsSound(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)
-	rows, err := db.Query(t.Context(), `select pg_get_functiondef(oid) from pg_proc where pronamespace = 'fetchq'::regnamespace`)
+	if _, err := db.Exec(t.Context(), `select fetchq.queue_create('a', '{"partitions": 2}')`); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := db.Query(t.Context(), `select pg_get_functiondef(oid) from pg_proc where pronamespace in ('fetchq'::regnamespace, 'q_a'::regnamespace)`)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -120,6 +120,9 @@ func migrateFunctions(ctx context.Context, conn *pgx.Conn, log *slog.Logger) err
 		if _, err := tx.Exec(ctx, text); err != nil {
 			return err
 		}
+		if _, err := tx.Exec(ctx, `select fetchq.queue_functions(q) from fetchq.queues q`); err != nil {
+			return err
+		}
 		_, err := tx.Exec(ctx, `insert into fetchq.meta (key, value) values ('functions', $1)
 			on conflict (key) do update set value = excluded.value`, want)
 		return err

@@ -25,6 +25,12 @@ func TestPropertiesFindPlantedBugs(t *testing.T) {
 		{"stale check off", func(t *testing.T, db *pgxpool.Pool) {
 			dbtest.Replace(t, db, "settle", `when k.lease <> h.d_lease then 'stale'`, ``)
 		}},
+		{"stale check off where most resolutions go", func(t *testing.T, db *pgxpool.Pool) {
+			dbtest.Replace(t, db, "settle_text", `and d.lease = i.lease`, ``)
+		}},
+		{"a lease that ran out resolves", func(t *testing.T, db *pgxpool.Pool) {
+			dbtest.Replace(t, db, "settle_text", `and d.next_iteration > p_now`, ``)
+		}},
 		{"lease base restarted after drop", func(t *testing.T, db *pgxpool.Pool) {
 			// The base of a queue's documents is the moment when the queue was made.
 			const base = `(select (extract(epoch from created_at) * 1000000)::bigint from fetchq.queues where name = p_queue)`

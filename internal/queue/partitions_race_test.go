@@ -72,13 +72,35 @@ func meet(ctx context.Context, e *queue.Engine, r *rand.Rand) error {
 	}
 	var leases []queue.Lease
 	var ends []queue.Resolution
+	plain := r.IntN(2) == 0
 	for _, d := range picked.Documents {
 		leases = append(leases, queue.Lease{Subject: d.Subject, Lease: d.Lease})
-		ends = append(ends, queue.Resolution{Subject: d.Subject, Lease: d.Lease, Action: "reject"})
+		end := queue.Resolution{Subject: d.Subject, Lease: d.Lease, Action: "reject"}
+		if plain {
+			end.Action, end.Next = "reschedule", wire.Date{Delay: &wire.Interval{}}
+		}
+		ends = append(ends, end)
 	}
 	if _, _, err := e.Extend(ctx, "a", leases, time.Minute, ""); err != nil {
 		return err
 	}
 	_, err = e.Resolve(ctx, "a", ends)
 	return err
+}
+
+// TestALeafIsFoundAsPostgresFindsIt holds the formula of partition_of against where Postgres put the rows.
+func TestALeafIsFoundAsPostgresFindsIt(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t)
+	for _, partitions := range []int{1, 2, 7, 8, 256} {
+		exec(t, db, fmt.Sprintf(`select fetchq.queue_put('a', '{"partitions": %d}')`, partitions))
+		exec(t, db, `select fetchq.doc_push_many('a', array(select 'https://example.org/äöü?' || i from generate_series(1, 3000) i))`)
+		wrong := one[int](t, db, `select count(*) from q_a.docs d
+			where d.tableoid::regclass::text <> 'q_a.docs' || case when $1 > 1 then '_p' || fetchq.partition_of(subject, $1) else '' end`, partitions)
+		leaves := one[int](t, db, `select count(distinct tableoid) from q_a.docs`)
+		if wrong > 0 || leaves != partitions {
+			t.Errorf("%d partitions: %d documents stand elsewhere, in %d leaves", partitions, wrong, leaves)
+		}
+		exec(t, db, `select fetchq.queue_drop('a')`)
+	}
 }

@@ -91,7 +91,8 @@ func (s sqlCalls) settle(ctx context.Context, q string, items []queue.Resolution
 		return collect(ctx, s.db, scanResultRow, `select subject, outcome, status, version, priority, next_iteration
 			from fetchq.doc_resolve_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, p_retries => $11, p_to_queues => $12, p_thens => $13,
 				p_now => $14) order by ord`,
-			q, subjects, leases, actions, a.dates, a.delays, a.payloads, a.priorities, a.versions, messages, retries, toQueues, thens, s.now)
+			q, subjects, leases, actions, a.dates, a.delays, a.payloads, a.priorities, given(a.versions), given(messages), given(retries),
+			given(toQueues), given(thens), s.now)
 	}
 	return collect(ctx, s.db, scanResultRow, `select subject, outcome, status, version, priority, next_iteration
 		from fetchq.doc_act_many($1, $2, $3, $4, $5, $6, $7, $8, $9, p_to_queues => $10, p_thens => $11, p_now => $12) order by ord`,
@@ -198,6 +199,16 @@ func collect[T any](ctx context.Context, db querier, row pgx.RowToFunc[T], sql s
 		return nil, err
 	}
 	return pgx.CollectRows(rows, row)
+}
+
+// given is nil where no item has a value, as callers leave out what they do not need.
+func given[T any](values []*T) []*T {
+	for _, v := range values {
+		if v != nil {
+			return values
+		}
+	}
+	return nil
 }
 
 // text is null for "", and span for 0.

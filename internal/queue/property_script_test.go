@@ -33,6 +33,7 @@ type step struct {
 	Update  bool
 	Limit   int
 	Version int
+	Plain   bool          // a resolution completes or reschedules, and says no more
 	Lock    time.Duration // 0: the queue's
 	Key     string
 }
@@ -92,6 +93,7 @@ var (
 			Update:  rapid.Bool().Draw(t, "update"),
 			Limit:   even(1, 2, 10).Draw(t, "limit"),
 			Version: even(0, 0, 0, 1).Draw(t, "picked version"),
+			Plain:   rapid.Bool().Draw(t, "plain"),
 			Lock:    time.Second * time.Duration(even(0, 3600, 3, 3600).Draw(t, "lock")),
 			Key:     even("", "", "", "k").Draw(t, "key"),
 		}
@@ -191,6 +193,15 @@ func (it item) date(now time.Time) (date wire.Date) {
 		date.At = now.Add(it.Next)
 	}
 	return date
+}
+
+// plain is the item where it completes or reschedules and says no more.
+func (it item) plain() item {
+	if it.Action != "reschedule" {
+		it.Action = "complete"
+	}
+	it.Message, it.Version, it.Stray = "", nil, false
+	return it
 }
 
 // asPush and asResolution are the item as calls want it.

@@ -186,6 +186,9 @@ func (w *world) settle(to calls, m model, name string, st step) error {
 		if st.Call == "act" != it.Stray {
 			it.Action = it.Admin
 		}
+		if st.Plain && st.Call == "resolve" {
+			it = it.plain()
+		}
 		items[i] = it.asResolution(w.now, it.Subject, lease, other)
 	}
 	got, err := to.settle(w.ctx, name, items, st.Call == "resolve")

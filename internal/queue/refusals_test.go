@@ -71,8 +71,9 @@ func TestAQueueIsNotMadeOverASchema(t *testing.T) {
 func TestAForwardThatIsNotTakenFails(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)
-	exec(t, db, `select fetchq.queue_create('a'), fetchq.queue_create('b'), fetchq.doc_push('a', 'x')`)
-	dbtest.Replace(t, db, "push_ignore", `where problem is null and nth = 1`, `where false`, `when i.problem is not null then 'invalid'`, `when true then 'invalid'`)
+	exec(t, db, `select fetchq.queue_create('a'), fetchq.doc_push('a', 'x')`)
+	dbtest.Replace(t, db, "push_text", `where problem is null and nth = 1`, `where false`, `when i.problem is not null then 'invalid'`, `when true then 'invalid'`)
+	exec(t, db, `select fetchq.queue_create('b')`)
 	lease := one[int64](t, db, `select lease from fetchq.doc_pick('a')`)
 	_, err := db.Exec(t.Context(), `select fetchq.doc_resolve_many('a', array['x'], array[$1::bigint], array['forward'], p_to_queues => array['b'], p_thens => array['drop'])`, lease)
 	if err == nil {

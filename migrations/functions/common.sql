@@ -76,27 +76,36 @@ declare
             select subject from %I.%I where subject = any ($1) order by subject for update
         )
         select array_agg(subject) from held $t$;
-    v_leaf     text;
-    v_subjects text[];
-    v_held     text[];
-    v_all      text[] := '{}';
+    v_part integer;
+    v_ords integer[];
+    v_held text[];
+    v_all  text[] := '{}';
 begin
     if q.partitions = 1 then
         execute format(v_lock, s, 'docs') into v_all using p_subjects;
         return coalesce(v_all, '{}');
     end if;
-    for v_leaf, v_subjects in execute format($t$
-        select c.relname, array_agg(u.subject)
-        from unnest($1) u (subject)
-            cross join lateral (select tableoid from %I.docs where subject = u.subject limit 1) d
-            join pg_class c on c.oid = d.tableoid
-        group by c.relname order by c.relname $t$, s) using p_subjects
-    loop
-        execute format(v_lock, s, v_leaf) into v_held using v_subjects;
+    for v_part, v_ords in select * from fetchq.partition_items(q, p_subjects) loop
+        execute format(v_lock, s, 'docs_p' || v_part) into v_held using fetchq.at(p_subjects, v_ords);
         v_all := v_all || v_held;
     end loop;
     return v_all;
 end $$;
+
+-- partition_items returns the places of subjects by the leaf in which each stands, in the order in which leaves are gone through.
+create function fetchq.partition_items(q fetchq.queues, p_subjects text[]) returns table (partition integer, ords integer[])
+language sql immutable as $$
+    select fetchq.partition_of(subject, q.partitions), array_agg(ord::integer order by ord)
+    from unnest(p_subjects) with ordinality u (subject, ord)
+    where subject is not null
+    group by 1 order by 1
+$$;
+
+-- at returns the elements of an array that stand at some places; null where there is no array.
+create function fetchq.at(p_array anyarray, p_places integer[]) returns anyarray
+language sql immutable as $$
+    select case when p_array is not null then array(select p_array[i] from unnest(p_places) with ordinality u (i, ord) order by ord) end
+$$;
 
 -- backoff returns how long a document waits after its p_attempts-th failure. fixed: base; exponential:
 -- base × 2^(attempts - 1), at most cap; both times a random factor between 1 - jitter and 1 + jitter.

@@ -5,7 +5,9 @@
 -- the number for each version, partition and priority among them.
 create function fetchq.mnt_mark_due(p_queue text, p_limit integer default 1000, p_now timestamptz default clock_timestamp())
 returns table (version integer, partition integer, priority integer, date timestamptz, items bigint)
-language plpgsql set lock_timeout = '5s' set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+language plpgsql
+set lock_timeout = '5s' set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
+set plan_cache_mode = force_generic_plan as $$
 declare
     q fetchq.queues := fetchq.queue_find(p_queue);
     s constant text := 'q_' || p_queue;
@@ -19,7 +21,7 @@ begin
             into version using version::smallint;
             exit when version is null;
             partition := i - 1;
-            for priority, date, items in select * from fetchq.mark_leaf(s, v_leaves[i], version, p_limit, p_now) loop
+            for priority, date, items in execute format('select * from %I.mark_%s($1, $2, $3)', s, i - 1) using version::smallint, p_limit, p_now loop
                 return next;
             end loop;
         end loop;

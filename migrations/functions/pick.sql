@@ -53,39 +53,39 @@ create function fetchq.doc_pick_for(
     subject text, payload jsonb, version smallint, priority smallint, attempts integer, iterations integer, created_at timestamptz,
     last_iteration timestamptz, lease bigint, lease_expires_at timestamptz, due_at timestamptz, seq bigint, size integer,
     partition integer, partitions integer, marked_priorities integer[], marked_dates timestamptz[])
-language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+language plpgsql
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
+set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
     q          fetchq.queues := fetchq.queue_find(p_queue);
-    s constant text := 'q_' || p_queue;
-    v_locks    interval[]; -- of each place, or one for all; v_workers too
-    v_workers  text[] := p_workers;
-    v_asked    constant integer := (select sum(n) from unnest(p_limits) n);
-    v_limit    integer := v_asked;
+    s          constant text := 'q_' || p_queue;
+    v_lock     interval := coalesce(p_locks[1], q.lock); -- where one asks; v_worker too
+    v_worker   text := p_workers[1];
+    v_locks    interval[]; -- where several ask, of each place; v_workers too
+    v_workers  text[];
+    v_limit    integer := p_limits[1];
     v_left     integer;
     v_bytes    bigint := 16777216;
-    v_parts    text[] := fetchq.leaves(q);
-    v_part     integer;
     v_first    constant integer := coalesce(p_partition, floor(random() * q.partitions)::integer);
-    v_subjects text[] := '{}';
-    v_leases   bigint[] := '{}';
+    v_taken    integer;
     v_began    timestamptz := clock_timestamp();
-    m          record;
 begin
     if p_version not between 0 and 32767 or p_version is null then
         perform fetchq.refuse('version', format('version is %s; 0 to 32767 are allowed', p_version));
-    elsif v_asked not between 1 and 1000 or v_asked is null or exists (select from unnest(p_limits) n where n < 1 or n is null) then
-        perform fetchq.refuse('limit', format('limit is %s; 1 to 1000 are allowed', array_to_string(p_limits, ' + ')));
-    elsif cardinality(p_locks) is distinct from cardinality(p_limits) or cardinality(p_workers) is distinct from cardinality(p_limits) then
-        perform fetchq.refuse('limit', 'the arrays differ in length');
-    elsif exists (select from unnest(p_locks) l where l not between interval '1 second' and interval '24 hours') then
-        perform fetchq.refuse('lock', format('lock is %s; 1 second to 24 hours are allowed', array_to_string(p_locks, ', ')));
-    elsif exists (select from unnest(p_workers) w where octet_length(w) > 255) then
-        perform fetchq.refuse('worker', 'worker has more than 255 bytes');
     elsif octet_length(p_key) not between 1 and 255 then
         perform fetchq.refuse('idempotency_key', format('the key has %s bytes; 1 to 255 are allowed', octet_length(p_key)));
     elsif p_partition < 0 then
         perform fetchq.refuse('partition', format('partition is %s; 0 is the first', p_partition));
+    end if;
+    -- What one alone asks for is looked at without a query.
+    if cardinality(p_limits) is distinct from 1 or cardinality(p_locks) is distinct from 1 or cardinality(p_workers) is distinct from 1
+        or v_limit is null or v_limit not between 1 and 1000 or octet_length(v_worker) > 255
+        or p_locks[1] not between interval '1 second' and interval '24 hours' then
+        v_limit := fetchq.check_asks(p_limits, p_locks, p_workers);
+        select min(coalesce(u.l, q.lock)), array_agg(coalesce(u.l, q.lock) order by ord), array_agg(u.w order by ord), null
+        into v_lock, v_locks, v_workers, v_worker
+        from unnest(p_limits, p_locks, p_workers) with ordinality u (n, l, w, ord), generate_series(1, n);
     end if;
     -- Calls under one key take turns, and so do picks from a queue with limits. Whoever had to wait reads the queue anew, which
     -- may have been paused meanwhile, and its time goes on from there.
@@ -111,144 +111,50 @@ begin
                 return;
             end if;
         end if;
-        v_limit := fetchq.gate_open(q, v_asked, p_now);
+        v_limit := fetchq.gate_open(q, v_limit, p_now);
     end if;
-    v_locks := array(select coalesce(l, q.lock) from unnest(p_locks) with ordinality u (l, ord) order by ord);
-    if cardinality(p_limits) > 1 then
-        select array_agg(l order by ord), array_agg(w order by ord) into v_locks, v_workers
-        from unnest(p_limits, v_locks, p_workers) with ordinality u (n, l, w, ord), generate_series(1, n);
+    if p_key is not null then -- whose old answer is over, else it would have been repeated
+        execute format('delete from %I.requests where kind = ''pick'' and key = $1', s) using p_key;
     end if;
     v_left := v_limit;
-    partitions := q.partitions;
-
     for i in 0 .. q.partitions - 1 loop
         exit when v_left <= 0 or v_bytes <= 0;
-        v_part := (v_first + i) % q.partitions;
-        -- What is pending already, from the marks on.
-        for m in
-            select u.priority as p, u.date as d, u.seq as n
-            from unnest(p_mark_partitions, p_mark_priorities, p_mark_dates, p_mark_seqs) u (part, priority, date, seq)
-            where u.part = v_part
-            union all select null, null, null where p_mark_partitions is null
-            order by 1 desc
-        loop
-            exit when v_left <= 0 or v_bytes <= 0;
-            for subject, payload, version, priority, attempts, iterations, created_at, last_iteration, lease, lease_expires_at, due_at,
-                seq, size
-            in select * from fetchq.pick_leaf(s, v_parts[v_part + 1], p_version, m.p, m.d, m.n, v_left, v_bytes, v_locks, v_workers, v_limit - v_left, p_now)
-            loop
-                v_left := v_left - 1;
-                v_bytes := v_bytes - size;
-                if p_key is not null then
-                    v_subjects := v_subjects || subject;
-                    v_leases := v_leases || lease;
-                end if;
-                partition := v_part;
-                return next;
-            end loop;
-        end loop;
-        exit when v_left <= 0 or v_bytes <= 0;
-        -- Short: what became due since the last marking.
-        select array_agg(t.p order by t.p desc), array_agg(t.d order by t.p desc) into marked_priorities, marked_dates
-        from fetchq.mark_leaf(s, v_parts[v_part + 1], p_version, 1000, p_now) t (p, d, n);
-        for m in select u.priority as p, u.date as d from unnest(marked_priorities, marked_dates) u (priority, date) loop
-            exit when v_left <= 0 or v_bytes <= 0;
-            for subject, payload, version, priority, attempts, iterations, created_at, last_iteration, lease, lease_expires_at, due_at,
-                seq, size
-            in select * from fetchq.pick_leaf(s, v_parts[v_part + 1], p_version, m.p, m.d, 0, v_left, v_bytes, v_locks, v_workers, v_limit - v_left, p_now)
-            loop
-                v_left := v_left - 1;
-                v_bytes := v_bytes - size;
-                if p_key is not null then
-                    v_subjects := v_subjects || subject;
-                    v_leases := v_leases || lease;
-                end if;
-                partition := v_part;
-                return next;
-            end loop;
-        end loop;
-        marked_priorities := null;
-        marked_dates := null;
+        return query execute format('select * from %I.pick_%s($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)',
+            s, (v_first + i) % q.partitions)
+        using p_version::smallint, v_left, v_bytes, v_lock, v_worker, v_locks[v_limit - v_left + 1 :], v_workers[v_limit - v_left + 1 :], p_key,
+            p_mark_partitions, p_mark_priorities, p_mark_dates, p_mark_seqs, q.partitions, p_now;
+        get diagnostics v_taken = row_count;
+        v_left := v_left - v_taken;
+        if q.partitions > 1 then
+            v_bytes := v_bytes - current_setting('fetchq.bytes')::bigint;
+        end if;
     end loop;
 
     if v_left < v_limit then
         if q.rate_picks is not null then
             execute format('update %I.gate set tokens = tokens - $1', s) using v_limit - v_left;
         end if;
-        if p_key is not null then
-            execute format($t$
-                insert into %I.requests (kind, key, expires_at, subjects, leases) values ('pick', $1, $2, $3, $4)
-                on conflict (kind, key) do update
-                    set expires_at = excluded.expires_at, subjects = excluded.subjects, leases = excluded.leases $t$, s)
-            using p_key, p_now + v_locks[1], v_subjects, v_leases;
-        end if;
-        perform fetchq.touch(p_queue, 'orphans', p_now + (select min(l) from unnest(v_locks) l));
+        perform fetchq.touch(p_queue, 'orphans', p_now + v_lock);
         perform fetchq.touch(p_queue, 'fold', p_now + interval '1 second');
     end if;
 end $$;
 
--- pick_leaf takes documents from one table, of one priority from (p_date, p_seq) on, or of all where p_priority is null, for
--- the places behind the first p_taken ones.
--- The rows are found by the index docs_due and written by the primary key: a row's place in the file is not its name.
-create function fetchq.pick_leaf(
-    s text, p_leaf text, p_version integer, p_priority integer, p_date timestamptz, p_seq bigint, p_limit integer, p_bytes bigint,
-    p_locks interval[], p_workers text[], p_taken integer, p_now timestamptz
-) returns table (
-    subject text, payload jsonb, version smallint, priority smallint, attempts integer, iterations integer, created_at timestamptz,
-    last_iteration timestamptz, lease bigint, lease_expires_at timestamptz, due_at timestamptz, seq bigint, size integer)
-language plpgsql as $$
+-- check_asks returns how many documents several ask for together, or refuses what one of them asks.
+create function fetchq.check_asks(p_limits integer[], p_locks interval[], p_workers text[]) returns integer
+language plpgsql immutable as $$
+declare
+    v_asked constant integer := (select sum(n) from unnest(p_limits) n);
 begin
-    return query execute format($t$
-        with due as materialized (
-            select subject, next_iteration, size from %1$I.%2$I
-            where status = 1 and version = $1 and next_iteration <= $6 %3$s
-            order by %4$s next_iteration, seq
-            limit $2
-            for update skip locked
-        ), fits as materialized (
-            -- The frame follows the order of the scan. The first document always fits.
-            select subject, next_iteration, sum(size) over (rows unbounded preceding) - size as before,
-                case when cardinality($4) = 1 then 1 else $10 + row_number() over (rows unbounded preceding) end as place
-            from due
-        ), taken as (
-            update %1$I.%2$I d set status = 2, next_iteration = $6 + $4[f.place], picked_at = $6, attempts = d.attempts + 1,
-                lease = d.lease + 1, ended = 0, worker = $5[f.place]
-            from fits f where d.subject = f.subject and (f.before = 0 or f.before < $3)
-            returning d.subject, d.payload, d.version, d.priority, d.attempts, d.iterations, d.created_at, d.last_iteration,
-                d.lease, d.next_iteration, f.next_iteration as due_at, d.seq, d.size
-        ), counted as (
-            insert into %1$I.deltas (version, pending, active, ev_picked)
-            select $1, -n, n, n from (select count(*) as n from taken) t where n > 0
-        )
-        select * from taken order by priority desc, due_at, seq $t$,
-        s, p_leaf,
-        case when p_priority is null then '' else 'and priority = $7 and (next_iteration, seq) >= ($8, $9)' end,
-        case when p_priority is null then 'priority desc,' else '' end)
-    using p_version::smallint, p_limit, p_bytes, p_locks, p_workers, p_now, p_priority::smallint, p_date, p_seq, p_taken;
-end $$;
-
--- mark_leaf marks due planned documents of one version in one table pending; it returns the lowest date and the number
--- for each priority among them.
-create function fetchq.mark_leaf(s text, p_leaf text, p_version integer, p_limit integer, p_now timestamptz)
-returns table (priority integer, date timestamptz, items bigint)
-language plpgsql as $$
-begin
-    return query execute format($t$
-        with due as materialized (
-            select subject from %1$I.%2$I
-            where status = 0 and version = $1 and next_iteration <= $3
-            order by next_iteration
-            limit $2
-            for update skip locked
-        ), marked as (
-            update %1$I.%2$I d set status = 1 from due where d.subject = due.subject
-            returning d.priority, d.next_iteration
-        ), counted as (
-            insert into %1$I.deltas (version, planned, pending)
-            select $1, -n, n from (select count(*) as n from marked) t where n > 0
-        )
-        select priority::integer, min(next_iteration), count(*) from marked group by priority $t$, s, p_leaf)
-    using p_version::smallint, p_limit, p_now;
+    if v_asked not between 1 and 1000 or v_asked is null or exists (select from unnest(p_limits) n where n < 1 or n is null) then
+        perform fetchq.refuse('limit', format('limit is %s; 1 to 1000 are allowed', array_to_string(p_limits, ' + ')));
+    elsif cardinality(p_locks) is distinct from cardinality(p_limits) or cardinality(p_workers) is distinct from cardinality(p_limits) then
+        perform fetchq.refuse('limit', 'the arrays differ in length');
+    elsif exists (select from unnest(p_locks) l where l not between interval '1 second' and interval '24 hours') then
+        perform fetchq.refuse('lock', format('lock is %s; 1 second to 24 hours are allowed', array_to_string(p_locks, ', ')));
+    elsif exists (select from unnest(p_workers) w where octet_length(w) > 255) then
+        perform fetchq.refuse('worker', 'worker has more than 255 bytes');
+    end if;
+    return v_asked;
 end $$;
 
 -- pick_again answers a pick that was made under the same key before, with those of its documents whose leases live.

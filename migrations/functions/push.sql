@@ -17,7 +17,7 @@ create function fetchq.doc_push_many(
     p_on_conflict text          default 'ignore',
     p_now         timestamptz   default clock_timestamp()
 ) returns setof fetchq.result
-language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
     n constant integer := coalesce(cardinality(p_subjects), 0);
     v_first timestamptz; -- of what is planned
@@ -48,44 +48,14 @@ begin
     perform fetchq.touch(p_queue, 'fold', p_now + interval '1 second');
 end $$;
 
--- push_ignore is doc_push_many where a subject that is taken stays as it is. The rows go in by subject, so that two
--- calls with the same subjects wait for each other in one order.
+-- push_ignore is doc_push_many where a subject that is taken stays as it is.
 create function fetchq.push_ignore(
     p_queue text, p_subjects text[], p_payloads jsonb[], p_versions integer[], p_priorities integer[],
     p_dates timestamptz[], p_delays interval[], p_now timestamptz
 ) returns setof fetchq.result
 language plpgsql as $$
 begin
-    return query execute format($t$
-        with block as materialized (
-            select nextval('%1$I.seq') as first -- materialized: one number a call, whatever the plan
-        ), item as materialized (
-            select i.*, fetchq.item_problem(i.subject, i.payload, i.version, i.priority, i.date) as problem,
-                row_number() over (partition by i.subject order by i.ord) as nth
-            from (
-                select ord::integer, subject, coalesce(payload, '{}') as payload, coalesce(version, 0) as version,
-                    coalesce(priority, 0) as priority, fetchq.date_of(date, delay, $8, $8) as date
-                from unnest($1, $2, $3, $4, $5, $6) with ordinality u (subject, payload, version, priority, date, delay, ord)
-            ) i
-        ), made as (
-            insert into %1$I.docs (subject, seq, lease, next_iteration, created_at, size, version, priority, status, payload)
-            select subject, block.first + ord, $7, date, $8, pg_column_size(payload), version, priority, (date <= $8)::integer, payload
-            from item cross join block
-            where problem is null and nth = 1
-            order by subject
-            on conflict (subject) do nothing
-            returning subject, status, version, priority, next_iteration
-        ), counted as (
-            insert into %1$I.deltas (version, planned, pending, ev_entered)
-            select version, count(*) filter (where status = 0), count(*) filter (where status = 1), count(*)
-            from made group by version
-        )
-        select i.ord, i.subject,
-            case when i.problem is not null then 'invalid' when i.nth > 1 then 'duplicate' when m.subject is null then 'ignored'
-                else 'created' end,
-            i.problem, m.status, m.version, m.priority, m.next_iteration
-        from item i left join made m on m.subject = i.subject and i.nth = 1 and i.problem is null
-        order by i.ord $t$, 'q_' || p_queue)
+    return query execute format('select * from %I.push($1, $2, $3, $4, $5, $6, $7, $8)', 'q_' || p_queue)
     using p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, fetchq.micros(), p_now;
 end $$;
 

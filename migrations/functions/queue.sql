@@ -149,6 +149,7 @@ begin
         ) $t$, s);
     execute format('create index requests_expiry on %I.requests (expires_at)', s);
     perform set_config('default_tablespace', v_space, true);
+    perform fetchq.queue_functions(q);
 end $$;
 
 -- queue_set changes the settings that p_settings names and leaves the rest. Durations are text that Postgres reads as
@@ -305,7 +306,8 @@ begin
     end if;
     select greatest(count(*), 1) into v_parts from pg_inherits where inhparent = to_regclass(format('%I.docs', s));
     insert into fetchq.queues (name) values (p_queue) on conflict do nothing;
-    perform fetchq.queue_set(p_queue, coalesce(p_settings, '{}') || jsonb_build_object('partitions', v_parts), true);
+    q := fetchq.queue_set(p_queue, coalesce(p_settings, '{}') || jsonb_build_object('partitions', v_parts), true);
+    perform fetchq.queue_functions(q);
     execute format('lock table %1$I.docs, %1$I.deltas in access exclusive mode', s);
     execute format('insert into %1$I.gate select null, null where not exists (select from %1$I.gate)', s);
     execute format('update %I.docs set lease = greatest(fetchq.micros(), lease + 1), ended = 0', s);
