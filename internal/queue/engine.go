@@ -52,10 +52,10 @@ func New(db *pgxpool.Pool, opt Options) *Engine {
 		hub: newHub(), marks: newMarks(opt.Now), states: newStates(opt.Now),
 		stopped: make(chan struct{}),
 	}
-	e.pushes = newMerger[Push, Result](func(p Push) string { return p.Subject }, nil)
-	e.picks = newMerger(func(pickAsk) string { return "" }, e.putBack)
-	e.resolves = newMerger[Resolution, Result](func(r Resolution) string { return r.Subject }, nil)
-	e.extends = newMerger[Lease, ExtendResult](func(l Lease) string { return l.Subject }, nil)
+	e.pushes = newMerger[Push, Result](func(p Push) string { return p.Subject }, each, nil)
+	e.picks = newMerger(func(pickAsk) string { return "" }, func(a pickAsk) int { return a.limit }, e.putBack)
+	e.resolves = newMerger[Resolution, Result](func(r Resolution) string { return r.Subject }, each, nil)
+	e.extends = newMerger[Lease, ExtendResult](func(l Lease) string { return l.Subject }, each, nil)
 	e.peers = newPeers(e, opt.Node, opt.ListenURL)
 	return e
 }

@@ -10,19 +10,26 @@ import (
 
 // Limits of merging.
 const (
-	mergeItems   = 16   // a call with more goes by itself
-	mergeAtOnce  = 2    // calls of one line that run at the same time
+	mergeItems   = 256  // a call with more items goes by itself
+	mergePushes  = 16   // so does a push with more documents: their payloads are sent as one message
+	mergePlaces  = 4    // calls of one line that may run at the same time
 	mergeWaiting = 2000 // calls that wait in one line; more are told to come again
 	mergeTime    = 30 * time.Second
+
+	// One call of a line at a time is the fastest, for the more wait the more goes at once; but one may stand before a lock.
+	mergePatience = 100 * time.Millisecond
 )
 
 // merger makes one call of the engine out of small calls that wait at the same time (group commit), for a commit costs the same
-// for one document as for a hundred. It adds no delay: a call that finds a place goes at once, and those that come while the
-// places are taken go together with the next. Each line has places of its own, so that a busy queue does not hold up
+// for one document as for a hundred. It adds no delay: a call that finds nobody under way goes at once, and those that come meanwhile
+// go together when it is back. Each line has places of its own, so that a busy queue does not hold up
 // another.
 type merger[I, O any] struct {
-	key  func(I) string // items of one key never go in one call; they keep their order
-	lost func(line string, items []I, results []O)
+	key    func(I) string // items of one key never go in one call; they keep their order
+	weight func(I) int    // those of one call have MaxBatch together, unless one alone has more
+	lost   func(line string, items []I, results []O)
+
+	patience time.Duration // how long a call waits for the one before it until it takes another place
 
 	mu    sync.Mutex
 	lines map[string]*mergeLine[I, O]
@@ -44,9 +51,12 @@ type mergeCall[I, O any] struct {
 }
 
 // newMerger returns a merger. lost is told what came of items whose caller has gone away meanwhile; it may be nil.
-func newMerger[I, O any](key func(I) string, lost func(line string, items []I, results []O)) *merger[I, O] {
-	return &merger[I, O]{key: key, lost: lost, lines: map[string]*mergeLine[I, O]{}}
+func newMerger[I, O any](key func(I) string, weight func(I) int, lost func(line string, items []I, results []O)) *merger[I, O] {
+	return &merger[I, O]{key: key, weight: weight, lost: lost, patience: mergePatience, lines: map[string]*mergeLine[I, O]{}}
 }
+
+// each is the weight of items that all count the same.
+func each[I any](I) int { return 1 }
 
 // do carries out a call together with others of its line. run makes a call for many items and returns a result for each, in
 // their order; where it fails for several calls, each is made by itself, so that nobody fails for a neighbour. A call whose
@@ -65,16 +75,27 @@ func (m *merger[I, O]) do(ctx context.Context, name string, items []I, run func(
 	}
 	l.waiting = append(l.waiting, c)
 	l.items += len(items)
-	if l.running < mergeAtOnce {
+	if l.running == 0 {
 		l.running++
 		go m.work(context.WithoutCancel(ctx), name, l, run)
 	}
 	m.mu.Unlock()
-	select {
-	case <-c.done:
-		return c.results, c.err
-	case <-ctx.Done():
-		return m.leave(ctx, name, l, c)
+	patience := time.NewTimer(m.patience)
+	defer patience.Stop()
+	for {
+		select {
+		case <-c.done:
+			return c.results, c.err
+		case <-ctx.Done():
+			return m.leave(ctx, name, l, c)
+		case <-patience.C:
+			m.mu.Lock()
+			if len(l.waiting) > 0 && l.running > 0 && l.running < mergePlaces {
+				l.running++
+				go m.work(context.WithoutCancel(ctx), name, l, run)
+			}
+			m.mu.Unlock()
+		}
 	}
 }
 
@@ -144,11 +165,17 @@ func (m *merger[I, O]) take(name string, l *mergeLine[I, O]) (calls []*mergeCall
 	defer m.mu.Unlock()
 	keys := make(map[string]struct{}, l.items)
 	var stay []*mergeCall[I, O]
+	room := MaxBatch
 	for _, c := range l.waiting {
-		if len(items)+len(c.items) > MaxBatch || m.meets(keys, c.items) {
+		weight := 0
+		for _, i := range c.items {
+			weight += m.weight(i)
+		}
+		if calls != nil && weight > room || m.meets(keys, c.items) {
 			stay = append(stay, c)
 		} else {
 			calls, items = append(calls, c), append(items, c.items...)
+			room -= weight
 		}
 		for _, i := range c.items {
 			keys[m.key(i)] = struct{}{} // of those that stay too: who comes later must not go before them

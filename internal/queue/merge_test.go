@@ -76,25 +76,23 @@ func ask(t *testing.T, m *merger[string, string], b *bank, ctx context.Context, 
 	return answer
 }
 
-// busy takes both places of a line.
+// busy begins a call of a line that lasts until it is let through. The others wait for it.
 func busy(t *testing.T, m *merger[string, string], b *bank, line string) {
 	t.Helper()
-	for range mergeAtOnce {
-		ask(t, m, b, t.Context(), line, "first")
-		<-b.began
-	}
+	m.patience = time.Hour
+	ask(t, m, b, t.Context(), line, "first")
+	<-b.began
 }
 
 func itself(s string) string { return s }
 
 func TestCallsThatWaitGoTogetherAndGetTheirOwnResults(t *testing.T) {
 	t.Parallel()
-	m, b := newMerger[string, string](itself, nil), newBank()
+	m, b := newMerger[string, string](itself, each, nil), newBank()
 	busy(t, m, b, "q")
 	one, two := ask(t, m, b, t.Context(), "q", "a", "b"), ask(t, m, b, t.Context(), "q", "c")
 	b.through <- nil
 	<-b.began
-	b.through <- nil
 	b.through <- nil
 	if got := <-one; fmt.Sprint(got.results) != "[ra rb]" || got.err != nil {
 		t.Errorf("the first gets %v", got)
@@ -102,14 +100,14 @@ func TestCallsThatWaitGoTogetherAndGetTheirOwnResults(t *testing.T) {
 	if got := <-two; fmt.Sprint(got.results) != "[rc]" || got.err != nil {
 		t.Errorf("the second gets %v", got)
 	}
-	if got := fmt.Sprint(b.made()); got != "[first first a,b,c]" {
+	if got := fmt.Sprint(b.made()); got != "[first a,b,c]" {
 		t.Errorf("the calls are %s", got)
 	}
 }
 
 func TestItemsOfOneKeyGoOneAfterTheOther(t *testing.T) {
 	t.Parallel()
-	m, b := newMerger[string, string](itself, nil), newBank()
+	m, b := newMerger[string, string](itself, each, nil), newBank()
 	busy(t, m, b, "q")
 	var all []chan asked
 	for _, items := range [][]string{{"a"}, {"a", "b"}, {"b"}, {"c"}} {
@@ -125,14 +123,29 @@ func TestItemsOfOneKeyGoOneAfterTheOther(t *testing.T) {
 	for _, c := range all {
 		<-c
 	}
-	if got := b.made()[2:]; got[0] != "a,c" || !slices.Contains(got, "a,b") || !slices.Contains(got, "b") {
+	if got := b.made()[1:]; got[0] != "a,c" || !slices.Contains(got, "a,b") || !slices.Contains(got, "b") {
 		t.Errorf("the calls are %q", got)
+	}
+}
+
+func TestWhoWaitsForLongTakesAnotherPlace(t *testing.T) {
+	t.Parallel()
+	m, b := newMerger[string, string](itself, each, nil), newBank()
+	m.patience = time.Millisecond
+	ask(t, m, b, t.Context(), "q", "first")
+	<-b.began
+	answer := ask(t, m, b, t.Context(), "q", "a")
+	<-b.began // though the first is not back
+	b.through <- nil
+	b.through <- nil
+	if got := <-answer; got.err != nil {
+		t.Error(got.err)
 	}
 }
 
 func TestLinesDoNotWaitForEachOther(t *testing.T) {
 	t.Parallel()
-	m, b := newMerger[string, string](itself, nil), newBank()
+	m, b := newMerger[string, string](itself, each, nil), newBank()
 	busy(t, m, b, "q")
 	other := newBank()
 	answer := ask(t, m, other, t.Context(), "other", "a")
@@ -145,12 +158,11 @@ func TestLinesDoNotWaitForEachOther(t *testing.T) {
 
 func TestNobodyFailsForANeighbour(t *testing.T) {
 	t.Parallel()
-	m, b := newMerger[string, string](itself, nil), newBank()
+	m, b := newMerger[string, string](itself, each, nil), newBank()
 	busy(t, m, b, "q")
 	one, two := ask(t, m, b, t.Context(), "q", "a"), ask(t, m, b, t.Context(), "q", "b")
 	b.through <- nil
 	<-b.began
-	b.through <- nil                      // the other of the first
 	b.through <- errors.New("one of you") // a and b together
 	<-b.began
 	b.through <- errors.New("it was me") // a alone
@@ -166,7 +178,7 @@ func TestNobodyFailsForANeighbour(t *testing.T) {
 
 func TestACallerWhoGoesWhileItWaitsHasAskedForNothing(t *testing.T) {
 	t.Parallel()
-	m, b := newMerger[string, string](itself, nil), newBank()
+	m, b := newMerger[string, string](itself, each, nil), newBank()
 	busy(t, m, b, "q")
 	ctx, cancel := context.WithCancel(t.Context())
 	gone := ask(t, m, b, ctx, "q", "gone")
@@ -186,7 +198,7 @@ func TestWhatIsDoneForACallerWhoHasGoneIsTold(t *testing.T) {
 	t.Parallel()
 	told := make(chan string, 1)
 	b := newBank()
-	m := newMerger(itself, func(line string, items, results []string) { told <- line + " " + items[0] + " " + results[0] })
+	m := newMerger(itself, each, func(line string, items, results []string) { told <- line + " " + items[0] + " " + results[0] })
 	ctx, cancel := context.WithCancel(t.Context())
 	gone := ask(t, m, b, ctx, "q", "a")
 	<-b.began
@@ -200,7 +212,7 @@ func TestWhatIsDoneForACallerWhoHasGoneIsTold(t *testing.T) {
 
 func TestALineThatIsFullTellsToComeAgain(t *testing.T) {
 	t.Parallel()
-	m, b := newMerger[string, string](func(string) string { return "" }, nil), newBank()
+	m, b := newMerger[string, string](func(string) string { return "" }, each, nil), newBank()
 	busy(t, m, b, "q")
 	var all sync.WaitGroup
 	for range mergeWaiting {
@@ -219,7 +231,7 @@ func TestALineThatIsFullTellsToComeAgain(t *testing.T) {
 	}
 	close(b.through)
 	all.Wait()
-	if n := len(b.made()); n > mergeAtOnce+mergeWaiting/MaxBatch+2 {
+	if n := len(b.made()); n > 1+mergeWaiting/MaxBatch+2 {
 		t.Errorf("%d calls were made for %d", n, mergeWaiting)
 	}
 	m.mu.Lock()

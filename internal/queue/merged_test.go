@@ -3,6 +3,7 @@ package queue_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -123,4 +124,39 @@ func TestOneSubjectThatManyPushAtOnceIsCreatedOnce(t *testing.T) {
 	if outcomes["created"] != 1 || outcomes["ignored"] != 49 {
 		t.Errorf("the outcomes are %v", outcomes)
 	}
+}
+
+// TestPicksThatShareAFullAnswerAllGetSomething makes six pick together what is more than one answer holds.
+func TestPicksThatShareAFullAnswerAllGetSomething(t *testing.T) {
+	t.Parallel()
+	url := dbtest.URL(t)
+	e, db := start(t, url, "node-1"), dbtest.Open(t, url)
+	put(t, e, "a", `{}`)
+	payload := []byte(`"` + strings.Repeat("x", 6<<20) + `"`)
+	for i := range 12 {
+		if _, err := e.Push(t.Context(), "a", []queue.Push{{Subject: fmt.Sprint(i), Payload: payload}}, queue.Ignore); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tx, err := db.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), `lock table q_a.deltas in access exclusive mode`); err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for i := range 6 {
+		all.Go(func() {
+			p, err := e.Pick(t.Context(), "a", queue.PickParams{Limit: 2})
+			if err != nil || len(p.Documents) == 0 {
+				t.Errorf("worker %d gets %d documents, %v", i, len(p.Documents), err)
+			}
+		})
+	}
+	time.Sleep(300 * time.Millisecond) // two are under way, and the others in line
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	all.Wait()
 }

@@ -94,14 +94,11 @@ func (e *Engine) pickNow(ctx context.Context, s spot, p PickParams) (Picked, err
 	case p.IdempotencyKey != "" || state.limited || state.paused:
 		// There are no marks under a key, for what is picked again says nothing about what is pending, and in a limited queue, for a
 		// pick that its limits cut short does not either.
-		docs, err = e.pickScan(ctx, s, nil, asks, p.IdempotencyKey)
-	case p.Limit > mergeItems:
-		docs, err = e.pickMarked(ctx, s, asks)
+		docs, _, err = e.pickScan(ctx, s, nil, asks, p.IdempotencyKey)
 	default:
 		var shares [][]Leased
 		shares, err = e.picks.do(ctx, s.queue+" "+strconv.Itoa(s.version), asks, func(ctx context.Context, asks []pickAsk) ([][]Leased, error) {
-			docs, err := e.pickMarked(ctx, s, asks)
-			return share(docs, asks), err
+			return e.pickFor(ctx, s, asks)
 		})
 		if err == nil {
 			docs = shares[0]
@@ -146,17 +143,36 @@ func behind(asks []pickAsk, n int) []pickAsk {
 
 // pickMarked looks from the marks on, and once more in full when that came back short and the marks are not known to tell of
 // everything.
-func (e *Engine) pickMarked(ctx context.Context, s spot, asks []pickAsk) ([]Leased, error) {
+func (e *Engine) pickMarked(ctx context.Context, s spot, asks []pickAsk) (docs []Leased, full bool, err error) {
 	sc := e.marks.begin(s, false)
-	docs, err := e.pickScan(ctx, s, sc, asks, "")
-	if err == nil && len(docs) < total(asks) && e.marks.incomplete(sc) {
-		more, failed := e.pickScan(ctx, s, e.marks.begin(s, true), behind(asks, len(docs)), "")
+	docs, full, err = e.pickScan(ctx, s, sc, asks, "")
+	if err == nil && !full && len(docs) < total(asks) && e.marks.incomplete(sc) {
+		var more []Leased
+		more, full, err = e.pickScan(ctx, s, e.marks.begin(s, true), behind(asks, len(docs)), "")
 		docs = append(docs, more...)
-		if len(docs) == 0 {
-			err = failed
+		if len(docs) > 0 {
+			err = nil
 		}
 	}
-	return docs, err
+	return docs, full, err
+}
+
+// pickFor is pickMarked for several who ask at once; it returns what each gets. An answer stops at maxAnswer bytes: whoever got nothing
+// of one that is full is served by the next, for to him the queue would seem empty.
+func (e *Engine) pickFor(ctx context.Context, s spot, asks []pickAsk) (shares [][]Leased, err error) {
+	for len(asks) > 0 {
+		docs, full, err := e.pickMarked(ctx, s, asks)
+		if err != nil && len(shares) == 0 {
+			return nil, err
+		}
+		got := share(docs, asks)
+		served := len(got)
+		for full && len(docs) > 0 && served > 0 && len(got[served-1]) == 0 {
+			served--
+		}
+		shares, asks = append(shares, got[:served]...), asks[served:]
+	}
+	return shares, nil
 }
 
 // putBack gives back what was picked for a caller who has gone away meanwhile: nobody knows that it is held.
@@ -183,8 +199,8 @@ func (e *Engine) putBack(line string, _ []pickAsk, shares [][]Leased) {
 }
 
 // pickScan is one call of the SQL function, with the marks of a scan if there is one. Documents come in the order in which the
-// asks take them.
-func (e *Engine) pickScan(ctx context.Context, s spot, sc *scan, asks []pickAsk, key string) ([]Leased, error) {
+// asks take them. full tells that they are as many bytes as one answer holds.
+func (e *Engine) pickScan(ctx context.Context, s spot, sc *scan, asks []pickAsk, key string) (docs []Leased, full bool, err error) {
 	partitions, priorities, dates, seqs := e.marks.columns(sc)
 	limits, locks, workers := make([]int, len(asks)), make([]pgtype.Interval, len(asks)), make([]*string, len(asks))
 	for i, a := range asks {
@@ -198,9 +214,9 @@ func (e *Engine) pickScan(ctx context.Context, s spot, sc *scan, asks []pickAsk,
 	if err != nil {
 		// What this call took may be pending again, below marks that other picks have raised since.
 		e.marks.forget(s.queue)
-		return nil, err
+		return nil, false, err
 	}
-	docs := make([]Leased, len(rows))
+	docs = make([]Leased, len(rows))
 	last := make(map[leg]mark)
 	parts, bytes := 0, 0
 	for i, r := range rows {
@@ -212,10 +228,11 @@ func (e *Engine) pickScan(ctx context.Context, s spot, sc *scan, asks []pickAsk,
 			e.marks.lower(s, priority, r.markedDates[j])
 		}
 	}
+	full = bytes >= maxAnswer
 	if sc != nil {
-		e.marks.end(sc, last, parts, len(rows) < total(asks) && bytes < maxAnswer)
+		e.marks.end(sc, last, parts, len(rows) < total(asks) && !full)
 	}
-	return docs, nil
+	return docs, full, nil
 }
 
 // maxAnswer is where the SQL function stops: bytes of payloads in one answer.

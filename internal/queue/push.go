@@ -18,7 +18,7 @@ import (
 // Push puts up to MaxBatch documents into a queue and returns one result each, in their order. Outcomes: created,
 // updated, ignored, active, duplicate, invalid. Errors: NotFound (no such queue), Invalid (too many, unknown policy).
 func (e *Engine) Push(ctx context.Context, queue string, docs []Push, policy OnConflict) ([]Result, error) {
-	if n := len(docs); n == 0 || n > mergeItems {
+	if n := len(docs); n == 0 || n > mergePushes {
 		return e.pushAll(ctx, queue, docs, policy)
 	}
 	return e.pushes.do(ctx, queue+" "+string(policy), docs, func(ctx context.Context, docs []Push) ([]Result, error) {
