@@ -144,16 +144,23 @@ func (e *Engine) List(ctx context.Context, p ListParams) (queues []Queue, next s
 	return queues, next, nil
 }
 
-func scanQueue(row pgx.CollectableRow) (Queue, error) {
-	var q Queue
-	var s settingsRow
-	targets := append([]any{&q.Name, &q.CreatedAt, &q.Paused, &q.PauseReason, &q.PausedUntil}, s.targets()...)
-	targets = append(targets, &q.AsOf, &q.OldestDueAt,
-		&q.Counts.Planned, &q.Counts.Pending, &q.Counts.Active, &q.Counts.Completed, &q.Counts.Killed)
-	err := row.Scan(targets...)
-	q.Settings = s.settings()
+func scanQueue(row pgx.CollectableRow) (q Queue, err error) {
+	var set settingsRow
+	err = row.Scan(q.targets(&set)...)
+	q.finish(set)
+	return q, err
+}
+
+// targets is where a row goes that has queueColumns, the moment, the oldest due date, and the counts.
+func (q *Queue) targets(set *settingsRow) []any {
+	to := append([]any{&q.Name, &q.CreatedAt, &q.Paused, &q.PauseReason, &q.PausedUntil}, set.targets()...)
+	return append(append(to, &q.AsOf, &q.OldestDueAt), q.Counts.targets()...)
+}
+
+// finish takes over what targets read.
+func (q *Queue) finish(set settingsRow) {
+	q.Settings = set.settings()
 	if !q.Paused { // a pause that is over
 		q.PauseReason, q.PausedUntil = nil, nil
 	}
-	return q, err
 }

@@ -79,30 +79,42 @@ func scanSummary(row pgx.CollectableRow) (s Summary, err error) {
 	return s, err
 }
 
-// Versions returns the exact counts of a queue by payload version, the lowest first. A version without documents is left out;
-// of a queue without any there is version 0, with none. Errors: NotFound.
-func (e *Engine) Versions(ctx context.Context, queue string) ([]VersionCounts, error) {
-	if err := find(queue); err != nil {
-		return nil, err
-	}
-	all, err := query(ctx, e, "count the versions of "+queue, func(row pgx.CollectableRow) (v VersionCounts, err error) {
-		err = row.Scan(append([]any{&v.Version}, v.Counts.targets()...)...)
-		return v, err
-	}, `select version, planned, pending, active, completed, killed from fetchq.queue_counters($1)
-		where (planned, pending, active, completed, killed) <> (0, 0, 0, 0, 0) order by version`, queue)
-	if err == nil && len(all) == 0 {
-		all = []VersionCounts{{}}
-	}
-	return all, err
+// Standing is one queue with all that its counters say, at one moment: AsOf of the queue.
+type Standing struct {
+	Queue
+	Versions []VersionCounts // the lowest first; one without documents is left out, but of a queue without any there is version 0
+	Events   Events
 }
 
-// Events returns the exact counts of what has happened in a queue. Errors: NotFound.
-func (e *Engine) Events(ctx context.Context, queue string) (Events, error) {
-	if err := find(queue); err != nil {
-		return Events{}, err
+// Standing returns how a queue stands, exactly. It reads the counters once, for a page that shows all of them. Errors: NotFound.
+func (e *Engine) Standing(ctx context.Context, name string) (Standing, error) {
+	if err := find(name); err != nil {
+		return Standing{}, err
 	}
-	return queryRow(ctx, e, "count the events of "+queue, func(row pgx.CollectableRow) (v Events, err error) {
-		err = row.Scan(v.targets()...)
-		return v, err
-	}, `select `+sumOfEvents+` from fetchq.queue_counters($1) c`, queue)
+	return queryRow(ctx, e, "read how the queue "+name+" stands", scanStanding, `
+		select `+queueColumns+`, clock_timestamp(), fetchq.queue_oldest_due(name), t.*
+		from fetchq.queue_find($1) q, lateral (
+			select `+sumOfCounts+`, `+sumOfEvents+`,
+				array_agg(array[c.version, c.planned, c.pending, c.active, c.completed, c.killed] order by c.version)
+					filter (where (c.planned, c.pending, c.active, c.completed, c.killed) <> (0, 0, 0, 0, 0))
+			from fetchq.queue_counters($1) c
+		) t`, name)
+}
+
+func scanStanding(row pgx.CollectableRow) (s Standing, err error) {
+	var set settingsRow
+	var versions [][]int64 // as the statement lists them; null: none has documents
+	targets := append(s.targets(&set), s.Events.targets()...)
+	if err := row.Scan(append(targets, &versions)...); err != nil {
+		return s, err
+	}
+	s.finish(set)
+	for _, v := range versions {
+		n := Counts{Planned: v[1], Pending: v[2], Active: v[3], Completed: v[4], Killed: v[5]}
+		s.Versions = append(s.Versions, VersionCounts{Version: int(v[0]), Counts: n})
+	}
+	if s.Versions == nil {
+		s.Versions = []VersionCounts{{}}
+	}
+	return s, nil
 }

@@ -85,22 +85,32 @@ func TestSummariesAndOnlyTheyDoWithoutTheTablesOfQueues(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if _, err := e.Events(ctx, "a"); err == nil {
-		t.Error("the exact events were read past a lock, so that this test proves nothing")
+	if _, err := e.Standing(ctx, "a"); err == nil {
+		t.Error("the exact counts were read past a lock, so that this test proves nothing")
 	}
 }
 
-func TestVersionsAndEventsAreExactWithoutAFold(t *testing.T) {
+func TestStandingIsExactWithoutAFold(t *testing.T) {
 	t.Parallel()
 	ctx, e := engine(t)
-	versions := func() []queue.VersionCounts {
+	standing := func() queue.Standing {
 		t.Helper()
-		v, err := e.Versions(ctx, "a")
+		s, err := e.Standing(ctx, "a")
 		if err != nil {
 			t.Fatal(err)
 		}
-		return v
+		// All of it but the versions and events is what Get returns.
+		q, err := e.Get(ctx, "a")
+		if err != nil || s.AsOf.After(q.AsOf) {
+			t.Errorf("as of %v, before %v; %v", s.AsOf, q.AsOf, err)
+		}
+		q.AsOf = s.AsOf
+		if diff := cmp.Diff(q, s.Queue); diff != "" {
+			t.Errorf("not what Get returns: %s", diff)
+		}
+		return s
 	}
+	versions := func() []queue.VersionCounts { t.Helper(); return standing().Versions }
 	if diff := cmp.Diff([]queue.VersionCounts{{}}, versions()); diff != "" {
 		t.Errorf("of an empty queue: %s", diff)
 	}
@@ -117,9 +127,8 @@ func TestVersionsAndEventsAreExactWithoutAFold(t *testing.T) {
 	if err := e.AddLogs(ctx, "a", "w", []queue.NewLog{{Message: "a note"}}); err != nil {
 		t.Fatal(err)
 	}
-	events, err := e.Events(ctx, "a")
-	if diff := cmp.Diff(queue.Events{Entered: 3, Picked: 1, Completed: 1, Logs: 1}, events); diff != "" || err != nil {
-		t.Errorf("%v %s", err, diff)
+	if diff := cmp.Diff(queue.Events{Entered: 3, Picked: 1, Completed: 1, Logs: 1}, standing().Events); diff != "" {
+		t.Error(diff)
 	}
 	if _, err := e.Act(ctx, "a", []queue.Resolution{{Subject: "x", Action: "drop"}}); err != nil {
 		t.Fatal(err)
@@ -135,10 +144,8 @@ func TestVersionsAndEventsAreExactWithoutAFold(t *testing.T) {
 		t.Errorf("of an emptied queue: %s", diff)
 	}
 	for _, name := range []string{"none", "No queue"} {
-		_, err1 := e.Versions(ctx, name)
-		_, err2 := e.Events(ctx, name)
-		if errs.Of(err1) != errs.NotFound || errs.Of(err2) != errs.NotFound {
-			t.Errorf("%s: %v, %v", name, err1, err2)
+		if _, err := e.Standing(ctx, name); errs.Of(err) != errs.NotFound {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

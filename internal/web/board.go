@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -21,6 +22,7 @@ type board struct {
 	mu       sync.Mutex
 	latest   []queue.Summary
 	at       time.Time
+	changes  int // how often something changed, as far as is known here
 	watchers map[*watcher]struct{}
 	polling  bool
 }
@@ -44,12 +46,12 @@ func newBoard(engine *queue.Engine, now func() time.Time) *board {
 // summaries returns all queues by name, a second old at most beside what the fold has not seen yet.
 func (b *board) summaries(ctx context.Context) ([]queue.Summary, error) {
 	b.mu.Lock()
-	latest, at := b.latest, b.at
+	latest, at, changes := b.latest, b.at, b.changes
 	b.mu.Unlock()
 	if latest != nil && b.now().Sub(at) < boardLasts {
 		return latest, nil
 	}
-	found, err, _ := b.calls.Do("", func() (any, error) {
+	found, err, _ := b.calls.Do(strconv.Itoa(changes), func() (any, error) {
 		// The first of several callers may go away; what it asked serves the others.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), boardWait)
 		defer cancel()
@@ -58,7 +60,7 @@ func (b *board) summaries(ctx context.Context) ([]queue.Summary, error) {
 		if err != nil {
 			return nil, err
 		}
-		b.take(list, now)
+		b.take(list, now, changes)
 		return list, nil
 	})
 	if err != nil {
@@ -67,20 +69,26 @@ func (b *board) summaries(ctx context.Context) ([]queue.Summary, error) {
 	return found.([]queue.Summary), nil
 }
 
-// take keeps new summaries, and notes for each watcher which queues differ from those before.
-func (b *board) take(list []queue.Summary, now time.Time) {
+// take keeps new summaries, and notes for each watcher which queues differ from those before. Those that were asked for before
+// the last change are left out: they may not have it.
+func (b *board) take(list []queue.Summary, now time.Time, changes int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.latest != nil && len(b.watchers) > 0 {
-		changed := differences(b.latest, list)
-		for w := range b.watchers {
-			for _, name := range changed {
-				w.changed[name] = struct{}{}
-			}
-			if len(changed) > 0 {
-				w.wake()
-			}
+	if b.changes != changes {
+		return
+	}
+	changed := differences(b.latest, list)
+	if len(changed) > 0 {
+		b.changes++
+	}
+	for w := range b.watchers {
+		if b.latest == nil || len(changed) == 0 {
+			break // what is looked at for the first time has not changed
 		}
+		for _, name := range changed {
+			w.changed[name] = struct{}{}
+		}
+		w.wake()
 	}
 	b.latest, b.at = slices.Clip(list), now
 	if b.latest == nil {
@@ -189,4 +197,12 @@ func (b *board) forget() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.at = time.Time{}
+	b.changes++
+}
+
+// age says how often something changed, as far as is known here.
+func (b *board) age() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.changes
 }

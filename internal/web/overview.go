@@ -2,10 +2,11 @@ package web
 
 import (
 	"cmp"
-	"net/http"
+	"context"
 	"slices"
 	"time"
 
+	"github.com/a-h/templ"
 	"github.com/labstack/echo/v4"
 
 	"github.com/fetchq/server/internal/auth"
@@ -18,14 +19,14 @@ import (
 const overviewQueues = 25
 
 func (s *Server) overviewRoutes() {
-	s.guard(http.MethodGet, "/", auth.See, s.overview)
+	s.share("/", auth.See, s.overview)
 }
 
 // overview shows all queues at once: sums, what is in trouble and why, and the busiest.
-func (s *Server) overview(c echo.Context) error {
-	rows, err := s.queueRows(c)
+func (s *Server) overview(c echo.Context) (frame, templ.Component, error) {
+	rows, err := s.queueRows(c.Request().Context(), nil)
 	if err != nil {
-		return err
+		return frame{}, nil, err
 	}
 	total := s.Recent.Total()
 	v := templates.OverviewView{Tiles: totalTiles(rows, total, s.Now()), All: len(rows), MayManage: may(c, auth.Manage)}
@@ -40,7 +41,7 @@ func (s *Server) overview(c echo.Context) error {
 	for _, r := range rows[:min(len(rows), overviewQueues)] {
 		v.Queues = append(v.Queues, r.view(s.Now()))
 	}
-	return s.page(c, frame{title: "Overview", section: "Overview", crumbs: []templates.Crumb{{Word: "Overview"}}, live: true}, templates.Overview(v))
+	return frame{title: "Overview", section: "Overview", crumbs: []templates.Crumb{{Word: "Overview"}}, live: true}, templates.Overview(v), nil
 }
 
 // queueRow is a queue with what pages over many say of it.
@@ -51,15 +52,9 @@ type queueRow struct {
 	starred bool
 }
 
-// queueRows returns all queues by name.
-func (s *Server) queueRows(c echo.Context) ([]queueRow, error) {
-	ctx := c.Request().Context()
+// queueRows returns all queues by name. stars are those that have one.
+func (s *Server) queueRows(ctx context.Context, stars map[string]bool) ([]queueRow, error) {
 	list, err := s.board.summaries(ctx)
-	if err != nil {
-		return nil, err
-	}
-	user, _ := userOf(c)
-	stars, err := s.Users.Stars(ctx, user.ID)
 	if err != nil {
 		return nil, err
 	}

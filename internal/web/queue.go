@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/a-h/templ"
 	"github.com/labstack/echo/v4"
 
 	"github.com/fetchq/server/internal/auth"
@@ -15,7 +16,7 @@ import (
 )
 
 func (s *Server) queueRoutes() {
-	s.guard(http.MethodGet, "/queues/:queue", auth.See, s.queuePage)
+	s.share("/queues/:queue", auth.See, s.queuePage)
 	s.guard(http.MethodGet, "/queues/:queue/settings", auth.See, s.settingsPage)
 	s.guard(http.MethodPost, "/queues/:queue/settings", auth.Manage, s.saveSettings)
 	s.guard(http.MethodGet, "/queues/:queue/drop", auth.Manage, s.dropPage)
@@ -71,35 +72,26 @@ func (s *Server) queueHead(c echo.Context, q queue.Queue, here string) templates
 }
 
 // queuePage shows one queue's dashboard.
-func (s *Server) queuePage(c echo.Context) error {
-	ctx := c.Request().Context()
-	q, err := s.Engine.Get(ctx, c.Param("queue"))
+func (s *Server) queuePage(c echo.Context) (frame, templ.Component, error) {
+	q, err := s.Engine.Standing(c.Request().Context(), c.Param("queue"))
 	if err != nil {
-		return err
-	}
-	versions, err := s.Engine.Versions(ctx, q.Name)
-	if err != nil {
-		return err
-	}
-	events, err := s.Engine.Events(ctx, q.Name)
-	if err != nil {
-		return err
+		return frame{}, nil, err
 	}
 	href := func(status string) string { return queueURL(q.Name, "documents") + "?status=" + status }
 	v := templates.QueueView{
-		Head:  s.queueHead(c, q, "Dashboard"),
+		Head:  s.queueHead(c, q.Queue, "Dashboard"),
 		Tiles: tiles(q.Counts, s.Recent.Of(q.Name), q.OldestDueAt, s.Now(), href, queueURL(q.Name, "errors")),
 		AsOf:  q.AsOf, Created: q.CreatedAt, Settings: settingsFacts(q.Settings),
-		Population: population(q.Counts, href), Events: eventFacts(events),
+		Population: population(q.Counts, href), Events: eventFacts(q.Events),
 	}
-	for _, n := range versions {
+	for _, n := range q.Versions {
 		v.Versions = append(v.Versions, templates.VersionRow{
 			Version: n.Version, Planned: n.Counts.Planned, Pending: n.Counts.Pending, Active: n.Counts.Active,
 			Completed: n.Counts.Completed, Killed: n.Counts.Killed,
 			Href: fmt.Sprintf("%s?version=%d", queueURL(q.Name, "documents"), n.Version),
 		})
 	}
-	return s.page(c, queueFrame(q.Name, ""), templates.Queue(v))
+	return queueFrame(q.Name, ""), templates.Queue(v), nil
 }
 
 // population are the documents of a queue by status.

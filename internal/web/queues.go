@@ -97,7 +97,13 @@ func btoi(b bool) int {
 
 // queuesPage lists the queues, those with a star first, filtered and sorted as its URL says.
 func (s *Server) queuesPage(c echo.Context) error {
-	all, err := s.queueRows(c)
+	ctx := c.Request().Context()
+	user, _ := userOf(c)
+	stars, err := s.Users.Stars(ctx, user.ID)
+	if err != nil {
+		return err
+	}
+	all, err := s.queueRows(ctx, stars)
 	if err != nil {
 		return err
 	}

@@ -1,13 +1,11 @@
 package web_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -322,65 +320,6 @@ func TestSearchFindsPagesQueuesAndSubjects(t *testing.T) {
 		t.Errorf("without a text it says %q", said)
 	}
 	b.get("/search?q="+strings.Repeat("x", 300)).must(t, http.StatusOK)
-}
-
-func TestTheStreamTellsWhichQueueChanged(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, "")
-	s.queues("pages", "images")
-	b := s.as(auth.RoleViewer)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	resp := b.send(ctx, http.MethodGet, "/events", nil)
-	defer resp.Body.Close()
-	if kind := resp.Header.Get("Content-Type"); kind != "text/event-stream" {
-		t.Fatalf("the stream is %s", kind)
-	}
-	events := make(chan string)
-	go func() {
-		defer close(events)
-		buffer := make([]byte, 4096)
-		for {
-			n, err := resp.Body.Read(buffer)
-			if err != nil {
-				return
-			}
-			events <- string(buffer[:n])
-		}
-	}()
-	if first := <-events; !strings.Contains(first, "event: beat") {
-		t.Errorf("the first event is %q", first)
-	}
-	b.get("/queues") // the board has seen both
-	s.push("pages", "a")
-	for text := range events {
-		if strings.Contains(text, "event: changed") {
-			if !strings.Contains(text, `data: ["pages"]`) {
-				t.Errorf("it tells %q", text)
-			}
-			break
-		}
-	}
-	s.pages.Stop()
-	for range events {
-	}
-}
-
-func TestALivePageAnswersItsLivePartAlone(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, "")
-	s.queues("pages")
-	b := s.as(auth.RoleViewer)
-	for _, path := range []string{"/", "/queues", "/queues/pages", "/queues/pages/documents", "/queues/pages/errors", "/errors"} {
-		whole, part := b.get(path).must(t, http.StatusOK), b.get(path, "Fetchq-Live", "1").must(t, http.StatusOK)
-		if whole.Find("#live").Length() != 1 || whole.Find(".rail").Length() != 1 {
-			t.Errorf("%s has no live part in a frame", path)
-		}
-		if part.Find(".rail, #live, html head title").Length() != 0 || part.Find("h1").Length() != 1 {
-			t.Errorf("%s answers more than its live part", path)
-		}
-	}
-	s.nobody().get("/queues", "Fetchq-Live", "1").must(t, http.StatusUnauthorized)
 }
 
 func TestHeadIsGetWithoutItsBody(t *testing.T) {

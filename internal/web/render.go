@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -76,12 +77,17 @@ func within(outer, inner templ.Component) templ.Component {
 
 // write renders to a buffer first: an answer is whole, or an error.
 func (s *Server) write(c echo.Context, status int, body templ.Component) error {
-	var text bytes.Buffer
-	ctx := templates.With(c.Request().Context(), templates.Around{Asset: s.Assets.URL, Now: s.Now()})
-	if err := body.Render(ctx, &text); err != nil {
+	text, err := s.rendered(c.Request().Context(), body)
+	if err != nil {
 		return err
 	}
-	return c.HTMLBlob(status, text.Bytes())
+	return c.HTMLBlob(status, text)
+}
+
+func (s *Server) rendered(ctx context.Context, body templ.Component) ([]byte, error) {
+	var text bytes.Buffer
+	err := body.Render(templates.With(ctx, templates.Around{Asset: s.Assets.URL, Now: s.Now()}), &text)
+	return text.Bytes(), err
 }
 
 // base is what stands around every page of who is signed in.

@@ -46,18 +46,22 @@ type Server struct {
 	echo    *echo.Echo
 	origins *http.CrossOriginProtection
 	board   *board
+	shared  *shared
 	streams chan struct{}
 	routes  []Route
-	stop    context.CancelFunc
-	stopped context.Context
+	// compressed are the paths whose live parts are kept compressed.
+	compressed map[string]bool
+	stop       context.CancelFunc
+	stopped    context.Context
 }
 
 // New returns the site as a handler.
 func New(opt Options) *Server {
 	s := &Server{
 		Options: opt, echo: echo.New(), origins: http.NewCrossOriginProtection(),
-		board: newBoard(opt.Engine, opt.Now), streams: make(chan struct{}, maxStreams),
+		board: newBoard(opt.Engine, opt.Now), streams: make(chan struct{}, maxStreams), compressed: map[string]bool{},
 	}
+	s.shared = newShared(opt.Now, s.board.age)
 	s.stopped, s.stop = context.WithCancel(context.Background())
 	if opt.BaseURL != "" {
 		// Checked by the settings. Behind a proxy the browser's origin is this, whatever the Host of a request says.
@@ -65,7 +69,9 @@ func New(opt Options) *Server {
 	}
 	s.echo.HTTPErrorHandler = s.fail
 	s.echo.Use(s.recoverPanic, s.secure, s.checkOrigin, middleware.GzipWithConfig(middleware.GzipConfig{
-		MinLength: 1024, Skipper: func(c echo.Context) bool { return c.Path() == "/events" || strings.HasPrefix(c.Path(), static.Prefix) },
+		MinLength: 1024, Skipper: func(c echo.Context) bool {
+			return c.Path() == "/events" || strings.HasPrefix(c.Path(), static.Prefix) || isLive(c.Request()) && s.compressed[c.Path()]
+		},
 	}), s.limitBody)
 	s.echo.RouteNotFound("/*", s.notFound)
 	s.register()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -18,38 +19,62 @@ import (
 	"time"
 )
 
-// refreshGap is the least time between two refreshes of a page, as in web/static/js/live.js.
-const refreshGap = 2 * time.Second
+// Timing of web/static/js/live.js.
+const (
+	refreshGap = 2 * time.Second        // the least time between two refreshes of a page
+	lookEvery  = 500 * time.Millisecond // how often a page looks whether it is to refresh itself
+)
+
+// rounds is how often the loads take turns. Half of the span ought to be a multiple of 30 s, for so often the jobs of all queues
+// that sleep come round, and what Postgres does by itself changes for minutes after so many documents came.
+const rounds = 2
+
+// load is what happens meanwhile, and what it took of a core.
+type load struct {
+	busy              bool
+	pages             int
+	program, postgres time.Duration
+	refreshes, size   int64
+}
 
 // measureOpen prints what the server takes without pages and with many, while nothing changes and while workers work.
 func (s *server) measureOpen(ctx context.Context) error {
-	fmt.Printf("Share of a core over %s; %d pages are open, each in a browser of its own: half of them the overview, half of them queues that workers work on.\n\n", *span, *open)
-	fmt.Println("| meanwhile | pages open | program | Postgres | refreshes/s | bytes/s |")
-	fmt.Println("|---|---:|---:|---:|---:|---:|")
-	for _, busy := range []bool{false, true} {
-		for _, n := range []int{0, *open} {
-			if err := s.share(ctx, busy, n); err != nil {
+	fmt.Printf("Share of a core over %s, in %d rounds; %d pages are open, each in a browser of its own: half of them the overview,"+
+		" half of them queues that workers work on.\n\n", *span, rounds, *open)
+	loads := []load{{}, {pages: *open}, {busy: true}, {busy: true, pages: *open}}
+	for range rounds {
+		for i := range loads {
+			if err := s.share(ctx, &loads[i]); err != nil {
 				return err
 			}
 		}
 	}
+	fmt.Println("| meanwhile | pages open | program | Postgres | refreshes/s | bytes/s |")
+	fmt.Println("|---|---:|---:|---:|---:|---:|")
+	for _, l := range loads {
+		word := "nothing changes"
+		if l.busy {
+			word = "100 documents/s in 10 queues"
+		}
+		percent := func(d time.Duration) float64 { return 100 * d.Seconds() / span.Seconds() }
+		fmt.Printf("| %s | %d | %.1f %% | %.1f %% | %.1f | %.0f |\n", word, l.pages, percent(l.program), percent(l.postgres),
+			float64(l.refreshes)/span.Seconds(), float64(l.size)/span.Seconds())
+	}
 	return nil
 }
 
-// share prints a line for one load.
-func (s *server) share(ctx context.Context, busy bool, n int) error {
+// share adds to a load what one round of it takes.
+func (s *server) share(ctx context.Context, l *load) error {
 	ctx, stop := context.WithCancel(ctx)
 	var all sync.WaitGroup
 	defer all.Wait()
 	defer stop()
-	word := "nothing changes"
-	failed := make(chan error, n+1)
-	if busy {
-		word = "100 documents/s in 10 queues"
+	failed := make(chan error, l.pages+1)
+	if l.busy {
 		all.Go(func() { report(failed, s.crawl(ctx)) })
 	}
 	var refreshes, size atomic.Int64
-	for i := range n {
+	for i := range l.pages {
 		path, queue := "/", ""
 		if i%2 == 1 {
 			queue = name(1 + i/2%10)
@@ -66,16 +91,17 @@ func (s *server) share(ctx context.Context, busy bool, n int) error {
 		return err
 	}
 	refreshed, sent := refreshes.Load(), size.Load()
-	if err := wait(ctx, failed, *span); err != nil {
+	if err := wait(ctx, failed, *span/rounds); err != nil {
 		return err
 	}
 	programThen, postgresThen, err := s.used()
 	if err != nil {
 		return err
 	}
-	percent := func(d time.Duration) float64 { return 100 * d.Seconds() / span.Seconds() }
-	fmt.Printf("| %s | %d | %.1f %% | %.1f %% | %.1f | %.0f |\n", word, n, percent(programThen-program), percent(postgresThen-postgres),
-		float64(refreshes.Load()-refreshed)/span.Seconds(), float64(size.Load()-sent)/span.Seconds())
+	l.program += programThen - program
+	l.postgres += postgresThen - postgres
+	l.refreshes += refreshes.Load() - refreshed
+	l.size += size.Load() - sent
 	return nil
 }
 
@@ -114,8 +140,14 @@ func (s *server) crawl(ctx context.Context) error {
 	}
 }
 
-// watch does what live.js does for one page: it hears the stream and asks for the page again when that says so.
+// watch does what live.js does for one page: it hears the stream and asks for the page again when that says so. Pages are
+// opened one after the other, in the first two seconds.
 func (s *server) watch(ctx context.Context, path, queue string, refreshes, size *atomic.Int64) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-time.After(rand.N(2 * time.Second)): //nolint:gosec // people open pages at any time
+	}
 	if _, err := s.get(ctx, path, false); err != nil {
 		return err
 	}
@@ -131,17 +163,17 @@ func (s *server) watch(ctx context.Context, path, queue string, refreshes, size 
 	defer resp.Body.Close()
 	changed := make(chan struct{}, 1)
 	go hear(resp.Body, queue, changed)
-	for {
+	for look := time.NewTicker(lookEvery); ; {
 		select {
 		case <-ctx.Done():
+			look.Stop()
 			return nil
-		case <-changed:
+		case <-look.C:
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(time.Until(arrived.Add(refreshGap))):
+		if len(changed) == 0 || time.Since(arrived) < refreshGap {
+			continue
 		}
+		<-changed
 		a, err := s.get(ctx, path, true)
 		if err != nil {
 			return err
