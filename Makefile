@@ -41,8 +41,17 @@ lint: ## golangci-lint, from source at the version in tools/go.mod
 fmt: ## format the Go files
 	$(LINTER) fmt
 
-bench: bin/fetchq ## measure what docs/performance.md reports
-	go run ./test/bench
+bench: bin/fetchq ## measure what docs/performance.md reports, in three or four minutes
+	go run ./test/bench/start
+	scripts/bench --suite docs
+
+# make bench-long SCALE=0.01 tries it small.
+SCALE = 1
+bench-long: bin/fetchq ## millions of documents, a thousand queues: half an hour
+	scripts/bench --suite long --scale $(SCALE)
+
+bench-peers: bin/fetchq ## the same work by River, graphile-worker and pg-boss; writes the table into docs/performance.md
+	bench/peers/run $(PEERS)
 
 # The parts of make test. macOS is not tested, but what is built for it is checked.
 vet:
@@ -90,4 +99,4 @@ node_modules/.package-lock.json: package.json package-lock.json .npmrc
 
 FORCE:
 
-.PHONY: help run build program assets generate demo test test-fast lint fmt bench vet fresh test-18 test-15 browser screenshots faults bench-once FORCE
+.PHONY: help run build program assets generate demo test test-fast lint fmt bench bench-long bench-peers vet fresh test-18 test-15 browser screenshots faults bench-once FORCE

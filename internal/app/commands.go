@@ -51,6 +51,24 @@ func (t *Tools) ShellURL() (bare, password string, err error) {
 	return database.WithoutPassword(t.source.TellURL)
 }
 
+// Node starts one more node of the program on the same database, beside the servers that run there, on a free port of loopback.
+// The caller stops it before Close.
+func (t *Tools) Node(ctx context.Context, cfg config.Config, version string, log *slog.Logger) (*App, error) {
+	cfg.DatabaseURL, cfg.ListenURL = t.source.URL, t.source.MigrateURL
+	cfg.Listen, cfg.BaseURL, cfg.AdminEmail, cfg.AdminPassword = "127.0.0.1:0", "", "", ""
+	a := New(cfg, version, log)
+	if err := a.Start(ctx); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// Settle closes the connections to the database that nothing uses at present: Postgres counts what they did as they end.
+func (a *App) Settle() { a.pool.Reset() }
+
+// DialURL is the address of the database for this program, which may say what other programs do not understand.
+func (t *Tools) DialURL() string { return t.source.URL }
+
 // Close ends what OpenTools began.
 func (t *Tools) Close(ctx context.Context) {
 	if t.pool != nil {

@@ -70,11 +70,11 @@ func checkConstructors(s source) []string {
 	return wrong
 }
 
-// ownsSQL are the folders in which SQL text stands. The crawler counts in the database what the program says; the benchmark
-// measures the barest SQL beside the program.
+// ownsSQL are the folders in which SQL text stands. The crawler counts in the database what the program says; the benchmarks
+// measure the barest SQL beside the program.
 var ownsSQL = []string{
 	"internal/auth", "internal/backup", "internal/charts", "internal/database", "internal/maintenance", "internal/metrics",
-	"internal/operations", "internal/queue", "migrations", "examples/crawler", "test/bench",
+	"internal/operations", "internal/queue", "migrations", "examples/crawler", "internal/bench", "bench/peers",
 }
 
 // statement is how SQL text begins. Its words are also words of messages, so that each wants what follows it in SQL.

@@ -7,11 +7,11 @@ import (
 
 // layers are the packages from the top to the bottom. A package imports only what stands in a lower line.
 var layers = [][]string{
-	{"test/bench", "test/bench/pages", "test/faults", "test/browser", "test/image"},
+	{"test/bench/pages", "test/bench/start", "test/faults", "test/browser", "test/image"},
 	{"cmd/web"},
 	{"internal/dbtest", "internal/htmlcheck", "internal/archtest"},
 	{"internal/app"},
-	{"internal/web", "internal/api", "internal/maintenance", "internal/backup", "internal/operations", "internal/embedpg"},
+	{"internal/web", "internal/api", "internal/maintenance", "internal/backup", "internal/operations", "internal/embedpg", "internal/bench"},
 	{"internal/charts"},
 	{"internal/auth", "internal/queue", "internal/metrics"},
 	{"internal/database"},
@@ -24,19 +24,20 @@ var layers = [][]string{
 // testOnly are the packages that only tests and the programs under test import.
 var testOnly = map[string]bool{
 	"internal/dbtest": true, "internal/htmlcheck": true, "internal/archtest": true,
-	"test/bench": true, "test/bench/pages": true, "test/faults": true, "test/browser": true, "test/image": true,
+	"test/bench/pages": true, "test/bench/start": true, "test/faults": true, "test/browser": true, "test/image": true,
 }
 
 // alone are folders whose packages take nothing from this module but what is named.
 var alone = map[string][]string{
 	"client":   nil,
 	"examples": {"client"},
-	"web":      nil, // templates see typed view structs of their own, and can ask nothing
+	"bench":    {"internal/embedpg"}, // a module of its own, which wants the private Postgres with other settings
+	"web":      nil,                  // templates see typed view structs of their own, and can ask nothing
 	"docs":     nil,
 }
 
 // mayUseClient are the folders whose packages import the public client, which owns the types of the wire.
-var mayUseClient = []string{"internal/api", "cmd", "examples", "test"}
+var mayUseClient = []string{"internal/api", "internal/bench", "cmd", "examples", "test"}
 
 // level returns the line of layers in which a package stands.
 func level(pkg string) (int, bool) {
