@@ -31,6 +31,7 @@ type Engine struct {
 	now    func() time.Time
 	hub    *hub
 	marks  *marks
+	sweeps *sweeps
 	peers  *peers
 	states *states
 
@@ -49,7 +50,7 @@ type Engine struct {
 func New(db *pgxpool.Pool, opt Options) *Engine {
 	e := &Engine{
 		db: db, log: opt.Log, now: opt.Now,
-		hub: newHub(), marks: newMarks(opt.Now), states: newStates(opt.Now),
+		hub: newHub(), marks: newMarks(opt.Now), sweeps: newSweeps(opt.Now), states: newStates(opt.Now),
 		stopped: make(chan struct{}),
 	}
 	e.pushes = newMerger[Push, Result](func(p Push) string { return p.Subject }, each, nil)

@@ -202,6 +202,7 @@ func (e *Engine) putBack(line string, _ []pickAsk, shares [][]Leased) {
 // asks take them. full tells that they are as many bytes as one answer holds.
 func (e *Engine) pickScan(ctx context.Context, s spot, sc *scan, asks []pickAsk, key string) (docs []Leased, full bool, err error) {
 	partitions, priorities, dates, seqs := e.marks.columns(sc)
+	w := e.sweeps.begin(sweepKey{s.queue, "due", s.version})
 	limits, locks, workers := make([]int, len(asks)), make([]pgtype.Interval, len(asks)), make([]*string, len(asks))
 	for i, a := range asks {
 		limits[i], locks[i], workers[i] = a.limit, lockInterval(a.lock), optional(a.worker)
@@ -209,8 +210,8 @@ func (e *Engine) pickScan(ctx context.Context, s spot, sc *scan, asks []pickAsk,
 	rows, err := query(ctx, e, "pick from "+s.queue, scanPicked, `
 		select subject, payload, version, priority, attempts, iterations, created_at, last_iteration, lease, lease_expires_at,
 			due_at, seq, size, partition, partitions, marked_priorities, marked_dates
-		from fetchq.doc_pick_for($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		s.queue, s.version, limits, locks, workers, optional(key), partitions, priorities, dates, seqs)
+		from fetchq.doc_pick_for($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, p_since => $11)`,
+		s.queue, s.version, limits, locks, workers, optional(key), partitions, priorities, dates, seqs, w.interval())
 	if err != nil {
 		// What this call took may be pending again, below marks that other picks have raised since.
 		e.marks.forget(s.queue)
@@ -229,6 +230,9 @@ func (e *Engine) pickScan(ctx context.Context, s spot, sc *scan, asks []pickAsk,
 		}
 	}
 	full = bytes >= maxAnswer
+	if short := len(rows) < total(asks) && !full; short && sc != nil {
+		e.sweeps.end(w, true, 0) // it took all that was due, so nothing that it marked is left
+	}
 	if sc != nil {
 		e.marks.end(sc, last, parts, len(rows) < total(asks) && !full)
 	}

@@ -67,6 +67,7 @@ func (e *Engine) state(ctx context.Context, queue string) (queueState, error) {
 // forget drops what this node knows about a queue, and lets those who wait for it look again.
 func (e *Engine) forget(queue string) {
 	e.marks.forget(queue)
+	e.sweeps.forget(queue)
 	e.states.forget(queue)
 	e.hub.wakeQueue(queue)
 }

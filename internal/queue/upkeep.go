@@ -19,17 +19,17 @@ type Upkeep struct {
 
 // MarkDue marks due documents of a queue pending. Errors: NotFound.
 func (e *Engine) MarkDue(ctx context.Context, queue string) (Upkeep, error) {
-	return e.upkeep(ctx, "mark due documents of "+queue, queue, `select version, priority, date, items from fetchq.mnt_mark_due($1, $2)`,
-		`select fetchq.mnt_next_due($1)`)
+	return e.upkeep(ctx, "mark due documents of "+queue, queue, "due", `select version, priority, date, items from fetchq.mnt_mark_due($1, $2, p_since => $3)`,
+		`select fetchq.mnt_next_due($1, $2)`)
 }
 
 // Orphans ends the leases of a queue that ran out. Errors: NotFound.
 func (e *Engine) Orphans(ctx context.Context, queue string) (Upkeep, error) {
-	return e.upkeep(ctx, "end lost leases of "+queue, queue, `select version, priority, date, items from fetchq.mnt_orphans($1, $2)`,
-		`select fetchq.mnt_next_orphan($1)`)
+	return e.upkeep(ctx, "end lost leases of "+queue, queue, "orphans", `select version, priority, date, items from fetchq.mnt_orphans($1, $2, p_since => $3)`,
+		`select fetchq.mnt_next_orphan($1, $2)`)
 }
 
-func (e *Engine) upkeep(ctx context.Context, op, queue, sql, nextSQL string) (Upkeep, error) {
+func (e *Engine) upkeep(ctx context.Context, op, queue, what, sql, nextSQL string) (Upkeep, error) {
 	if err := find(queue); err != nil {
 		return Upkeep{}, err
 	}
@@ -37,13 +37,14 @@ func (e *Engine) upkeep(ctx context.Context, op, queue, sql, nextSQL string) (Up
 		pending
 		dated bool
 	}
+	w := e.sweeps.begin(sweepKey{queue, what, -1})
 	rows, err := query(ctx, e, op, func(r pgx.CollectableRow) (row, error) {
 		var out row
 		var date pgtype.Timestamptz
 		err := r.Scan(&out.version, &out.priority, &date, &out.count)
 		out.date, out.dated = date.Time, date.Valid
 		return out, err
-	}, sql, queue, upkeepBatch)
+	}, sql, queue, upkeepBatch, w.interval())
 	if err != nil {
 		return Upkeep{}, err
 	}
@@ -56,15 +57,42 @@ func (e *Engine) upkeep(ctx context.Context, op, queue, sql, nextSQL string) (Up
 		}
 	}
 	e.note(queue, made)
-	next, err := queryRow(ctx, e, op, pgx.RowTo[pgtype.Timestamptz], nextSQL, queue)
-	u.Again = next.Time
+	e.sweeps.end(w, u.Items < upkeepBatch, 0)
+	u.Again, err = e.next(ctx, op, queue, what, nextSQL, w)
 	return u, err
+}
+
+// next returns when there is something to do next. Behind what a held snapshot keeps in the way this is slow; then it is looked for
+// seldom, and meanwhile it is in a second.
+func (e *Engine) next(ctx context.Context, op, queue, what, sql string, before sweep) (time.Time, error) {
+	w := e.sweeps.begin(sweepKey{queue, "next " + what, -1})
+	if !w.full {
+		return queryRow(ctx, e, op, pgx.RowTo[time.Time], `select clock_timestamp() + interval '1 second'`)
+	}
+	next, err := queryRow(ctx, e, op, pgx.RowTo[pgtype.Timestamptz], sql, queue, before.interval())
+	if err == nil {
+		e.sweeps.end(w, true, 0)
+	}
+	return next.Time, err
 }
 
 // Fold moves the deltas of a queue's counters into its totals and returns how many rows it moved. Errors: NotFound.
 func (e *Engine) Fold(ctx context.Context, queue string) (Upkeep, error) {
-	n, err := queryRow(ctx, e, "fold the counters of "+queue, pgx.RowTo[int64], `select fetchq.mnt_fold($1)`, queue)
-	return Upkeep{Items: n}, err
+	type folded struct{ block, rows int64 }
+	w, oldest := e.sweeps.begin(sweepKey{queue, "deltas", -1}), e.sweeps.begin(sweepKey{queue, "oldest", -1})
+	f, err := queryRow(ctx, e, "fold the counters of "+queue, func(row pgx.CollectableRow) (f folded, err error) {
+		err = row.Scan(&f.block, &f.rows)
+		return f, err
+	}, `with t as materialized (
+			select pg_relation_size(format('%I.deltas', 'q_' || $1::text)::regclass) / current_setting('block_size')::bigint as blocks
+		)
+		select greatest(blocks - 1, 0), fetchq.mnt_fold($1, p_block => $2, p_oldest => $3) from t`, queue, w.block, oldest.full)
+	if err != nil {
+		return Upkeep{}, err
+	}
+	e.sweeps.end(w, true, f.block)
+	e.sweeps.end(oldest, true, 0)
+	return Upkeep{Items: f.rows}, nil
 }
 
 // Expire removes what the settings of a queue keep no longer, a batch at a time: Again is now where there may be more.

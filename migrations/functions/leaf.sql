@@ -78,12 +78,12 @@ begin
 end $$ $t$, s)
 $f$;
 
--- mark_text is the function mark_<number> of a leaf: it marks due planned documents of one version pending, and returns the
--- lowest date and the number for each priority among them.
+-- mark_text is the function mark_<number> of a leaf: it marks planned documents of one version pending that became due since p_from
+-- (null: ever), and returns the lowest date and the number for each priority among them.
 create function fetchq.mark_text(s text, p_leaf text, p_number integer) returns text
 language sql immutable as $f$
     select format($t$
-create function %1$I.mark_%3$s(p_version smallint, p_limit integer, p_now timestamptz)
+create function %1$I.mark_%3$s(p_version smallint, p_limit integer, p_now timestamptz, p_from timestamptz)
 returns table (priority integer, date timestamptz, items bigint)
 language plpgsql as $$
 #variable_conflict use_column
@@ -92,7 +92,7 @@ declare
 begin
     select array_agg(subject) into v_subjects from (
         select subject from %1$I.%2$I
-        where status = 0 and version = p_version and next_iteration <= p_now
+        where status = 0 and version = p_version and next_iteration <= p_now and next_iteration >= coalesce(p_from, '-infinity')
         order by next_iteration
         limit p_limit
         for update skip locked) due;
@@ -122,8 +122,8 @@ language sql immutable as $f$
     select format($t$
 create function %1$I.pick_%3$s(
     p_version smallint, p_limit integer, p_bytes bigint, p_lock interval, p_worker text, p_locks interval[], p_workers text[], p_key text,
-    p_mark_partitions integer[], p_mark_priorities integer[], p_mark_dates timestamptz[], p_mark_seqs bigint[], p_partitions integer,
-    p_now timestamptz
+    p_mark_partitions integer[], p_mark_priorities integer[], p_mark_dates timestamptz[], p_mark_seqs bigint[], p_since interval,
+    p_partitions integer, p_now timestamptz
 ) returns table (
     subject text, payload jsonb, version smallint, priority smallint, attempts integer, iterations integer, created_at timestamptz,
     last_iteration timestamptz, lease bigint, lease_expires_at timestamptz, due_at timestamptz, seq bigint, size integer,
@@ -145,7 +145,7 @@ begin
         exit when v_left <= 0 or v_taken >= p_bytes;
         if v_round = 2 then
             select array_agg(m.priority order by m.priority desc), array_agg(m.date order by m.priority desc) into v_priorities, v_marked
-            from %1$I.mark_%3$s(p_version, 1000, p_now) m;
+            from %1$I.mark_%3$s(p_version, 1000, p_now, p_now - p_since) m;
             exit when v_priorities is null;
             p_mark_partitions := array_fill(%3$s, array[cardinality(v_priorities)]);
             p_mark_priorities := v_priorities;

@@ -1,10 +1,15 @@
 -- Maintenance: what the loop does for each queue. None of it waits for a lock longer than 5 seconds: a queue that is locked
 -- by other work must not hold those who keep the others in order. When it runs is in job.sql.
+--
+-- p_since bounds a scan from below, for while a snapshot is held the dead entries of an index stay at its head. It says how long ago
+-- the caller began a scan that left nothing behind: whatever a transaction planned or leased later lies ahead of that.
+-- Null: the scan is a full one.
 
 -- mnt_mark_due marks up to p_limit due documents of each version and partition pending. It returns the lowest date and
--- the number for each version, partition and priority among them.
-create function fetchq.mnt_mark_due(p_queue text, p_limit integer default 1000, p_now timestamptz default clock_timestamp())
-returns table (version integer, partition integer, priority integer, date timestamptz, items bigint)
+-- the number for each version, partition and priority among them. With p_since it knows the versions that have been folded.
+create function fetchq.mnt_mark_due(
+    p_queue text, p_limit integer default 1000, p_now timestamptz default clock_timestamp(), p_since interval default null
+) returns table (version integer, partition integer, priority integer, date timestamptz, items bigint)
 language plpgsql
 set lock_timeout = '5s' set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
 set plan_cache_mode = force_generic_plan as $$
@@ -16,24 +21,40 @@ begin
     for i in 1 .. cardinality(v_leaves) loop
         version := -1;
         loop
-            -- The next version that has planned documents: one probe of the index a version.
-            execute format('select version from %I.%I where status = 0 and version > $1 order by version limit 1', s, v_leaves[i])
-            into version using version::smallint;
+            version := fetchq.next_version(q, v_leaves[i], version, p_since);
             exit when version is null;
             partition := i - 1;
-            for priority, date, items in execute format('select * from %I.mark_%s($1, $2, $3)', s, i - 1) using version::smallint, p_limit, p_now loop
+            for priority, date, items in execute format('select * from %I.mark_%s($1, $2, $3, $4)', s, i - 1)
+                using version::smallint, p_limit, p_now, p_now - p_since
+            loop
                 return next;
             end loop;
         end loop;
     end loop;
 end $$;
 
+-- next_version returns the version after p_version of which a leaf has planned documents: one probe of the index. With p_since it
+-- takes it from the counters, and it may have none.
+create function fetchq.next_version(q fetchq.queues, p_leaf text, p_version integer, p_since interval) returns integer
+language plpgsql stable as $$
+declare
+    v integer;
+begin
+    if p_since is not null then
+        select min(version) into v from fetchq.counters where queue = q.name and version > p_version;
+    else
+        execute format('select version from %I.%I where status = 0 and version > $1 order by version limit 1', 'q_' || q.name, p_leaf)
+        into v using p_version::smallint;
+    end if;
+    return v;
+end $$;
+
 -- mnt_next_due returns when the next planned document becomes due; null where none is planned.
-create function fetchq.mnt_next_due(p_queue text) returns timestamptz
+create function fetchq.mnt_next_due(p_queue text, p_since interval default null, p_now timestamptz default clock_timestamp())
+returns timestamptz
 language plpgsql stable set lock_timeout = '5s' set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare
     q fetchq.queues := fetchq.queue_find(p_queue);
-    s constant text := 'q_' || p_queue;
     v_leaf    text;
     v_version integer;
     v_date    timestamptz;
@@ -42,10 +63,11 @@ begin
     foreach v_leaf in array fetchq.leaves(q) loop
         v_version := -1;
         loop
-            execute format($t$ select version, next_iteration from %I.%I where status = 0 and version > $1
-                order by version, next_iteration limit 1 $t$, s, v_leaf)
-            into v_version, v_date using v_version::smallint;
+            v_version := fetchq.next_version(q, v_leaf, v_version, p_since);
             exit when v_version is null;
+            execute format($t$ select next_iteration from %I.%I where status = 0 and version = $1 and next_iteration >= $2
+                order by next_iteration limit 1 $t$, 'q_' || p_queue, v_leaf)
+            into v_date using v_version::smallint, coalesce(p_now - p_since, '-infinity');
             v_first := least(v_first, v_date);
         end loop;
     end loop;
@@ -55,8 +77,9 @@ end $$;
 -- mnt_orphans ends up to p_limit leases of each partition that ran out: the document comes back after the queue's
 -- backoff, or is killed when it has no attempt left; a line in the log says whose lease it was. It returns what came
 -- back pending: the lowest date and the number for each version, partition and priority; other rows have a null date.
-create function fetchq.mnt_orphans(p_queue text, p_limit integer default 1000, p_now timestamptz default clock_timestamp())
-returns table (version integer, partition integer, priority integer, date timestamptz, items bigint)
+create function fetchq.mnt_orphans(
+    p_queue text, p_limit integer default 1000, p_now timestamptz default clock_timestamp(), p_since interval default null
+) returns table (version integer, partition integer, priority integer, date timestamptz, items bigint)
 language plpgsql set lock_timeout = '5s' set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare
     q fetchq.queues := fetchq.queue_find(p_queue);
@@ -68,7 +91,7 @@ begin
             with lost as materialized (
                 select subject, $2 + fetchq.backoff($1, attempts) as next, attempts >= $4 as dies
                 from %1$I.%2$I
-                where status = 2 and next_iteration <= $2
+                where status = 2 and next_iteration <= $2 and next_iteration >= $6
                 order by next_iteration
                 limit $3
                 for update skip locked
@@ -92,14 +115,14 @@ begin
             )
             select version::integer, $5, priority::integer, min(next_iteration) filter (where status = 1), count(*)
             from changed group by version, priority $t$, 'q_' || p_queue, v_leaves[i])
-        using q, p_now, p_limit, q.max_attempts, i - 1;
+        using q, p_now, p_limit, q.max_attempts, i - 1, coalesce(p_now - p_since, '-infinity');
         if found then
             v_next := p_now;
         end if;
     end loop;
     if v_next is not null then
         -- What comes back after its backoff becomes due when mark_due may be asleep.
-        v_next := fetchq.mnt_next_due(p_queue);
+        v_next := fetchq.mnt_next_due(p_queue, p_since, p_now);
         if v_next is not null then
             perform fetchq.touch(p_queue, 'mark_due', v_next);
         end if;
@@ -108,7 +131,8 @@ begin
 end $$;
 
 -- mnt_next_orphan returns when the next lease runs out; null where none is held.
-create function fetchq.mnt_next_orphan(p_queue text) returns timestamptz
+create function fetchq.mnt_next_orphan(p_queue text, p_since interval default null, p_now timestamptz default clock_timestamp())
+returns timestamptz
 language plpgsql stable set lock_timeout = '5s' set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare
     q fetchq.queues := fetchq.queue_find(p_queue);
@@ -117,27 +141,36 @@ declare
     v_first timestamptz;
 begin
     foreach v_leaf in array fetchq.leaves(q) loop
-        execute format('select next_iteration from %I.%I where status = 2 order by next_iteration limit 1', 'q_' || p_queue, v_leaf)
-        into v_date;
+        execute format('select next_iteration from %I.%I where status = 2 and next_iteration >= $1 order by next_iteration limit 1',
+            'q_' || p_queue, v_leaf)
+        into v_date using coalesce(p_now - p_since, '-infinity');
         v_first := least(v_first, v_date);
     end loop;
     return v_first;
 end $$;
 
 -- mnt_fold moves a queue's deltas into its totals and returns how many rows it moved. It takes the rows that it sees
--- and no others: a row with a lower number that commits later stands there for the next fold. Where an error is among them it
+-- and no others: a row that stands before them and commits later is there for the next fold. p_block is the first block of the
+-- table that it reads, 0 is all of them: while a snapshot is held, the rows that were folded stay in the blocks before. Without p_oldest
+-- it leaves oldest_due_at as it is. Where an error is among them it
 -- writes last_error_at: no error that was folded is younger, also one that committed after the fold had been called.
-create function fetchq.mnt_fold(p_queue text, p_now timestamptz default clock_timestamp()) returns bigint
-language plpgsql set lock_timeout = '5s' as $$
+create function fetchq.mnt_fold(
+    p_queue text, p_now timestamptz default clock_timestamp(), p_block bigint default 0, p_oldest boolean default true
+) returns bigint
+language plpgsql set enable_seqscan = off set lock_timeout = '5s' as $$
 declare
     n        bigint;
     v_failed boolean;
-    -- Read before the deltas are taken: whoever locks both tables, as a truncate does, begins with the documents.
-    v_oldest constant timestamptz := fetchq.queue_oldest_due((fetchq.queue_find(p_queue)).name);
+    v_oldest timestamptz;
 begin
+    perform fetchq.queue_find(p_queue);
+    -- Read before the deltas are taken: whoever locks both tables, as a truncate does, begins with the documents.
+    if p_oldest then
+        v_oldest := fetchq.queue_oldest_due(p_queue);
+    end if;
     execute format($t$
         with gone as (
-            delete from %I.deltas returning *
+            delete from %I.deltas where ctid >= $2 returning *
         ), total as (
             insert into fetchq.counters as c
             select $1, version, sum(planned), sum(pending), sum(active), sum(completed), sum(killed), sum(ev_entered), sum(ev_picked),
@@ -155,10 +188,10 @@ begin
                 ev_logs = c.ev_logs + excluded.ev_logs
         )
         select count(*), coalesce(sum(ev_errors), 0) > 0 from gone $t$, 'q_' || p_queue)
-    into n, v_failed using p_queue;
+    into n, v_failed using p_queue, format('(%s,0)', greatest(p_block, 0))::tid;
     insert into fetchq.queue_states as s (queue, as_of, oldest_due_at, last_error_at)
     values (p_queue, p_now, v_oldest, case when v_failed then greatest(p_now, clock_timestamp()) end)
-    on conflict (queue) do update set as_of = excluded.as_of, oldest_due_at = excluded.oldest_due_at,
+    on conflict (queue) do update set as_of = excluded.as_of, oldest_due_at = case when p_oldest then excluded.oldest_due_at else s.oldest_due_at end,
         last_error_at = greatest(s.last_error_at, excluded.last_error_at);
     return n;
 end $$;

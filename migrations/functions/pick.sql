@@ -8,7 +8,8 @@
 -- priority starts at the mark's (date, seq), behind the dead index entries that a held snapshot keeps from being
 -- removed; priorities without a mark are not looked at. Null marks: everything is.
 -- A pick that comes back short marks up to 1,000 planned documents that are due pending, and takes from these;
--- marked_priorities and marked_dates tell the lowest date for each priority among them.
+-- marked_priorities and marked_dates tell the lowest date for each priority among them. p_since says for how long documents may
+-- have been due that were not marked yet, as far as the caller knows (null: for ever): the scan for these starts there.
 --
 -- p_lock null: the queue's. Under p_key, the same call answers the same documents as long as one of its leases lives, also
 -- from a paused queue: it leases nothing new.
@@ -24,6 +25,7 @@ create function fetchq.doc_pick_many(
     p_mark_dates      timestamptz[] default null,
     p_mark_seqs       bigint[]    default null,
     p_partition       integer     default null,
+    p_since           interval    default null,
     p_now             timestamptz default clock_timestamp()
 ) returns table (
     subject text, payload jsonb, version smallint, priority smallint, attempts integer, iterations integer, created_at timestamptz,
@@ -31,7 +33,7 @@ create function fetchq.doc_pick_many(
     partition integer, partitions integer, marked_priorities integer[], marked_dates timestamptz[])
 language sql as $$
     select * from fetchq.doc_pick_for(p_queue, p_version, array[p_limit], array[p_lock], array[p_worker], p_key, p_mark_partitions,
-        p_mark_priorities, p_mark_dates, p_mark_seqs, p_partition, p_now)
+        p_mark_priorities, p_mark_dates, p_mark_seqs, p_partition, p_since, p_now)
 $$;
 
 -- doc_pick_for is doc_pick_many for several who ask at once, each with a limit, a lock and a worker of its own: the first
@@ -48,6 +50,7 @@ create function fetchq.doc_pick_for(
     p_mark_dates      timestamptz[] default null,
     p_mark_seqs       bigint[]    default null,
     p_partition       integer     default null,
+    p_since           interval    default null,
     p_now             timestamptz default clock_timestamp()
 ) returns table (
     subject text, payload jsonb, version smallint, priority smallint, attempts integer, iterations integer, created_at timestamptz,
@@ -119,10 +122,10 @@ begin
     v_left := v_limit;
     for i in 0 .. q.partitions - 1 loop
         exit when v_left <= 0 or v_bytes <= 0;
-        return query execute format('select * from %I.pick_%s($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)',
+        return query execute format('select * from %I.pick_%s($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)',
             s, (v_first + i) % q.partitions)
         using p_version::smallint, v_left, v_bytes, v_lock, v_worker, v_locks[v_limit - v_left + 1 :], v_workers[v_limit - v_left + 1 :], p_key,
-            p_mark_partitions, p_mark_priorities, p_mark_dates, p_mark_seqs, q.partitions, p_now;
+            p_mark_partitions, p_mark_priorities, p_mark_dates, p_mark_seqs, p_since, q.partitions, p_now;
         get diagnostics v_taken = row_count;
         v_left := v_left - v_taken;
         if q.partitions > 1 then
