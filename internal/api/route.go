@@ -106,8 +106,9 @@ func (s *Server) describeBody(r route) {
 	}
 	item := s.huma.OpenAPI().Paths[base+r.path]
 	op := map[string]*huma.Operation{http.MethodPut: item.Put, http.MethodPatch: item.Patch, http.MethodPost: item.Post}[r.method]
-	schema := s.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(r.body), true, "")
-	op.RequestBody = &huma.RequestBody{Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}
+	types := s.huma.OpenAPI().Components.Schemas
+	schema := types.Schema(reflect.TypeOf(r.body), true, "")
+	op.RequestBody = &huma.RequestBody{Content: map[string]*huma.MediaType{"application/json": {Schema: schema, Example: sample(types, schema)}}}
 }
 
 // permit refuses a call whose token lacks the right or the queue, where the call is about one.
