@@ -125,33 +125,33 @@ type Settings struct {
 // Backoff says how long a rejected document waits. The wait of attempt n is base (fixed) or base × 2^(n-1), at most
 // cap (exponential), times a random factor between 1 - jitter and 1 + jitter.
 type Backoff struct {
-	Kind   string  `json:"kind" enum:"none,fixed,exponential"`
-	Base   string  `json:"base,omitempty"`
-	Cap    string  `json:"cap,omitempty"`
-	Jitter float64 `json:"jitter,omitempty"`
+	Kind   string  `json:"kind" enum:"none,fixed,exponential" default:"exponential" doc:"How the wait grows from one attempt to the next."`
+	Base   string  `json:"base,omitempty" example:"10s" doc:"The wait after the first attempt; a duration up to 30 days, 10s by default."`
+	Cap    string  `json:"cap,omitempty" example:"1h" doc:"The longest wait; a duration up to 30 days, 1h by default."`
+	Jitter float64 `json:"jitter,omitempty" minimum:"0" maximum:"1" example:"0.2" doc:"The share by which a wait is made shorter or longer at random; 0.2 by default."`
 }
 
 // Rate limits the picks of a queue over all nodes: a token bucket of Burst tokens, filled with Picks each Per.
 type Rate struct {
-	Picks int    `json:"picks"`
-	Per   string `json:"per"`
-	Burst int    `json:"burst,omitempty" doc:"Default: picks."`
+	Picks int    `json:"picks" minimum:"1" example:"100" doc:"Documents that may be picked in each period, over all nodes."`
+	Per   string `json:"per" example:"1s" doc:"The period: a duration of 1 s to 24 h."`
+	Burst int    `json:"burst,omitempty" minimum:"1" doc:"Picks that may be saved up; default: picks."`
 }
 
 // Push is one document to push. Fields left out are: subject, a new UUIDv7; payload, {}; version and priority, 0;
 // next_iteration, now. NextIteration is an RFC 3339 date or a relative one ("+2 days").
 type Push struct {
-	Subject       string          `json:"subject,omitempty"`
-	Payload       json.RawMessage `json:"payload,omitempty"`
-	Version       *int            `json:"version,omitempty"`
-	Priority      *int            `json:"priority,omitempty"`
-	NextIteration string          `json:"next_iteration,omitempty"`
+	Subject       string          `json:"subject,omitempty" minLength:"1" maxLength:"255" example:"https://a.example/b?c" doc:"Unique in its queue, 1 to 255 bytes; default: a new UUID of version 7."`
+	Payload       json.RawMessage `json:"payload,omitempty" example:"{\"depth\":1}" doc:"Any JSON, up to 1 MiB; default: {}."`
+	Version       *int            `json:"version,omitempty" minimum:"0" maximum:"32767" doc:"Of the payload; workers pick one version. Default: 0."`
+	Priority      *int            `json:"priority,omitempty" minimum:"-32767" maximum:"32767" doc:"Higher ones are picked first. Default: 0."`
+	NextIteration string          `json:"next_iteration,omitempty" example:"+2 days" doc:"Not before this: an RFC 3339 date, or a span from now with a sign. Default: now."`
 }
 
 // PushRequest is the body of a push.
 type PushRequest struct {
-	Documents  []Push `json:"documents"`
-	OnConflict string `json:"on_conflict,omitempty" enum:"ignore,update"`
+	Documents  []Push `json:"documents" minItems:"1" maxItems:"1000" nullable:"false" doc:"What to push, at most 1,000."`
+	OnConflict string `json:"on_conflict,omitempty" enum:"ignore,update" default:"ignore" doc:"What becomes of a document whose subject is taken."`
 }
 
 // Result is what became of one item of a call.
@@ -186,13 +186,13 @@ type LineError struct {
 
 // PickRequest is the body of a pick.
 type PickRequest struct {
-	Limit          int          `json:"limit,omitempty" doc:"1 to 1,000; default 1."`
-	Version        int          `json:"version,omitempty"`
-	Lock           string       `json:"lock,omitempty" doc:"1 s to 24 h; default: the queue's."`
-	Wait           string       `json:"wait,omitempty" doc:"Up to 60 s; default: no wait."`
-	Worker         string       `json:"worker,omitempty"`
-	Resolutions    []Resolution `json:"resolutions,omitempty" doc:"Carried out before the pick."`
-	IdempotencyKey string       `json:"idempotency_key,omitempty" doc:"The same key again while its leases live gives the same documents."`
+	Limit          int          `json:"limit,omitempty" minimum:"1" maximum:"1000" default:"1" doc:"How many at most."`
+	Version        int          `json:"version,omitempty" minimum:"0" maximum:"32767" doc:"Documents of this payload version only. Default: 0."`
+	Lock           string       `json:"lock,omitempty" example:"5m" doc:"How long the lease lasts: 1 s to 24 h; default: as the queue says."`
+	Wait           string       `json:"wait,omitempty" example:"30s" doc:"How long to wait until something is due: up to 60 s; default: not at all."`
+	Worker         string       `json:"worker,omitempty" maxLength:"255" example:"host-7" doc:"Who picks."`
+	Resolutions    []Resolution `json:"resolutions,omitempty" maxItems:"1000" nullable:"false" doc:"Carried out before the pick."`
+	IdempotencyKey string       `json:"idempotency_key,omitempty" maxLength:"255" doc:"The same key again while its leases live gives the same documents."`
 }
 
 // Control is what the engine tells a worker along with an answer.
@@ -210,24 +210,24 @@ type PickResponse struct {
 
 // Resolution ends one lease.
 type Resolution struct {
-	Subject       string          `json:"subject,omitempty"`
-	Lease         int64           `json:"lease,omitempty"`
-	Action        string          `json:"action,omitempty" enum:"complete,reschedule,reject,kill,drop,forward"`
-	NextIteration string          `json:"next_iteration,omitempty"`
-	Payload       json.RawMessage `json:"payload,omitempty"`
-	Priority      *int            `json:"priority,omitempty"`
-	Version       *int            `json:"version,omitempty"`
-	Message       string          `json:"message,omitempty"`
-	Details       json.RawMessage `json:"details,omitempty"`
-	RefID         string          `json:"ref_id,omitempty"`
-	Retry         *bool           `json:"retry,omitempty"`
-	ToQueue       string          `json:"to_queue,omitempty"`
-	Then          string          `json:"then,omitempty" enum:"complete,drop"`
+	Subject       string          `json:"subject,omitempty" minLength:"1" maxLength:"255" example:"https://a.example/b?c" doc:"Which document; where the path names it, it may be left out."`
+	Lease         int64           `json:"lease,omitempty" example:"1763974800000001" doc:"The number that came with the picked document. Without it the call is an admin's."`
+	Action        string          `json:"action,omitempty" enum:"complete,reschedule,reject,kill,drop,forward" example:"reschedule" doc:"What becomes of the document; where the path names it, it may be left out."`
+	NextIteration string          `json:"next_iteration,omitempty" example:"+2 days" doc:"When it is due again: an RFC 3339 date, or a span from now with a sign. A reschedule needs it; of a reject it stands in place of the backoff."`
+	Payload       json.RawMessage `json:"payload,omitempty" example:"{\"depth\":2}" doc:"Takes the place of the payload: any JSON, up to 1 MiB. Of a forward: that of the document in to_queue."`
+	Priority      *int            `json:"priority,omitempty" minimum:"-32767" maximum:"32767" doc:"The new priority."`
+	Version       *int            `json:"version,omitempty" minimum:"0" maximum:"32767" doc:"The new version of the payload."`
+	Message       string          `json:"message,omitempty" example:"timeout after 3000 ms" doc:"Writes a line to the log: an error for a reject, else a note."`
+	Details       json.RawMessage `json:"details,omitempty" example:"{\"status\":503}" doc:"Beside the message: any JSON, up to 1 MiB."`
+	RefID         string          `json:"ref_id,omitempty" maxLength:"255" doc:"Beside the message: leads to a log or trace elsewhere."`
+	Retry         *bool           `json:"retry,omitempty" doc:"Of a reject: false kills the document, however few its attempts."`
+	ToQueue       string          `json:"to_queue,omitempty" pattern:"^[a-z][a-z0-9_]{0,39}$" doc:"Of a forward: the queue to push to."`
+	Then          string          `json:"then,omitempty" enum:"complete,drop" default:"complete" doc:"Of a forward: what becomes of the document here."`
 }
 
 // ResolveRequest is the body of a resolve.
 type ResolveRequest struct {
-	Resolutions []Resolution `json:"resolutions"`
+	Resolutions []Resolution `json:"resolutions" minItems:"1" maxItems:"1000" nullable:"false" doc:"One for each lease, at most 1,000."`
 }
 
 // ResolveResponse is the answer to a resolve.
@@ -237,15 +237,15 @@ type ResolveResponse struct {
 
 // LeaseRef names a lease.
 type LeaseRef struct {
-	Subject string `json:"subject"`
-	Lease   int64  `json:"lease"`
+	Subject string `json:"subject" minLength:"1" maxLength:"255" example:"https://a.example/b?c" doc:"Which document."`
+	Lease   int64  `json:"lease" example:"1763974800000001" doc:"The number that came with it."`
 }
 
 // ExtendRequest is the body of an extension. Progress, if given, is written to each document's log as a note.
 type ExtendRequest struct {
-	Leases   []LeaseRef `json:"leases"`
-	Lock     string     `json:"lock,omitempty"`
-	Progress string     `json:"progress,omitempty"`
+	Leases   []LeaseRef `json:"leases" minItems:"1" maxItems:"1000" nullable:"false" doc:"Which leases, at most 1,000."`
+	Lock     string     `json:"lock,omitempty" example:"5m" doc:"How long they last from now: 1 s to 24 h; default: as the queue says."`
+	Progress string     `json:"progress,omitempty" example:"page 12 of 40" doc:"Written to the log of each document as a note."`
 }
 
 // ExtendResult is what became of one extension.
@@ -264,15 +264,15 @@ type ExtendResponse struct {
 
 // LogEntry is one line to write.
 type LogEntry struct {
-	Subject string          `json:"subject,omitempty"`
-	Message string          `json:"message"`
-	Details json.RawMessage `json:"details,omitempty"`
-	RefID   string          `json:"ref_id,omitempty"`
+	Subject string          `json:"subject,omitempty" minLength:"1" maxLength:"255" doc:"The document that the line is about; default: none."`
+	Message string          `json:"message" example:"robots.txt has changed" doc:"What the line says, up to 1 MiB."`
+	Details json.RawMessage `json:"details,omitempty" example:"{\"rules\":12}" doc:"Any JSON, up to 1 MiB."`
+	RefID   string          `json:"ref_id,omitempty" maxLength:"255" doc:"Leads to a log or trace elsewhere."`
 }
 
 // LogsRequest is the body of a call that writes log lines.
 type LogsRequest struct {
-	Logs []LogEntry `json:"logs"`
+	Logs []LogEntry `json:"logs" minItems:"1" maxItems:"1000" nullable:"false" doc:"The lines, at most 1,000."`
 }
 
 // Problem is an error of the API (RFC 9457).

@@ -26,12 +26,12 @@ type TraceResponse struct {
 
 // PauseRequest is the body of a pause.
 type PauseRequest struct {
-	Reason string `json:"reason,omitempty"`
-	Until  string `json:"until,omitempty" doc:"A date, RFC 3339 or relative; default: until resumed."`
+	Reason string `json:"reason,omitempty" maxLength:"1000" example:"the site is down" doc:"Why; shown to everybody who looks at the queue."`
+	Until  string `json:"until,omitempty" example:"+1h" doc:"An RFC 3339 date, or a span from now with a sign; default: until resumed."`
 }
 
 // TruncateRequest is the body of a truncation.
 type TruncateRequest struct {
-	Confirm string `json:"confirm" doc:"The queue's name."`
-	Logs    bool   `json:"logs,omitempty" doc:"Remove the log too."`
+	Confirm string `json:"confirm" example:"pages" doc:"The queue's name."`
+	Logs    bool   `json:"logs,omitempty" default:"false" doc:"Remove the log too."`
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/alecthomas/kong"
 	"github.com/google/uuid"
 
 	"github.com/fetchq/server/internal/app"
@@ -210,14 +209,4 @@ func (c benchmark) run(ctx context.Context, b *bench.Bench, plan []bench.Options
 		}
 	}
 	return nil
-}
-
-// shortHelp leaves the program's settings out of the help of fetchq bench, which has flags enough of its own.
-func shortHelp(options kong.HelpOptions, ctx *kong.Context) error {
-	if node := ctx.Selected(); node != nil && node.Name == "bench" {
-		for _, flag := range ctx.Model.Flags {
-			flag.Hidden = flag.Name != "help" && flag.Name != "database-url" && flag.Name != "data-dir"
-		}
-	}
-	return kong.DefaultHelpPrinter(options, ctx)
 }

@@ -63,12 +63,7 @@ type migrate struct{}
 
 // Run brings the database up to date.
 func (migrate) Run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
-	t, err := app.OpenTools(ctx, cfg, log)
-	if err != nil {
-		return err
-	}
-	t.Close(ctx)
-	return nil
+	return app.Migrate(ctx, cfg, log)
 }
 
 type doctor struct{}

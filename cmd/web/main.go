@@ -20,22 +20,23 @@ var version string
 type commands struct {
 	config.Config
 
-	Serve   serve     `cmd:"" default:"1" help:"Serve until Ctrl-C; this is what fetchq does without a command."`
-	Migrate migrate   `cmd:"" help:"Bring the database up to date."`
+	Serve   serve     `cmd:"" default:"1" settings:"all" help:"Serve until Ctrl-C; this is what fetchq does without a command."`
+	Migrate migrate   `cmd:"" settings:"data-dir,database-url,listen-url" help:"Bring the database up to date; a private Postgres is made where there is none."`
 	Token   token     `cmd:"" help:"Make, list and revoke tokens for the API."`
-	User    user      `cmd:"" help:"Add, list and change the people who may sign in, and make their one-time links."`
+	User    user      `cmd:"" settings:"data-dir,database-url,listen,base-url" help:"Add, list and change the people who may sign in, and make their one-time links."`
 	Bench   benchmark `cmd:"" help:"Measure pushes, picks and resolutions by SQL and HTTP, in queues of its own."`
 	Doctor  doctor    `cmd:"" help:"Compare the counters of all queues with a real count; exit code 1 where they differ."`
 	Psql    psql      `cmd:"" help:"Open psql on the database."`
 	DBURL   dbURL     `cmd:"" name:"db-url" help:"Print the address of the database, with its password."`
-	Health  health    `cmd:"" help:"Ask the server that listens at FETCHQ_LISTEN whether it is ready; exit code 1 where it is not."`
-	Version printed   `cmd:"" help:"Print the version."`
+	Health  health    `cmd:"" settings:"listen" help:"Ask the server that listens at FETCHQ_LISTEN whether it is ready; exit code 1 where it is not."`
+	Version printed   `cmd:"" settings:"none" help:"Print the version."`
 }
 
 func main() {
 	var c commands
-	parser := kong.Parse(&c, kong.Name("fetchq"), kong.Help(shortHelp),
-		kong.Description("A document queue on Postgres. Without DATABASE_URL it runs a private Postgres in its data directory."))
+	parser := kong.Parse(&c, kong.Name("fetchq"),
+		kong.Description("A document queue on Postgres. Without DATABASE_URL it runs a private Postgres in its data directory. "+
+			"All settings: fetchq serve --help."), kong.Help(help))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := c.Check()
 	if err == nil {

@@ -21,6 +21,7 @@ func TestPsqlGetsThePasswordWhereNobodySeesIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.set("PATH", p.dir+":"+os.Getenv("PATH"))
+	p.must("migrate")
 	u, err := url.Parse(p.must("db-url"))
 	if err != nil {
 		t.Fatal(err)

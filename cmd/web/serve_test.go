@@ -125,6 +125,35 @@ func TestCommandsWorkWithoutAServer(t *testing.T) {
 	}
 }
 
+func TestOnlyServeAndMigrateMakeAPrivatePostgres(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	for _, args := range [][]string{
+		{"token", "create", "--name", "w", "--rights", "work"}, {"token", "list"}, {"token", "revoke", "w"}, {"doctor"}, {"db-url"}, {"psql"},
+		{"user", "list"}, {"user", "create", "--email", "ann@example.org", "--role", "viewer"}, {"user", "reset", "ann@example.org"}, {"user", "setup"},
+	} {
+		for _, prepare := range []func() error{func() error { return nil }, func() error { return os.Mkdir(p.data(), 0o755) }} {
+			if err := prepare(); err != nil {
+				t.Fatal(err)
+			}
+			out, said, code := p.command(args...)
+			if args[0] == "psql" && strings.Contains(said, "psql is not installed") {
+				continue
+			}
+			if code != 1 || out != "" || strings.Count(said, "\n") != 1 || !strings.Contains(said, "there is no data directory at "+p.data()+":") ||
+				!strings.Contains(said, "--data-dir") || !strings.Contains(said, "FETCHQ_DATA_DIR") || !strings.Contains(said, "DATABASE_URL") {
+				t.Errorf("%v: exit code %d, %q, %s", args, code, out, said)
+			}
+			if list, err := filepath.Glob(p.data("*")); err != nil || len(list) != 0 {
+				t.Errorf("%v leaves %v, %v", args, list, err)
+			}
+		}
+		if err := os.RemoveAll(p.data()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestDoctorSaysWhenCountersDiffer(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)

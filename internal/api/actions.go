@@ -27,7 +27,7 @@ type inActionQuery struct {
 
 func (s *Server) actionRoutes() {
 	register(s, route{
-		method: http.MethodPost, path: "/queues/{queue}/documents/{subject}/{action}", body: client.Resolution{}, large: true,
+		method: http.MethodPost, path: "/queues/{queue}/documents/{subject}/{action}", least: auth.Hold, body: client.Resolution{}, large: true,
 		summary: "Act on one document [work with a lease, admin without]",
 	}, func(ctx context.Context, in *inAction) (*out[client.Document], error) {
 		name, err := subject(in.Subject)
@@ -37,7 +37,7 @@ func (s *Server) actionRoutes() {
 		return s.act(ctx, in.Queue, name, in.Action, in.sent.bytes)
 	})
 	register(s, route{
-		method: http.MethodPost, path: "/queues/{queue}/documents/{action}", body: client.Resolution{}, large: true,
+		method: http.MethodPost, path: "/queues/{queue}/documents/{action}", least: auth.Hold, body: client.Resolution{}, large: true,
 		summary: "The same, with the subject in the query [work with a lease, admin without]",
 	}, func(ctx context.Context, in *inActionQuery) (*out[client.Document], error) {
 		return s.act(ctx, in.Queue, in.Subject, in.Action, in.sent.bytes)

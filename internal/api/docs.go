@@ -6,7 +6,6 @@ import (
 	"html/template"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/labstack/echo/v4"
@@ -21,7 +20,8 @@ var docsPage = template.Must(template.New("docs").Parse(docsHTML))
 type operation struct {
 	Method, Path, Summary, Description string
 	Parameters                         []*huma.Param
-	Body                               string // the name of its schema
+	Body                               string // the name of its type
+	Example                            string // of a body
 }
 
 // docsRoute serves a page of all calls, made from the OpenAPI document, without a script.
@@ -31,7 +31,7 @@ func (s *Server) docsRoute() {
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set(echo.HeaderContentType, echo.MIMETextHTMLCharsetUTF8)
-		return docsPage.Execute(c.Response(), map[string]any{"Version": s.Version, "Operations": s.operations()})
+		return docsPage.Execute(c.Response(), map[string]any{"Version": s.Version, "Operations": s.operations(), "Types": s.bodyTypes()})
 	})
 	s.echo.Match(getOrHead, "/api/docs.css", func(c echo.Context) error {
 		return c.Blob(http.StatusOK, "text/css; charset=utf-8", docsCSS)
@@ -53,7 +53,7 @@ func (s *Server) operations() []operation {
 			o := operation{Method: method, Path: path, Summary: op.Summary, Description: op.Description, Parameters: op.Parameters}
 			if op.RequestBody != nil {
 				if m := op.RequestBody.Content[echo.MIMEApplicationJSON]; m != nil && m.Schema != nil {
-					o.Body = m.Schema.Ref[strings.LastIndexByte(m.Schema.Ref, '/')+1:]
+					o.Body, o.Example = typeName(m.Schema), written(m.Example)
 				}
 			}
 			all = append(all, o)

@@ -2,6 +2,8 @@ package api_test
 
 import (
 	"encoding/json"
+	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -16,34 +18,68 @@ var calls = []string{
 	"GET /queues/{queue}/logs", "POST /queues/{queue}/logs", "GET /trace", "GET /trace/{subject}",
 }
 
-func TestTheDescriptionTellsEveryCall(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
+// bodies are the calls that take one: what its type is called, and what the example of it is answered with.
+var bodies = map[string]struct {
+	name   string
+	status int
+}{
+	"PUT /queues/{queue}":                               {"SettingsBody", 200},
+	"PATCH /queues/{queue}":                             {"SettingsBody", 200},
+	"POST /queues/{queue}/truncate":                     {"TruncateRequest", 200},
+	"POST /queues/{queue}/pause":                        {"PauseRequest", 200},
+	"POST /queues/{queue}/documents":                    {"PushRequest", 200},
+	"POST /queues/{queue}/documents/{action}":           {"Resolution", 409},
+	"POST /queues/{queue}/documents/{subject}/{action}": {"Resolution", 409},
+	"POST /queues/{queue}/pick":                         {"PickRequest", 200},
+	"POST /queues/{queue}/resolve":                      {"ResolveRequest", 200},
+	"POST /queues/{queue}/extend":                       {"ExtendRequest", 200},
+	"POST /queues/{queue}/logs":                         {"LogsRequest", 202},
+}
+
+// told is the OpenAPI document.
+type told struct {
+	OpenAPI string `json:"openapi"`
+	Paths   map[string]map[string]struct {
+		Summary     string `json:"summary"`
+		RequestBody *struct {
+			Content map[string]struct {
+				Schema  toldType        `json:"schema"`
+				Example json.RawMessage `json:"example"`
+			} `json:"content"`
+		} `json:"requestBody"`
+	} `json:"paths"`
+	Components struct {
+		Schemas         map[string]toldType `json:"schemas"`
+		SecuritySchemes map[string]any      `json:"securitySchemes"`
+	} `json:"components"`
+}
+
+type toldType struct {
+	Ref         string              `json:"$ref"`
+	Type        any                 `json:"type"`
+	Description string              `json:"description"`
+	Properties  map[string]toldType `json:"properties"`
+	Items       *toldType           `json:"items"`
+}
+
+func description(t *testing.T, w *world) (doc told, text string) {
+	t.Helper()
 	a := w.call("GET", "/api/openapi.json", "", "Authorization", "")
-	var doc struct {
-		OpenAPI string `json:"openapi"`
-		Paths   map[string]map[string]struct {
-			Summary     string `json:"summary"`
-			RequestBody *struct {
-				Content map[string]struct {
-					Schema map[string]any `json:"schema"`
-				} `json:"content"`
-			} `json:"requestBody"`
-		} `json:"paths"`
-		Components struct {
-			Schemas         map[string]map[string]any `json:"schemas"`
-			SecuritySchemes map[string]any            `json:"securitySchemes"`
-		} `json:"components"`
-	}
 	if err := json.Unmarshal(a.body, &doc); err != nil || !strings.HasPrefix(doc.OpenAPI, "3.1") || doc.Components.SecuritySchemes["token"] == nil {
 		t.Fatalf("%d %.200s: %v", a.status, a.body, err)
 	}
-	told := 0
+	return doc, string(a.body)
+}
+
+func TestTheDescriptionTellsEveryCall(t *testing.T) {
+	t.Parallel()
+	doc, text := description(t, newWorld(t))
+	n := 0
 	for _, methods := range doc.Paths {
-		told += len(methods)
+		n += len(methods)
 	}
-	if told != len(calls) {
-		t.Errorf("%d calls are told, %d are there", told, len(calls))
+	if n != len(calls) {
+		t.Errorf("%d calls are told, %d are there", n, len(calls))
 	}
 	for _, c := range calls {
 		method, path, _ := strings.Cut(c, " ")
@@ -51,21 +87,86 @@ func TestTheDescriptionTellsEveryCall(t *testing.T) {
 		if !ok || !strings.Contains(op.Summary, "[") && !strings.Contains(op.Summary, "The same") {
 			t.Errorf("%s is not told, or not its right: %q", c, op.Summary)
 		}
-		if op.RequestBody != nil && op.RequestBody.Content["application/json"].Schema["$ref"] == nil {
-			t.Errorf("%s has a body without a type", c)
+		if want := bodies[c].name; (op.RequestBody != nil) != (want != "") {
+			t.Errorf("%s takes a body: %v; %q is wanted", c, op.RequestBody != nil, want)
+		} else if want != "" && op.RequestBody.Content["application/json"].Schema.Ref != "#/components/schemas/"+want {
+			t.Errorf("the body of %s is %q; %s is wanted", c, op.RequestBody.Content["application/json"].Schema.Ref, want)
 		}
 	}
 	push := doc.Paths["/api/v1/queues/{queue}/documents"]["post"]
-	if push.RequestBody.Content["application/x-ndjson"].Schema == nil {
+	if push.RequestBody.Content["application/x-ndjson"].Schema.Ref == "" {
 		t.Error("the push as NDJSON is not told")
 	}
 	for _, name := range []string{"PushRequest", "PickResponse", "Leased", "Document", "Queue", "Resolution", "Log"} {
-		if doc.Components.Schemas[name]["properties"] == nil {
+		if doc.Components.Schemas[name].Properties == nil {
 			t.Errorf("the type %s is not told", name)
 		}
 	}
-	if strings.Contains(string(a.body), "$schema") {
+	if strings.Contains(text, "$schema") {
 		t.Error("there are links to schemas")
+	}
+}
+
+func TestEveryFieldOfABodyIsDescribed(t *testing.T) {
+	t.Parallel()
+	doc, _ := description(t, newWorld(t))
+	seen := map[string]bool{}
+	var walk func(name string)
+	walk = func(name string) {
+		if seen[name] {
+			return
+		}
+		seen[name] = true
+		if len(doc.Components.Schemas[name].Properties) == 0 {
+			t.Errorf("%s has no fields", name)
+		}
+		for field, f := range doc.Components.Schemas[name].Properties {
+			if f.Description == "" {
+				t.Errorf("%s.%s is not described", name, field)
+			}
+			anything := field == "payload" || field == "details"
+			if f.Type == nil && f.Ref == "" && !anything {
+				t.Errorf("%s.%s has no type", name, field)
+			}
+			for _, inner := range []*toldType{&f, f.Items} {
+				if inner != nil && inner.Ref != "" {
+					walk(strings.TrimPrefix(inner.Ref, "#/components/schemas/"))
+				}
+			}
+		}
+	}
+	for _, b := range bodies {
+		walk(b.name)
+	}
+	for _, name := range []string{"Push", "Resolution", "LeaseRef", "LogEntry", "Backoff", "Rate"} {
+		if !seen[name] {
+			t.Errorf("nothing leads to %s", name)
+		}
+	}
+}
+
+func TestTheExamplesOfBodiesAreTaken(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	doc, _ := description(t, w)
+	for c, want := range bodies {
+		method, path, _ := strings.Cut(c, " ")
+		example := doc.Paths["/api/v1"+path][strings.ToLower(method)].RequestBody.Content["application/json"].Example
+		if len(example) < 10 {
+			t.Errorf("%s has no example: %s", c, example)
+			continue
+		}
+		w.call("DELETE", "/api/v1/queues/pages?confirm=pages", "")
+		w.must(201, "PUT", "/api/v1/queues/pages", `{}`)
+		subject := url.QueryEscape("https://a.example/b?c")
+		w.must(200, "POST", "/api/v1/queues/pages/documents", `{"documents":[{"subject":"https://a.example/b?c"}]}`)
+		to := strings.NewReplacer("{queue}", "pages", "{subject}", subject, "{action}", "reschedule").Replace("/api/v1" + path)
+		if strings.HasSuffix(path, "/documents/{action}") {
+			to += "?subject=" + subject
+		}
+		if a := w.call(method, to, string(example)); a.status != want.status || strings.Contains(string(a.body), `"invalid"`) {
+			t.Errorf("%s with %s: %d %s; %d is wanted", c, example, a.status, a.body, want.status)
+		}
 	}
 }
 
@@ -74,8 +175,13 @@ func TestThePageOfCallsNeedsNoScriptAndNothingFromElsewhere(t *testing.T) {
 	w := newWorld(t)
 	a := w.call("GET", "/api/docs", "", "Authorization", "")
 	page := string(a.body)
-	if a.status != 200 || strings.Contains(page, "<script") || strings.Contains(page, "://") || !strings.Contains(page, "/queues/{queue}/pick") {
+	if a.status != 200 || strings.Contains(page, "<script") || regexp.MustCompile(`(src|href)="[^/#]`).MatchString(page) || !strings.Contains(page, "/queues/{queue}/pick") {
 		t.Errorf("%d %.500s", a.status, page)
+	}
+	for _, want := range []string{"list of Push</a>; 1 to 1000 items", "ignore, update", "-32767 to 32767", "1 to 255 bytes", "integer or null", "any JSON", `href="#type-Resolution"`, `id="type-Resolution"`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not say %q", want)
+		}
 	}
 	if !strings.Contains(a.header.Get("Content-Security-Policy"), "default-src 'none'") {
 		t.Errorf("the policy is %q", a.header.Get("Content-Security-Policy"))

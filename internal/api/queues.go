@@ -15,16 +15,16 @@ import (
 
 // settingsBody describes the settings of a queue in a request. Any may be left out; null takes a limit or retention away.
 type settingsBody struct {
-	MaxAttempts        *int            `json:"max_attempts,omitempty" minimum:"1" maximum:"1000000"`
-	Lock               *string         `json:"lock,omitempty" doc:"1 s to 24 h."`
-	Backoff            *client.Backoff `json:"backoff,omitempty"`
-	MaxActive          *int            `json:"max_active,omitempty" nullable:"true"`
-	Rate               *client.Rate    `json:"rate,omitempty"`
-	LogsRetention      *string         `json:"logs_retention,omitempty" nullable:"true"`
-	CompletedRetention *string         `json:"completed_retention,omitempty" nullable:"true"`
-	KilledRetention    *string         `json:"killed_retention,omitempty" nullable:"true"`
-	Partitions         *int            `json:"partitions,omitempty" doc:"At creation only; 1 to 256."`
-	Tablespace         *string         `json:"tablespace,omitempty" nullable:"true" doc:"At creation only."`
+	MaxAttempts        *int            `json:"max_attempts,omitempty" minimum:"1" maximum:"1000000" example:"5" doc:"A document that fails at so many picks since its last success is killed. At first: 5."`
+	Lock               *string         `json:"lock,omitempty" example:"5m" doc:"How long a lease lasts when the pick does not say: 1 s to 24 h. At first: 5m."`
+	Backoff            *client.Backoff `json:"backoff,omitempty" doc:"How long a rejected document waits. At first: exponential."`
+	MaxActive          *int            `json:"max_active,omitempty" nullable:"true" minimum:"1" maximum:"1000000000" doc:"Documents that may be active at once, over all nodes; null: no limit, as at first."`
+	Rate               *client.Rate    `json:"rate,omitempty" doc:"How many may be picked in a period, over all nodes; null: no limit, as at first."`
+	LogsRetention      *string         `json:"logs_retention,omitempty" nullable:"true" example:"30 days" doc:"How long log lines are kept: 1 h or more; null: for ever. At first: 30 days."`
+	CompletedRetention *string         `json:"completed_retention,omitempty" nullable:"true" example:"90 days" doc:"How long completed documents are kept: 1 h or more; null: for ever, as at first."`
+	KilledRetention    *string         `json:"killed_retention,omitempty" nullable:"true" example:"1 year" doc:"How long killed documents are kept: 1 h or more; null: for ever, as at first."`
+	Partitions         *int            `json:"partitions,omitempty" minimum:"1" maximum:"256" example:"1" doc:"At creation only: tables that a very large queue is spread over. At first: 1."`
+	Tablespace         *string         `json:"tablespace,omitempty" nullable:"true" doc:"At creation only: where the queue's tables stand; one of the server's. null: the default."`
 }
 
 // InQueueBody is the input of a call about one queue with a body.

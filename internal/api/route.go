@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
 
 	"github.com/fetchq/server/internal/auth"
 	"github.com/fetchq/server/internal/errs"
@@ -18,6 +20,7 @@ import (
 type route struct {
 	method, path string          // below base
 	needs        auth.Permission // "": the handler asks for it
+	least        auth.Permission // where the handler asks: what any form of the call needs
 	summary      string
 	status       int // of the answer; 0: 200
 	body         any // the type of the body; nil: none
@@ -29,8 +32,6 @@ type route struct {
 type InQueue struct {
 	Queue string `path:"queue" doc:"1 to 40 of a-z, 0-9 and _; begins with a letter."`
 }
-
-func (q InQueue) queueName() string { return q.Queue }
 
 // WithBody is the input of a call with a body. The bytes are good until they are released, at the latest when the handler
 // returns. (huma sees no body here: it would read it before the right is known, and keep it as long as the call takes.)
@@ -67,10 +68,15 @@ func register[I, O any](s *Server, r route, handle func(ctx context.Context, in 
 	if line == nil {
 		line = s.calls
 	}
-	huma.Register(s.huma, op, func(ctx context.Context, in *I) (*O, error) {
-		if err := permit(ctx, r.needs, any(in)); err != nil {
-			return nil, toProblem(err)
+	// The right comes before the rest of a request is looked at: who has none is told nothing of it.
+	op.Middlewares = huma.Middlewares{func(ctx huma.Context, next func(huma.Context)) {
+		if err := permit(ctx.Context(), cmp.Or(r.needs, r.least), ctx.Param("queue")); err != nil {
+			s.fail(err, humaecho.Unwrap(ctx))
+			return
 		}
+		next(ctx)
+	}}
+	huma.Register(s.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		if with, ok := any(in).(interface{ put(b *body) }); ok {
 			sent, err := s.read(ctx, most)
 			if err != nil {
@@ -100,19 +106,20 @@ func (s *Server) describeBody(r route) {
 	}
 	item := s.huma.OpenAPI().Paths[base+r.path]
 	op := map[string]*huma.Operation{http.MethodPut: item.Put, http.MethodPatch: item.Patch, http.MethodPost: item.Post}[r.method]
-	schema := s.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(r.body), true, "")
-	op.RequestBody = &huma.RequestBody{Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}
+	types := s.huma.OpenAPI().Components.Schemas
+	schema := types.Schema(reflect.TypeOf(r.body), true, "")
+	op.RequestBody = &huma.RequestBody{Content: map[string]*huma.MediaType{"application/json": {Schema: schema, Example: sample(types, schema)}}}
 }
 
-// permit refuses a call whose token lacks the right or the queue.
-func permit(ctx context.Context, needs auth.Permission, in any) error {
+// permit refuses a call whose token lacks the right or the queue, where the call is about one.
+func permit(ctx context.Context, needs auth.Permission, queue string) error {
 	if needs != "" {
 		if err := need(ctx, needs); err != nil {
 			return err
 		}
 	}
-	if q, ok := in.(interface{ queueName() string }); ok {
-		return seeQueue(ctx, q.queueName())
+	if queue != "" {
+		return seeQueue(ctx, queue)
 	}
 	return nil
 }

@@ -48,7 +48,7 @@ func (s *Server) streamDocuments(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			return errs.Field("queue", "the path is not escaped rightly")
 		}
-		if err := permit(ctx, auth.Add, InQueue{name}); err != nil {
+		if err := permit(ctx, auth.Add, name); err != nil {
 			return err
 		}
 		policy := queue.OnConflict(c.QueryParam("on_conflict"))

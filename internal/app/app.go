@@ -71,7 +71,7 @@ func (a *App) Start(ctx context.Context) (err error) {
 	if a.listener, err = listen(ctx, a.cfg.Listen); err != nil {
 		return err
 	}
-	if a.source, err = OpenSource(ctx, a.cfg, true, a.log); err != nil {
+	if a.source, err = OpenSource(ctx, a.cfg, Serve, a.log); err != nil {
 		return err
 	}
 	if err := database.Migrate(ctx, a.source.MigrateURL, a.log); err != nil {

@@ -22,9 +22,20 @@ type Tools struct {
 	source *Source
 }
 
-// OpenTools brings the database up to date and connects to it, beside a running server or without one. Close ends it.
+// Migrate makes the database where there is none, and brings it up to date.
+func Migrate(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+	source, err := OpenSource(ctx, cfg, Make, log)
+	if err != nil {
+		return err
+	}
+	defer source.Close(context.WithoutCancel(ctx))
+	return database.Migrate(ctx, source.MigrateURL, log)
+}
+
+// OpenTools brings the database up to date and connects to it, beside a running server or without one. A private Postgres must
+// have been made before. Close ends it.
 func OpenTools(ctx context.Context, cfg config.Config, log *slog.Logger) (*Tools, error) {
-	source, err := OpenSource(ctx, cfg, false, log)
+	source, err := OpenSource(ctx, cfg, Look, log)
 	if err != nil {
 		return nil, err
 	}

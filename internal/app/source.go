@@ -13,6 +13,17 @@ import (
 // stopPostgres is how long a private Postgres may take to stop before it is told to stop at once.
 const stopPostgres = 30 * time.Second
 
+// Use is what a program wants of the database.
+type Use int
+
+// The uses: a private Postgres is made for those that bring one up, and not for who only looks something up and may have named
+// the wrong folder.
+const (
+	Look  Use = iota // it must be there
+	Make             // it is made where there is none
+	Serve            // and no other program may serve from it
+)
+
 // Source is where the database is: a given Postgres, or a private one that runs as long as somebody uses it.
 type Source struct {
 	URL        string
@@ -21,13 +32,14 @@ type Source struct {
 	private    *embedpg.Server
 }
 
-// OpenSource finds or starts the database that the settings name. serve says that the program serves from it, and does not
-// only look something up: one program may serve from a data directory.
-func OpenSource(ctx context.Context, cfg config.Config, serve bool, log *slog.Logger) (*Source, error) {
+// OpenSource finds or starts the database that the settings name.
+func OpenSource(ctx context.Context, cfg config.Config, use Use, log *slog.Logger) (*Source, error) {
 	if cfg.DatabaseURL != "" {
 		return &Source{URL: cfg.DatabaseURL, MigrateURL: cfg.MigrateURL(), TellURL: cfg.DatabaseURL}, nil
 	}
-	private, err := embedpg.Start(ctx, embedpg.Options{Dir: cfg.DataDir, PgBin: cfg.PgBin, Roots: embedpg.Roots(), Serve: serve, Log: log})
+	private, err := embedpg.Start(ctx, embedpg.Options{
+		Dir: cfg.DataDir, PgBin: cfg.PgBin, Roots: embedpg.Roots(), Serve: use == Serve, Existing: use == Look, Log: log,
+	})
 	if err != nil {
 		return nil, err
 	}

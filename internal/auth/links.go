@@ -108,14 +108,25 @@ func (s *Users) first(ctx context.Context, email, name, password string) (user U
 // NotFound, Invalid (the user is disabled).
 func (s *Users) Link(ctx context.Context, id uuid.UUID) (string, error) {
 	text := secret()
-	done, err := s.db.Exec(ctx, `
-		with closed as (delete from fetchq.links where user_id = $1 or expires_at <= clock_timestamp())
-		insert into fetchq.links (hash, kind, user_id, expires_at)
-		select $2, 'password', id, clock_timestamp() + $3 from fetchq.users where id = $1 and disabled_at is null`, id, hash(text), LinkLasts)
-	if err == nil && done.RowsAffected() == 0 {
-		return "", &errs.Error{Code: errs.NotFound, Field: "user", Message: "there is no such user, or the user is disabled"}
+	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		// Two calls for one user go one after the other: the second has to see the link of the first, or both are good. Who uses
+		// a link holds its row, and then wants the user's: to lock that here would make them wait for each other.
+		if _, err := tx.Exec(ctx, `select pg_advisory_xact_lock(hashtextextended($1, 0))`, "link of "+id.String()); err != nil {
+			return err
+		}
+		done, err := tx.Exec(ctx, `
+			with closed as (delete from fetchq.links where user_id = $1 or expires_at <= clock_timestamp())
+			insert into fetchq.links (hash, kind, user_id, expires_at)
+			select $2, 'password', id, clock_timestamp() + $3 from fetchq.users where id = $1 and disabled_at is null`, id, hash(text), LinkLasts)
+		if err == nil && done.RowsAffected() == 0 {
+			return &errs.Error{Code: errs.NotFound, Field: "user", Message: "there is no such user, or the user is disabled"}
+		}
+		return err
+	})
+	if err != nil {
+		return "", database.Error("make a link", err)
 	}
-	return text, database.Error("make a link", err)
+	return text, nil
 }
 
 // LinkUser returns the user who may choose a password by a link. Errors: NotFound (the link is over).

@@ -97,6 +97,38 @@ func TestALinkEndsAndANewOneEndsTheOld(t *testing.T) {
 	}
 }
 
+func TestOfLinksMadeAtTheSameMomentOneIsGood(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t)
+	u, other := c.add("ann@example.org", RoleViewer), c.add("bob@example.org", RoleViewer)
+	c.link(other)
+	for range 10 {
+		var all sync.WaitGroup
+		texts := make([]string, 8)
+		for i := range texts {
+			all.Go(func() {
+				var err error
+				if texts[i], err = c.Link(context.WithoutCancel(t.Context()), u.ID); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		good := 0
+		for _, text := range texts {
+			if _, err := c.LinkUser(t.Context(), text); err == nil {
+				good++
+			}
+		}
+		if good != 1 {
+			t.Fatalf("%d of %d links are good", good, len(texts))
+		}
+	}
+	if n := c.count(`select count(*) from fetchq.links`); n != 2 {
+		t.Errorf("%d links are kept; one of each user is wanted", n)
+	}
+}
+
 func TestALinkEndsTheSessionsOfWhoForgotThePassword(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t)

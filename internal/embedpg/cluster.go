@@ -42,8 +42,9 @@ type cluster struct {
 }
 
 // openDir makes the data directory if it is missing, and refuses one that is not a folder, cannot be written, or holds
-// what is not ours. It changes nothing in a folder that it refuses.
-func openDir(path string) (cluster, error) {
+// what is not ours. With existing it also refuses one where there is no cluster and nobody is making one. It changes nothing in
+// a folder that it refuses.
+func openDir(path string, existing bool) (cluster, error) {
 	dir, err := filepath.Abs(path)
 	if err != nil {
 		return cluster{}, err
@@ -56,6 +57,9 @@ func openDir(path string) (cluster, error) {
 	if !who.reaches(filepath.Dir(dir)) {
 		c.dir = moved(dir, "data")
 		c.note = fmt.Sprintf("the user %s cannot reach %s", who.name, dir)
+	}
+	if existing && !there(c.path()) && !there(filepath.Join(c.dir, startLock)) {
+		return cluster{}, c.absent()
 	}
 	if err := os.MkdirAll(c.dir, 0o755); err != nil { //nolint:gosec // the owner searches it
 		return cluster{}, errs.New(errs.Unavailable, "the data directory %s cannot be made: %s", c.dir, reason(err))
@@ -82,6 +86,17 @@ func openDir(path string) (cluster, error) {
 		return cluster{}, errs.New(errs.Unavailable, "the data directory %s cannot be written: %s", c.dir, reason(err))
 	}
 	return c, lock.Close()
+}
+
+// there says whether something stands at a path; what cannot be looked at may.
+func there(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+func (c cluster) absent() error {
+	return errs.New(errs.Unavailable, "there is no data directory at %s: no %s is in it; name the right one with --data-dir or FETCHQ_DATA_DIR, or a Postgres with DATABASE_URL",
+		c.dir, filepath.Join(clusterDir, "PG_VERSION"))
 }
 
 func (c cluster) path() string { return filepath.Join(c.dir, clusterDir) }

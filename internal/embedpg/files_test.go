@@ -144,7 +144,7 @@ func TestADataDirectoryOfSomebodyElseIsRefused(t *testing.T) {
 		if err := os.Chown(dir, id, -1); err != nil {
 			t.Fatal(err)
 		}
-		_, err := openDir(dir)
+		_, err := openDir(dir, false)
 		if (err == nil) != want || err != nil && !strings.Contains(err.Error(), "belongs to another user (number 12345)") {
 			t.Errorf("of user %d: %v", id, err)
 		}
@@ -261,4 +261,24 @@ func askForPassword(conn net.Conn) string {
 	_, _ = conn.Write([]byte{'R', 0, 0, 0, 8, 0, 0, 0, 3})
 	text, _ := io.ReadAll(conn)
 	return string(text)
+}
+
+func TestNothingIsMadeForWhoOnlyLooks(t *testing.T) {
+	t.Parallel()
+	missing, bare := filepath.Join(folder(t), "data"), folder(t)
+	for _, dir := range []string{missing, bare} {
+		if _, err := openDir(dir, true); err == nil || !strings.Contains(err.Error(), "there is no data directory at "+dir) {
+			t.Errorf("%s: %v", dir, err)
+		}
+	}
+	if there(missing) || there(filepath.Join(bare, startLock)) {
+		t.Error("something was made")
+	}
+	// Whoever is making one holds the lock: it is waited for.
+	if err := os.WriteFile(filepath.Join(bare, startLock), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openDir(bare, true); err != nil {
+		t.Error(err)
+	}
 }

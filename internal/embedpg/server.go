@@ -24,6 +24,7 @@ type Options struct {
 	PgBin    string            // FETCHQ_PG_BIN; "": look everywhere
 	Roots    []string          // folders whose node_modules may hold Postgres; see Roots
 	Serve    bool              // this program serves from the directory: no other may, and Stop ends the server
+	Existing bool              // only a cluster that stands there: where there is none, none is made
 	Settings map[string]string // more settings of Postgres, by name
 	Log      *slog.Logger
 }
@@ -55,9 +56,9 @@ const (
 )
 
 // Start makes the cluster where there is none, starts its server, or adopts one that runs. Its errors are errs.Unavailable
-// and say in one sentence what refused.
+// and say in one sentence what refused. With Existing it leaves nothing behind where there is no cluster.
 func Start(ctx context.Context, opt Options) (_ *Server, err error) {
-	c, err := openDir(opt.Dir)
+	c, err := openDir(opt.Dir, opt.Existing)
 	if err != nil {
 		return nil, err
 	}
@@ -106,6 +107,9 @@ func (s *Server) up(ctx context.Context) error {
 	major, err := s.cluster.major()
 	if err != nil {
 		return err
+	}
+	if major == 0 && s.opt.Existing { // whoever was making it did not come to an end
+		return s.cluster.absent()
 	}
 	if s.binaries, err = Find(s.opt.PgBin, major, s.opt.Roots...); err != nil {
 		return err

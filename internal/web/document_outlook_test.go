@@ -110,16 +110,20 @@ func TestPageNoteTellsOfShortPages(t *testing.T) {
 		rows  int
 		at    documentsQuery
 		page  queue.DocPage
+		all   int64
 		want  string
 		short bool
 	}{
-		{50, documentsQuery{size: 50}, queue.DocPage{Next: "n"}, "50 documents", false},
-		{1, documentsQuery{size: 50}, queue.DocPage{}, "1 document", false},
-		{3, documentsQuery{size: 50}, queue.DocPage{Next: "n"}, "3 found; 10,000 rows looked at; go on", true},
-		{0, documentsQuery{size: 50, before: "b"}, queue.DocPage{Previous: "p", Next: "n"}, "0 found; 10,000 rows looked at; go on", true},
-		{3, documentsQuery{size: 50, before: "b"}, queue.DocPage{Next: "n"}, "3 documents", false},
+		{50, documentsQuery{size: 50}, queue.DocPage{Next: "n"}, -1, "50 documents", false},
+		{50, documentsQuery{size: 50}, queue.DocPage{Next: "n"}, 12345, "50 of 12,345 documents", false},
+		{50, documentsQuery{size: 50}, queue.DocPage{}, 50, "50 documents", false},
+		{1, documentsQuery{size: 50, cursor: "c"}, queue.DocPage{}, 51, "1 of 51 documents", false},
+		{1, documentsQuery{size: 50}, queue.DocPage{}, 1, "1 document", false},
+		{3, documentsQuery{size: 50}, queue.DocPage{Next: "n"}, -1, "3 found; 10,000 rows looked at; go on", true},
+		{0, documentsQuery{size: 50, before: "b"}, queue.DocPage{Previous: "p", Next: "n"}, -1, "0 found; 10,000 rows looked at; go on", true},
+		{3, documentsQuery{size: 50, before: "b"}, queue.DocPage{Next: "n"}, -1, "3 documents", false},
 	} {
-		if got, short := pageNote(test.rows, test.at, test.page); got != test.want || short != test.short {
+		if got, short := pageNote(test.rows, test.at, test.page, test.all); got != test.want || short != test.short {
 			t.Errorf("%d rows: %q %v, want %q %v", test.rows, got, short, test.want, test.short)
 		}
 	}

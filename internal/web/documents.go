@@ -49,7 +49,7 @@ func (s *Server) documentsPage(c echo.Context) error {
 	for _, d := range page.Documents {
 		v.Rows = append(v.Rows, documentRow(d, q.AsOf))
 	}
-	v.Pager.Note, v.Short = pageNote(len(v.Rows), at, page)
+	v.Pager.Note, v.Short = pageNote(len(v.Rows), at, page, knownCount(v))
 	if page.Next != "" {
 		v.Pager.Next = at.url(page.Next, "")
 	}
@@ -106,7 +106,8 @@ func (s *Server) apiURL(name, below string) string {
 }
 
 // pageNote says what stands on a page; short where it has fewer rows than it could have and is not the end.
-func pageNote(rows int, at documentsQuery, page queue.DocPage) (note string, short bool) {
+// all is how many the list has in all; below 0, nobody knows.
+func pageNote(rows int, at documentsQuery, page queue.DocPage, all int64) (note string, short bool) {
 	ahead := page.Next
 	if at.before != "" {
 		ahead = page.Previous
@@ -114,10 +115,22 @@ func pageNote(rows int, at documentsQuery, page queue.DocPage) (note string, sho
 	switch {
 	case rows < at.size && ahead != "":
 		return fmt.Sprintf("%d found; 10,000 rows looked at; go on", rows), true
+	case int64(rows) < all:
+		return fmt.Sprintf("%d of %s documents", rows, templates.Exact(all)), false
 	case rows == 1:
 		return "1 document", false
 	}
 	return fmt.Sprintf("%d documents", rows), false
+}
+
+// knownCount is how many documents the list has that a page shows, as the counters say; -1 where more than the status chooses them.
+func knownCount(v templates.DocumentsView) int64 {
+	for _, tab := range v.Tabs {
+		if tab.Here && !v.Filtered {
+			return *tab.Count
+		}
+	}
+	return -1
 }
 
 // documentRow is a document in the list.

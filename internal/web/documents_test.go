@@ -105,6 +105,9 @@ func TestDocumentsTurnPagesBothWays(t *testing.T) {
 		docs = append(docs, queue.Push{Subject: fmt.Sprintf("doc/%03d?x=%%&y", i)})
 	}
 	d.push(docs...)
+	for query, want := range map[string]string{"": "50 of 230 documents", "?status=pending&size=200": "200 of 230 documents", "?version=0": "50 documents"} {
+		d.get(docsURL+query, http.StatusOK).says(t, `nav[aria-label="Pages of the list"]`, want)
+	}
 	for _, query := range []string{"", "?subject_prefix=doc%2F", "?status=pending", "?size=100"} {
 		var forth, back [][]string
 		page := d.get(docsURL+query, http.StatusOK)

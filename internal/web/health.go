@@ -19,16 +19,16 @@ const (
 
 // health is how a queue stands, in one word, and why, for a person.
 type health struct {
-	word    string // failing, behind, paused, fine or idle
+	word    string // failing, behind, paused, attention, fine or idle
 	reasons []string
 }
 
 func (h health) trouble() bool {
-	return h.word == "failing" || h.word == "behind" || h.word == "paused"
+	return rank[h.word] < rank["fine"]
 }
 
 // rank orders the words, the worst first.
-var rank = map[string]int{"failing": 0, "behind": 1, "paused": 2, "fine": 3, "idle": 4}
+var rank = map[string]int{"failing": 0, "behind": 1, "paused": 2, "attention": 3, "fine": 4, "idle": 5}
 
 // judge says how a queue stands now.
 func judge(q queue.Summary, t metrics.Trend, now time.Time) health {
@@ -49,12 +49,22 @@ func judge(q queue.Summary, t metrics.Trend, now time.Time) health {
 	}
 	switch {
 	case h.word != "":
+	case q.Counts.Pending+q.Counts.Active == 0 && q.Counts.Killed > 0:
+		// Beside work that goes on the number of them says enough.
+		add("attention", "%s killed; look why, then retry or drop them", killedWords(q.Counts.Killed))
 	case q.Counts.Pending+q.Counts.Active == 0:
 		h.word = "idle"
 	default:
 		h.word = "fine"
 	}
 	return h
+}
+
+func killedWords(n int64) string {
+	if n == 1 {
+		return "1 document is"
+	}
+	return templates.Number(n) + " documents are"
 }
 
 func pausedWords(q queue.Summary, now time.Time) string {

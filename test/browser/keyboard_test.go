@@ -1,6 +1,7 @@
 package browser_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/chromedp/chromedp/kb"
@@ -109,6 +110,20 @@ func TestKeysOfTheSheet(t *testing.T) {
 	p.see("1 selected")
 	p.press("x")
 	p.until("the row is not selected", `!document.querySelector('#queue-b input[data-row]').checked`)
+	s.as(t, auth.RoleViewer)
+	for _, path := range []string{"/team", "/team?tab=sessions"} {
+		p.visit(path)
+		for _, step := range []struct {
+			key string
+			row int
+		}{{"j", 0}, {"j", 1}, {"k", 0}} {
+			p.press(step.key)
+			p.until(path+": a row in focus after "+step.key, fmt.Sprintf(
+				`document.querySelectorAll('.page .rows tbody tr')[%d]?.contains(document.activeElement)`, step.row))
+			p.focusShows()
+		}
+	}
+	p.visit("/queues")
 	p.press("/")
 	p.until("the search in focus", `document.activeElement.id === 'search'`)
 	p.press("q", "t", "?")

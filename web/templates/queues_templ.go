@@ -20,7 +20,7 @@ type QueuesView struct {
 	Here               string // the URL of the page
 }
 
-var queueStates = []Option{{"", "any state"}, {"failing", "failing"}, {"behind", "behind"}, {"paused", "paused"}, {"fine", "fine"}, {"idle", "idle"}}
+var queueStates = []Option{{"", "any state"}, {"failing", "failing"}, {"behind", "behind"}, {"paused", "paused"}, {"attention", "attention"}, {"fine", "fine"}, {"idle", "idle"}}
 
 func Queues(v QueuesView) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {

@@ -2,7 +2,7 @@
 // actions.
 let last = null; // the row that was selected last
 
-const rows = () => [...document.querySelectorAll('#live .rows tbody tr:not([data-plain])')];
+const rows = () => [...document.querySelectorAll('.page .rows tbody tr')];
 const box = (row) => row.querySelector('input[data-row]');
 
 export function step(by) {
@@ -10,7 +10,9 @@ export function step(by) {
   if (all.length === 0) return;
   const at = all.findIndex((row) => row.contains(document.activeElement));
   const next = all[Math.min(Math.max(at + by, 0), all.length - 1)];
-  (next.querySelector('a, button, input') ?? next).focus();
+  const target = next.querySelector('a, button:not(:disabled), input:not(:disabled)') ?? next;
+  if (target === next) next.tabIndex = -1; // a row with nothing to press is stepped on all the same
+  target.focus();
   next.scrollIntoView({ block: 'nearest' });
 }
 
