@@ -60,9 +60,9 @@ const vacuum = "vacuum"
 var kinds = map[string]kind{
 	"mark_due": {call((*queue.Engine).MarkDue), "250 milliseconds", "30 seconds"},
 	"orphans":  {call((*queue.Engine).Orphans), "500 milliseconds", "30 seconds"},
-	"fold":     {call((*queue.Engine).Fold), "1 second", "30 seconds"},
-	"expire":   {call((*queue.Engine).Expire), "5 seconds", "5 minutes"},
-	vacuum:     {call((*queue.Engine).Vacuum), "1 minute", "5 minutes"},
+	"fold":     {call((*queue.Engine).Fold), "1 second", "15 minutes"}, // who writes wakes it
+	"expire":   {call((*queue.Engine).Expire), "5 seconds", "15 minutes"},
+	vacuum:     {call((*queue.Engine).Vacuum), "1 minute", "15 minutes"},
 }
 
 const (

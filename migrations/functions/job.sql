@@ -29,6 +29,9 @@ end $$;
 -- job_claim gives a node up to p_limit jobs that are due, or whose node died, and beside these up to p_vacuums vacuums, which
 -- may take hours. It takes in the wakes first. It waits for nobody: a job that somebody else holds keeps its wakes.
 --
+-- It puts off for 30 seconds, all at once, marking and orphans of queues in which nothing happens: the last run of such a job saw all
+-- that was folded, its next moment lies ahead, and nothing was written since, for that would have woken the fold.
+--
 -- A claim lasts for 10 seconds unless job_keep lengthens it. While a job is claimed its next run is infinity, so that a wake
 -- that comes meanwhile is seen by job_done, or by the next node where this one dies.
 create function fetchq.job_claim(p_node text, p_limit integer, p_vacuums integer default 1, p_now timestamptz default clock_timestamp())
@@ -43,6 +46,19 @@ language sql as $$
     update fetchq.jobs j set next_run = g.at
     from (select queue, kind, min(at) as at from gone group by queue, kind) g
     where j.queue = g.queue and j.kind = g.kind and j.next_run > g.at;
+
+    with quiet as materialized (
+        select j.queue, j.kind
+        from fetchq.jobs j join fetchq.jobs f on f.queue = j.queue and f.kind = 'fold'
+        where j.kind in ('mark_due', 'orphans') and j.next_run <= p_now and j.claimed_by is null
+            and j.streak > 2 and (j.again > p_now) is not false and j.last_run > p_now - interval '15 minutes'
+            and f.streak > 2 and f.claimed_by is null and f.next_run > p_now + interval '1 second'
+            and (j.last_run > f.last_found) is not false
+            and not exists (select from fetchq.wakes w where w.queue = j.queue)
+        for update of j skip locked
+    )
+    update fetchq.jobs j set next_run = least(j.again, p_now + interval '30 seconds' * (0.9 + 0.2 * random()))
+    from quiet where (j.queue, j.kind) = (quiet.queue, quiet.kind);
 
     update fetchq.jobs j set claimed_by = p_node, claimed_until = p_now + interval '10 seconds', next_run = 'infinity'
     from (
@@ -88,6 +104,8 @@ language sql set lock_timeout = '5s' as $$
         last_run = p_now, last_ms = p_ms, last_items = p_items,
         last_outcome = case when p_error is null then 'ok' else 'failed' end,
         last_error = coalesce(fetchq.cut_text(p_error, 4000), last_error),
+        last_found = case when p_items > 0 then p_now else last_found end,
+        again = p_again,
         runs = runs + 1,
         failures = failures + (p_error is not null)::integer,
         failing_since = case when p_error is not null then coalesce(failing_since, p_now) end,

@@ -99,6 +99,7 @@ begin
     if v_subjects is null then
         return; -- what most picks from an empty queue find
     end if;
+    perform fetchq.touch(%4$L, 'fold', p_now + interval '1 second');
     return query
         with marked as (
             update %1$I.%2$I d set status = 1 from unnest(v_subjects) due (subject) where d.subject = due.subject
@@ -107,7 +108,7 @@ begin
             insert into %1$I.deltas (version, planned, pending) values (p_version, -cardinality(v_subjects), cardinality(v_subjects))
         )
         select priority::integer, min(next_iteration), count(*) from marked group by priority;
-end $$ $t$, s, p_leaf, p_number)
+end $$ $t$, s, p_leaf, p_number, substr(s, 3))
 $f$;
 
 -- pick_text is the function pick_<number> of a leaf: it leases up to p_limit documents, of which the payloads take up to p_bytes.
