@@ -50,14 +50,14 @@ language sql as $$
     with quiet as materialized (
         select j.queue, j.kind
         from fetchq.jobs j join fetchq.jobs f on f.queue = j.queue and f.kind = 'fold'
-        where j.kind in ('mark_due', 'orphans') and j.next_run <= p_now and j.claimed_by is null
-            and j.streak > 2 and (j.again > p_now) is not false and j.last_run > p_now - interval '15 minutes'
+        where j.kind in ('mark_due', 'orphans') and j.next_run <= p_now + interval '1 second' and j.claimed_by is null
+            and j.streak > 2 and (j.again > p_now + interval '1 second') is not false and j.last_run > p_now - interval '15 minutes'
             and f.streak > 2 and f.claimed_by is null and f.next_run > p_now + interval '1 second'
             and (j.last_run > f.last_found) is not false
             and not exists (select from fetchq.wakes w where w.queue = j.queue)
         for update of j skip locked
     )
-    update fetchq.jobs j set next_run = least(j.again, p_now + interval '30 seconds' * (0.9 + 0.2 * random()))
+    update fetchq.jobs j set next_run = least(j.again, fetchq.job_slot(p_now + interval '30 seconds'))
     from quiet where (j.queue, j.kind) = (quiet.queue, quiet.kind);
 
     update fetchq.jobs j set claimed_by = p_node, claimed_until = p_now + interval '10 seconds', next_run = 'infinity'
@@ -110,15 +110,24 @@ language sql set lock_timeout = '5s' as $$
         failures = failures + (p_error is not null)::integer,
         failing_since = case when p_error is not null then coalesce(failing_since, p_now) end,
         streak = s.streak,
-        next_run = least(j.next_run, p_again, p_now + case
-            when s.streak < 0 then least(interval '1 second' * power(2, least(-s.streak, 10) - 1), interval '5 minutes')
-            else least(p_every * power(2, least(s.streak, 20)), p_idle) end)
+        next_run = least(j.next_run, p_again, case
+            when s.streak < 0 then p_now + least(interval '1 second' * power(2, least(-s.streak, 10) - 1), interval '5 minutes')
+            when p_every * power(2, least(s.streak, 20)) >= least(p_idle, '30 seconds') then
+                fetchq.job_slot(p_now + least(p_every * power(2, least(s.streak, 20)), p_idle))
+            else p_now + p_every * power(2, least(s.streak, 20)) end)
     from (
         select case when p_error is not null then least(streak, 0) - 1 when p_items > 0 then 0 else greatest(streak, -1) + 1 end as streak
         from fetchq.jobs where queue = p_queue and kind = p_kind
     ) s
     where j.queue = p_queue and j.kind = p_kind and j.claimed_by = p_node
     returning extract(epoch from j.next_run - p_now)::float8
+$$;
+
+-- job_slot moves the next run of a job that may as well come later or sooner to one of the moments, 5 seconds apart, at which such
+-- jobs run together, and spreads them over a fifth of their time.
+create function fetchq.job_slot(p_at timestamptz, p_now timestamptz default clock_timestamp()) returns timestamptz
+language sql volatile as $$
+    select to_timestamp(5 * round(extract(epoch from p_now + (p_at - p_now) * (0.9 + 0.2 * random())) / 5)::float8)
 $$;
 
 -- job_next returns in how many seconds there is a job to claim; null where there is none. p_vacuum false: leaving vacuums out.
