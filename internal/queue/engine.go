@@ -50,7 +50,7 @@ type Engine struct {
 func New(db *pgxpool.Pool, opt Options) *Engine {
 	e := &Engine{
 		db: db, log: opt.Log, now: opt.Now,
-		hub: newHub(), marks: newMarks(opt.Now), sweeps: newSweeps(opt.Now), states: newStates(opt.Now),
+		hub: newHub(opt.Now), marks: newMarks(opt.Now), sweeps: newSweeps(opt.Now), states: newStates(opt.Now),
 		stopped: make(chan struct{}),
 	}
 	e.pushes = newMerger[Push, Result](func(p Push) string { return p.Subject }, each, nil)

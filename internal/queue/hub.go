@@ -8,9 +8,15 @@ import (
 )
 
 // hub is where picks wait for documents, in line by queue and payload version. A wait costs no database connection.
+//
+// It also remembers where a look found nothing a moment ago: whoever comes back to wait there need not look, for all that is told
+// since, and the tick, wakes him as it wakes the others.
 type hub struct {
+	now   func() time.Time
 	mu    sync.Mutex
 	lines map[spot]*list.List // of *waiter, the longest waiting first
+	empty map[spot]time.Time  // when the last look that found nothing began
+	told  map[spot]time.Time  // when a line was woken last; both are kept for pollEvery
 }
 
 // waiter is one pick in line.
@@ -20,7 +26,39 @@ type waiter struct {
 	place *list.Element
 }
 
-func newHub() *hub { return &hub{lines: map[spot]*list.List{}} }
+func newHub(now func() time.Time) *hub {
+	return &hub{now: now, lines: map[spot]*list.List{}, empty: map[spot]time.Time{}, told: map[spot]time.Time{}}
+}
+
+// foundNothing notes a look that began at some time.
+func (h *hub) foundNothing(s spot, began time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if told, known := h.told[s]; !known || told.Before(began) {
+		h.empty[s] = began
+	}
+}
+
+// isEmpty says whether somebody found nothing within the last second, and nobody has been woken since.
+func (h *hub) isEmpty(s spot) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	at, known := h.empty[s]
+	return known && h.now().Sub(at) < pollEvery
+}
+
+// clear forgets what is older than pollEvery.
+func (h *hub) clear() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, known := range []map[spot]time.Time{h.empty, h.told} {
+		for s, at := range known {
+			if h.now().Sub(at) >= pollEvery {
+				delete(known, s)
+			}
+		}
+	}
+}
 
 // join puts a pick at the end of its line.
 func (h *hub) join(s spot) *waiter {
@@ -56,6 +94,8 @@ func (h *hub) leave(w *waiter) {
 func (h *hub) wake(s spot, n int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	delete(h.empty, s)
+	h.told[s] = h.now()
 	line := h.lines[s]
 	if line == nil {
 		return
@@ -72,11 +112,24 @@ func (h *hub) wake(s spot, n int) {
 
 // wakeQueue lets all picks of a queue look again.
 func (h *hub) wakeQueue(queue string) {
-	for _, s := range h.waiting() {
+	for _, s := range h.known() {
 		if queue == "" || s.queue == queue {
 			h.wake(s, int(^uint(0)>>1))
 		}
 	}
+}
+
+// known returns the lines that somebody stands in, and those where somebody found nothing.
+func (h *hub) known() []spot {
+	spots := h.waiting()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for s := range h.empty {
+		if h.lines[s] == nil {
+			spots = append(spots, s)
+		}
+	}
+	return spots
 }
 
 // waiting returns the lines that somebody stands in.
@@ -103,6 +156,7 @@ func (h *hub) tick(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+			h.clear()
 			for _, s := range h.waiting() {
 				h.wake(s, 1)
 			}

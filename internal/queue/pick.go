@@ -42,13 +42,23 @@ func (e *Engine) Pick(ctx context.Context, queue string, p PickParams) (Picked, 
 	defer e.hub.leave(w)
 	deadline := time.NewTimer(p.Wait)
 	defer deadline.Stop()
-	for {
-		picked, err := e.pickNow(ctx, s, p)
-		if err != nil || len(picked.Documents) > 0 {
-			if len(picked.Documents) == p.Limit {
-				e.hub.wake(s, 1) // there may be more for the next in line
+	var picked Picked
+	// Where somebody has just looked, the tick does so within the time that this one waits.
+	looks := p.IdempotencyKey != "" || e.stop == nil || p.Wait < 2*pollEvery || !e.hub.isEmpty(s)
+	for ; ; looks = true {
+		if looks {
+			began := e.now()
+			var err error
+			picked, err = e.pickNow(ctx, s, p)
+			if err != nil || len(picked.Documents) > 0 {
+				if len(picked.Documents) == p.Limit {
+					e.hub.wake(s, 1) // there may be more for the next in line
+				}
+				return picked, err
 			}
-			return picked, err
+			if !picked.Paused {
+				e.hub.foundNothing(s, began)
+			}
 		}
 		e.peers.wait(queue)
 		select {
