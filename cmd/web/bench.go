@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -120,8 +121,15 @@ func (c benchmark) plan() (plan []bench.Options, err error) {
 		return nil, errs.New(errs.Invalid, "--url and --token go together; one of them is missing")
 	case c.Suite != "" && len(c.Workloads) > 0:
 		return nil, errs.New(errs.Invalid, "--suite is a list of workloads; leave out %q", c.Workloads[0])
+	case c.Suite != "" && !c.onlySuite():
+		return nil, errs.New(errs.Invalid, "--suite has sizes of its own; beside it go --scale, --duration (at most so long), --json, --url and --token")
 	case c.Suite != "":
 		plan, err = bench.Suite(c.Suite, c.Scale)
+		for i := range plan {
+			if c.Duration != 0 {
+				plan[i].Duration = min(cmp.Or(plan[i].Duration, c.Duration), c.Duration)
+			}
+		}
 	default:
 		plan, err = c.listed()
 	}
@@ -137,6 +145,12 @@ func (c benchmark) plan() (plan []bench.Options, err error) {
 		}
 	}
 	return plan, nil
+}
+
+// onlySuite says whether no flag was given that is for single workloads.
+func (c benchmark) onlySuite() bool {
+	return c.By == nil && c.Batch == 0 && c.Connections == 0 && c.Payload == 0 && c.Backlog == 0 && c.Planned == 0 && c.Queues == 0 &&
+		!c.Hold && !c.NoMarks && c.Rest == 0
 }
 
 // listed are the workloads of the command line, each by the doors that it has.

@@ -27,11 +27,17 @@ func idle(ctx context.Context, r *run) (load, error) {
 // pollWait is how long a poll waits before it asks again.
 const pollWait = 5 * time.Second
 
-// polls lets workers wait for documents that nobody pushes.
+// polls lets workers wait for documents that nobody pushes. They begin one after the other, as workers do.
 func polls(_ context.Context, r *run) (load, error) {
-	poll := load{workers: r.o.Connections, turn: func(ctx context.Context, _, _ int) (step, error) {
+	poll := load{workers: r.o.Connections, turn: func(ctx context.Context, worker, turn int) (step, error) {
+		if turn == 0 {
+			if err := r.sleep(ctx, pollWait*time.Duration(worker)/time.Duration(r.o.Connections)); err != nil {
+				return step{}, err
+			}
+		}
+		at := r.Now()
 		picked, err := r.http.Pick(ctx, r.queue, client.PickRequest{Wait: pollWait.String(), Worker: "bench"})
-		return step{documents: len(picked.Documents)}, err
+		return step{documents: len(picked.Documents), took: r.Now().Sub(at)}, err
 	}}
 	return load{rest: func(ctx context.Context, m *measured) error {
 		return r.watch(ctx, m, func(ctx context.Context) error {

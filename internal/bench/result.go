@@ -100,7 +100,11 @@ func (r Result) cells() []string {
 	}
 	row := []string{r.Name(), rate, ratio}
 	for _, ms := range []float64{r.P50, r.P95, r.P99, r.Max} {
-		row = append(row, fmt.Sprintf("%.2f", ms))
+		cell := "–"
+		if r.Calls > 0 {
+			cell = fmt.Sprintf("%.2f", ms)
+		}
+		row = append(row, cell)
 	}
 	return append(row, number(r.WAL, "%.0f"), number(r.Commits, "%.3f"), number(r.DeadDocs, "%d"), number(r.DeadDeltas, "%d"))
 }
