@@ -33,7 +33,7 @@ func (r Result) Name() string {
 		"wait": "push to a waiting worker", "due": "mark what becomes due at once", "idle": thousands(r.Queues) + " idle queues", "polls": "waiting picks",
 	}[r.Workload]
 	if r.By == ByRaw {
-		what = "raw: " + map[string]string{"ingest": "insert " + size, "drain": "update " + size + " twice", "wait": "insert, notify, take"}[r.Workload]
+		what = "raw: " + map[string]string{"ingest": "insert " + size, "drain": "take " + size + " + update " + size, "rows": "update " + size + " known rows twice", "wait": "insert, notify, take"}[r.Workload]
 		if r.Workload == "pick" || strings.HasPrefix(r.Workload, "e") {
 			what = "raw: " + strings.Replace(r.Workload, "pick", "take "+size, 1) + map[bool]string{true: ", take", false: ""}[r.Workload != "pick"]
 		}

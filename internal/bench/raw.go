@@ -9,7 +9,7 @@ import (
 // raws are the raw limits: the barest SQL of a workload's work, prepared, in transactions of their own, on a table with the
 // columns and indexes of a queue's documents and nothing else: no lease is checked, nothing is counted, nobody is woken.
 var raws = map[string]func(context.Context, *run) (load, error){
-	"ingest": rawIngest, "drain": rawDrain, "pick": rawPick, "empty": rawEmpty, "emptied": rawEmptied, "elsewhere": rawElsewhere, "wait": rawWait,
+	"ingest": rawIngest, "drain": rawDrain, "rows": rawRows, "pick": rawPick, "empty": rawEmpty, "emptied": rawEmptied, "elsewhere": rawElsewhere, "wait": rawWait,
 }
 
 // rawIngest inserts rows.
@@ -22,11 +22,25 @@ func rawIngest(_ context.Context, r *run) (load, error) {
 	}), nil
 }
 
-// rawDrain is the least that a lease and its end cost: two updates of rows that are known, and one reading of their payloads.
+// rawDrain takes the first rows that are due and nobody holds, and then ends them by their keys.
 func rawDrain(ctx context.Context, r *run) (load, error) {
+	take, end := r.rawTake("0"), r.rawEnd()
+	return load{workers: r.o.Connections, turn: func(ctx context.Context, _, _ int) (step, error) {
+		names, err := r.take(ctx, take, r.o.Batch)
+		if err != nil || len(names) == 0 {
+			return step{over: true}, err
+		}
+		tag, err := r.db.Exec(ctx, end, names)
+		return step{documents: len(names)}, wrong(int(tag.RowsAffected()), len(names), err)
+	}}, r.prepare(ctx)
+}
+
+// rawRows is the least that a lease and its end cost, without finding anything: two updates of rows that are known, and one reading of
+// their payloads.
+func rawRows(ctx context.Context, r *run) (load, error) {
 	var next atomic.Int64
 	lease := `update ` + r.table("docs") + ` set status = 2, lease = lease + 1, attempts = 1, next_iteration = now() where subject = any ($1) returning subject, lease, payload`
-	end := `update ` + r.table("docs") + ` set status = 3, iterations = 1, attempts = 0, last_iteration = now() where subject = any ($1)`
+	end := r.rawEnd()
 	return load{workers: r.o.Connections, turn: func(ctx context.Context, _, _ int) (step, error) {
 		from := int(next.Add(int64(r.o.Batch))) - r.o.Batch
 		size := min(r.o.Batch, r.o.Backlog-from)
@@ -37,30 +51,35 @@ func rawDrain(ctx context.Context, r *run) (load, error) {
 		for i := range names {
 			names[i] = subject(from + i)
 		}
-		if n, err := r.take(ctx, lease, names); err != nil || n != size {
-			return step{}, wrong(n, size, err)
+		if taken, err := r.take(ctx, lease, names); err != nil || len(taken) != size {
+			return step{}, wrong(len(taken), size, err)
 		}
 		tag, err := r.db.Exec(ctx, end, names)
 		return step{documents: size}, wrong(int(tag.RowsAffected()), size, err)
 	}}, r.prepare(ctx)
 }
 
-// take runs a statement that returns subject, lease and payload of rows, reads them, and returns how many there were.
-func (r *run) take(ctx context.Context, sql string, args ...any) (n int, err error) {
+func (r *run) rawEnd() string {
+	return `update ` + r.table("docs") + ` set status = 3, iterations = 1, attempts = 0, last_iteration = now() where subject = any ($1)`
+}
+
+// take runs a statement that returns subject, lease and payload of rows, reads them, and returns the subjects.
+func (r *run) take(ctx context.Context, sql string, args ...any) (subjects []string, err error) {
 	rows, err := r.db.Query(ctx, sql, args...)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer rows.Close()
-	for ; rows.Next(); n++ {
+	for rows.Next() {
 		var subject string
 		var lease int64
 		var payload []byte
 		if err := rows.Scan(&subject, &lease, &payload); err != nil {
-			return n, err
+			return nil, err
 		}
+		subjects = append(subjects, subject)
 	}
-	return n, rows.Err()
+	return subjects, rows.Err()
 }
 
 func wrong(n, want int, err error) error {
@@ -80,16 +99,16 @@ func (r *run) rawTake(version string) string {
 func rawPick(ctx context.Context, r *run) (load, error) {
 	sql := r.rawTake("0")
 	return load{workers: r.o.Connections, turn: func(ctx context.Context, _, _ int) (step, error) {
-		n, err := r.take(ctx, sql, r.o.Batch)
-		return step{documents: n, over: n == 0}, err
+		taken, err := r.take(ctx, sql, r.o.Batch)
+		return step{documents: len(taken), over: len(taken) == 0}, err
 	}}, r.prepare(ctx)
 }
 
 func (r *run) rawNothing(version string) load {
 	sql := r.rawTake(version)
 	return load{workers: r.o.Connections, turn: func(ctx context.Context, _, _ int) (step, error) {
-		n, err := r.take(ctx, sql, r.o.Batch)
-		return step{documents: n}, err
+		taken, err := r.take(ctx, sql, r.o.Batch)
+		return step{documents: len(taken)}, err
 	}}
 }
 

@@ -73,7 +73,7 @@ func (r *Result) Against(raw Result) {
 // whose limit is the same have the same one. It has eight connections at most: with more, two cores do no more.
 func RawOf(o Options) (Options, bool) {
 	w, err := find(o.Workload)
-	if err != nil || w.raw == "" {
+	if err != nil || w.raw == "" || o.By == ByRaw {
 		return o, false
 	}
 	if w.name == "stream" {

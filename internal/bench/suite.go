@@ -53,6 +53,7 @@ func docsSuite() []Options {
 		{Workload: "ingest", By: BySQL, Batch: 1, Connections: 8},
 		{Workload: "ingest", By: ByHTTP, Batch: 1, Connections: 8},
 		{Workload: "ingest", By: ByHTTP, Batch: 1, Connections: 64},
+		{Workload: "rows", By: ByRaw, Batch: 100, Connections: 8},
 		{Workload: "drain", By: BySQL, Batch: 100, Connections: 8},
 		{Workload: "drain", By: BySQL, Batch: 100, Connections: 1},
 		{Workload: "drain", By: ByHTTP, Batch: 100, Connections: 8},

@@ -61,7 +61,7 @@ begin
             select v_ords[r.ord], r.subject, r.outcome, r.detail, r.status, r.version, r.priority, r.next_iteration
             from fetchq.settle(p_queue, false, fetchq.at(p_subjects, v_ords), fetchq.at(p_leases, v_ords), fetchq.at(p_actions, v_ords),
                 fetchq.at(p_dates, v_ords), fetchq.at(p_delays, v_ords), fetchq.at(p_payloads, v_ords), fetchq.at(p_priorities, v_ords),
-                null, null, null, null, null, null, null, p_now) r
+                null, null, null, null, null, null, null, p_now, true) r
             order by 1;
     end if;
 end $$;
@@ -156,14 +156,15 @@ language sql stable as $$
 $$;
 
 -- settle carries out doc_resolve_many and doc_act_many. In a resolution the first item with the live lease of a subject
--- ends it, and later ones for that subject answer as a repeated call would.
+-- ends it, and later ones for that subject answer as a repeated call would. With p_look it only tells what is wrong with items that
+-- settle_plain left: it takes no lock, for others hold what comes before these in the order of locks. 40001: an item is good by now.
 --
 -- The rows are found by the primary key, one by one: the planner must not look at the small index of active documents
 -- here, for under a held snapshot that index is a heap of dead entries.
 create function fetchq.settle(
     p_queue text, p_admin boolean, p_subjects text[], p_leases bigint[], p_actions text[], p_dates timestamptz[], p_delays interval[],
     p_payloads jsonb[], p_priorities integer[], p_versions integer[], p_messages text[], p_details jsonb[], p_ref_ids text[],
-    p_retries boolean[], p_to_queues text[], p_thens text[], p_now timestamptz
+    p_retries boolean[], p_to_queues text[], p_thens text[], p_now timestamptz, p_look boolean default false
 ) returns setof fetchq.result
 language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare
@@ -184,7 +185,11 @@ begin
         or cardinality(p_retries) <> n or cardinality(p_to_queues) <> n or cardinality(p_thens) <> n or p_actions is null then
         perform fetchq.refuse('resolutions', 'the arrays differ in length');
     end if;
-    v_held := fetchq.lock_docs(q, p_subjects);
+    if p_look then
+        v_held := array(select distinct s from unnest(p_subjects) s);
+    else
+        v_held := fetchq.lock_docs(q, p_subjects);
+    end if;
     execute format($t$
         with item as materialized (
             select i.*,
@@ -214,7 +219,7 @@ begin
                 when k.wrong is not null then 'invalid'
                 when h.subject is null then 'not_found'
                 when k.lease <> h.d_lease then 'stale' -- an admin names none
-                when not $3 and h.status = 2 then case when h.next_iteration > $2 then 'ok' else 'stale' end
+                when not $3 and h.status = 2 then case when h.next_iteration <= $2 then 'stale' when $20 then 'again' else 'ok' end
                 when not $3 then case when h.ended = fetchq.action_code(k.action) then 'already' else 'stale' end
                 when h.status = 2 and (k.action = 'run_now' or k.action = 'edit' and (k.date is not null or k.delay is not null)) then 'active'
                 when k.action = 'retry' and h.status <> -1 then 'not killed'
@@ -327,8 +332,15 @@ begin
         from answered $t$, 'q_' || p_queue)
     into v_rows, v_forward, v_next
     using q, p_now, p_admin, p_subjects, p_leases, p_actions, p_dates, p_delays, p_payloads, p_priorities, p_versions, p_messages,
-        p_details, p_ref_ids, p_retries, p_to_queues, p_thens, q.max_attempts, v_held;
+        p_details, p_ref_ids, p_retries, p_to_queues, p_thens, q.max_attempts, v_held, p_look;
 
+    if p_look then
+        if exists (select from unnest(v_rows) r where r.outcome = 'again') then
+            raise exception using errcode = '40001', message = 'a lease that was not live is live now';
+        end if;
+        return query select * from unnest(v_rows);
+        return;
+    end if;
     if v_forward is not null then
         v_rows := fetchq.forward(v_rows, v_forward, p_now);
     end if;
