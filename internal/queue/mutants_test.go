@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/fetchq/server/internal/dbtest"
@@ -83,6 +84,10 @@ func mustFind(t *testing.T, play func(n int, s script) error) {
 		if errors.As(err, &found) {
 			t.Logf("found by script %d: %v", n, found)
 			return
+		}
+		var pg *pgconn.PgError
+		if errors.As(err, &pg) && pg.Code == "55P03" {
+			continue // the bug made a call wait for a row of a call that is kept open; that is an error, not a difference
 		}
 		if err != nil {
 			t.Fatal(err)
