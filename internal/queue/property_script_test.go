@@ -93,7 +93,7 @@ var (
 			Update:  rapid.Bool().Draw(t, "update"),
 			Limit:   even(1, 2, 10).Draw(t, "limit"),
 			Version: even(0, 0, 0, 1).Draw(t, "picked version"),
-			Plain:   rapid.Bool().Draw(t, "plain"),
+			Plain:   even(false, false, false, true).Draw(t, "plain"),
 			Lock:    time.Second * time.Duration(even(0, 3600, 3, 3600).Draw(t, "lock")),
 			Key:     even("", "", "", "k").Draw(t, "key"),
 		}
