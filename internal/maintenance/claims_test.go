@@ -167,7 +167,7 @@ func TestAJobThatRunsBeforeACommitRunsAgainAfterIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	scan[string](t, db, claimed, "n1", 0)
-	if s := scan[float64](t, db, `select fetchq.job_done('a', 'fold', 'n1', 1, 0, null, '1 s', '30 s')`); s < 29 {
+	if s := scan[float64](t, db, `select fetchq.job_done('a', 'fold', 'n1', 1, 0, null, '1 s', '30 s')`); s < 24 {
 		t.Fatalf("fold sleeps for %.1f s", s)
 	}
 	if err := tx.Commit(t.Context()); err != nil {

@@ -11,6 +11,9 @@ import (
 // upkeepBatch is how many documents of each version and partition one call marks, or takes back from lost leases.
 const upkeepBatch = 1000
 
+// upkeepTime is how long a job goes on with further batches before others get its slot.
+const upkeepTime = 500 * time.Millisecond
+
 // Upkeep is the outcome of one maintenance call.
 type Upkeep struct {
 	Items int64
@@ -37,27 +40,35 @@ func (e *Engine) upkeep(ctx context.Context, op, queue, what, sql, nextSQL strin
 		pending
 		dated bool
 	}
-	w := e.sweeps.begin(sweepKey{queue, what, -1})
-	rows, err := query(ctx, e, op, func(r pgx.CollectableRow) (row, error) {
-		var out row
-		var date pgtype.Timestamptz
-		err := r.Scan(&out.version, &out.priority, &date, &out.count)
-		out.date, out.dated = date.Time, date.Valid
-		return out, err
-	}, sql, queue, upkeepBatch, w.interval())
-	if err != nil {
-		return Upkeep{}, err
-	}
 	var u Upkeep
-	var made []pending
-	for _, r := range rows {
-		u.Items += int64(r.count)
-		if r.dated {
-			made = append(made, r.pending)
+	w := e.sweeps.begin(sweepKey{queue, what, -1})
+	for began := e.now(); ; {
+		rows, err := query(ctx, e, op, func(r pgx.CollectableRow) (row, error) {
+			var out row
+			var date pgtype.Timestamptz
+			err := r.Scan(&out.version, &out.priority, &date, &out.count)
+			out.date, out.dated = date.Time, date.Valid
+			return out, err
+		}, sql, queue, upkeepBatch, w.interval())
+		if err != nil {
+			return Upkeep{}, err
+		}
+		var made []pending
+		items := int64(0)
+		for _, r := range rows {
+			items += int64(r.count)
+			if r.dated {
+				made = append(made, r.pending)
+			}
+		}
+		e.note(queue, made)
+		u.Items += items
+		if items < upkeepBatch || e.now().Sub(began) >= upkeepTime {
+			e.sweeps.end(w, items < upkeepBatch, 0)
+			break
 		}
 	}
-	e.note(queue, made)
-	e.sweeps.end(w, u.Items < upkeepBatch, 0)
+	var err error
 	u.Again, err = e.next(ctx, op, queue, what, nextSQL, w)
 	return u, err
 }
