@@ -154,7 +154,7 @@ func TestPicksThatShareAFullAnswerAllGetSomething(t *testing.T) {
 			}
 		})
 	}
-	time.Sleep(300 * time.Millisecond) // two are under way, and the others in line
+	time.Sleep(300 * time.Millisecond) // one is under way, and the others in line
 	if err := tx.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}

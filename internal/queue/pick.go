@@ -92,7 +92,7 @@ type pickAsk struct {
 	worker string
 }
 
-// pickNow looks once for documents. Small picks that come together are one scan.
+// pickNow looks once for documents. Picks that come together are one scan.
 func (e *Engine) pickNow(ctx context.Context, s spot, p PickParams) (Picked, error) {
 	state, err := e.state(ctx, s.queue)
 	if err != nil {
