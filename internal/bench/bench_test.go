@@ -122,8 +122,8 @@ func TestDocumentsCountedAreRowsChanged(t *testing.T) {
 	}
 }
 
+// TestCostsAreReadAndASnapshotIsHeld runs alone: WAL is counted for the whole server, which the tests of this package share.
 func TestCostsAreReadAndASnapshotIsHeld(t *testing.T) {
-	t.Parallel()
 	b, db := open(t)
 	held := 0
 	b.inspect = func(ctx context.Context, _ *run) {
