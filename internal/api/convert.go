@@ -1,8 +1,6 @@
 package api
 
 import (
-	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/fetchq/server/client"
@@ -20,6 +18,14 @@ func optionalTime(t *time.Time) *client.Time {
 		return nil
 	}
 	return &client.Time{Time: *t}
+}
+
+// dateText is a date in the words of a request; "" is none.
+func dateText(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
 }
 
 func optionalInterval(iv *wire.Interval) *string {
@@ -137,35 +143,7 @@ func message(err error) string { return toProblem(err).Detail }
 
 // document checks one document of a push. What is wrong with it is a detail of its own result, not of the call.
 func document(p client.Push) (queue.Push, string) {
-	d := queue.Push{Subject: p.Subject, Payload: p.Payload, Version: p.Version, Priority: p.Priority}
-	if p.Subject != "" {
-		if err := wire.CheckSubject(p.Subject); err != nil {
-			return d, "subject " + message(err)
-		}
-	}
-	if detail := badJSON("payload", p.Payload); detail != "" {
-		return d, detail
-	}
-	next, err := dateOf(p.NextIteration)
-	if err != nil {
-		return d, "next_iteration: " + message(err)
-	}
-	d.Next = next
-	return d, ""
-}
-
-// badJSON says why a document cannot be stored; "" where it can.
-func badJSON(field string, b json.RawMessage) string {
-	if len(b) > maxPayload {
-		return fmt.Sprintf("%s has %d bytes; %d are allowed", field, len(b), maxPayload)
-	}
-	if b == nil {
-		return ""
-	}
-	if err := wire.CheckJSON(b); err != nil {
-		return field + ": " + message(err)
-	}
-	return ""
+	return queue.NewPush(p.Subject, p.Payload, p.Version, p.Priority, p.NextIteration)
 }
 
 // resolution checks one item of a resolve; what is wrong with it is a detail of its own result.
@@ -184,7 +162,7 @@ func resolution(r client.Resolution) (queue.Resolution, string) {
 	if r.Subject == "" {
 		return item, "subject is missing"
 	}
-	for _, detail := range []string{badJSON("payload", r.Payload), badJSON("details", r.Details)} {
+	for _, detail := range []string{queue.BadJSON("payload", r.Payload), queue.BadJSON("details", r.Details)} {
 		if detail != "" {
 			return item, detail
 		}

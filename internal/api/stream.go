@@ -19,7 +19,6 @@ import (
 	"github.com/fetchq/server/internal/auth"
 	"github.com/fetchq/server/internal/errs"
 	"github.com/fetchq/server/internal/queue"
-	"github.com/fetchq/server/internal/wire"
 )
 
 // Limits of a stream of documents.
@@ -157,17 +156,7 @@ func (p *streamPush) read() ([]byte, error) {
 }
 
 func (p *streamPush) take(line []byte) {
-	var doc client.Push
-	if err := wire.Decode(line, &doc); err != nil {
-		detail := message(err)
-		var e *errs.Error
-		if errors.As(err, &e) && e.Field != "" {
-			detail = e.Field + " " + detail
-		}
-		p.refuse(p.line, detail)
-		return
-	}
-	d, detail := document(doc)
+	d, detail := queue.ReadPush(line)
 	if detail != "" {
 		p.refuse(p.line, detail)
 		return

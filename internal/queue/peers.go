@@ -17,6 +17,8 @@ const (
 	sayWaiting = "waiting" // the node has picks that wait for documents of the queue
 	sayPending = "pending" // documents of the queue became pending
 	sayChanged = "changed" // the queue was paused, resumed, emptied or dropped
+	// SQL says it where an operation is asked for, without a node.
+	sayOperation = "operation"
 )
 
 // message is what one node tells the others, as JSON.
@@ -47,6 +49,8 @@ type peers struct {
 	url    string
 	signal chan struct{}
 
+	operations chan struct{} // holds one when there is an operation to look for
+
 	mu      sync.Mutex
 	waitsAt map[string]time.Time    // by queue: when a node last said that it waits
 	said    map[string]time.Time    // by queue: when this node last said so
@@ -71,7 +75,7 @@ func newPeers(e *Engine, node, url string) *peers {
 		url = e.db.Config().ConnString()
 	}
 	return &peers{
-		e: e, node: node, url: url, signal: make(chan struct{}, 1),
+		e: e, node: node, url: url, signal: make(chan struct{}, 1), operations: make(chan struct{}, 1),
 		waitsAt: map[string]time.Time{}, said: map[string]time.Time{}, pending: map[pendingKey]*message{},
 	}
 }
@@ -257,5 +261,10 @@ func (p *peers) hear(m message) {
 		p.e.hub.wake(s, m.Count)
 	case sayChanged:
 		p.e.forget(m.Queue)
+	case sayOperation:
+		select {
+		case p.operations <- struct{}{}:
+		default:
+		}
 	}
 }

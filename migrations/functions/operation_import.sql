@@ -23,12 +23,11 @@ begin
     op := v.op;
 end $$;
 
--- import_store adds the next part of an upload, and notes lines that were refused as they came. It returns how many bytes of all imports that
--- are not done are stored by now. FQ004: the import was canceled, or broke off.
+-- import_store adds the next part of an upload (null: none), and notes lines that were refused as they came. It returns how many bytes this
+-- import has, and how many of all imports that are not done are stored by now. FQ004: the import was canceled, or broke off.
 create function fetchq.import_store(
     p_id uuid, p_part integer, p_line bigint, p_data bytea, p_bad_lines bigint[] default null, p_bad_details text[] default null,
-    p_now timestamptz default clock_timestamp()
-) returns bigint
+    p_now timestamptz default clock_timestamp(), out own bigint, out stored bigint)
 language plpgsql as $$
 declare
     o fetchq.operations;
@@ -38,10 +37,12 @@ begin
         raise exception using errcode = 'FQ004', column = 'id', message = 'the import was canceled meanwhile, or took too long to come';
     end if;
     o := fetchq.operation_note(o, p_bad_lines, null, p_bad_details);
-    insert into fetchq.operation_parts (operation, part, line, data) values (p_id, p_part, p_line, p_data);
-    update fetchq.operations set total = total + octet_length(p_data), failed = o.failed, claimed_until = p_now + interval '5 minutes'
-    where id = p_id;
-    return (select sum(total - looked) from fetchq.operations where action = 'import' and state in ('uploading', 'waiting', 'running'));
+    own := o.total + coalesce(octet_length(p_data), 0);
+    if own > o.total then
+        insert into fetchq.operation_parts (operation, part, line, data) values (p_id, p_part, p_line, p_data);
+    end if;
+    update fetchq.operations set total = own, failed = o.failed, claimed_until = p_now + interval '5 minutes' where id = p_id;
+    select sum(total - looked) into stored from fetchq.operations where action = 'import' and state in ('uploading', 'waiting', 'running');
 end $$;
 
 -- import_end puts an import that has come in whole in its queue's line, or, where p_error says why it did not, ends it.

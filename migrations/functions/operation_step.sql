@@ -3,8 +3,8 @@
 -- operation_step makes the next batch of an operation that a node has claimed: it changes up to p_size documents, looks at ten times as
 -- many to find them, and writes where it left off. It waits for no document: what others hold it comes back to, for 30 seconds.
 --
--- It returns the state behind it (lost: the claim is over), how many documents it came to, and what became pending, by version and
--- priority with the lowest date of each; of a move, in to_queue.
+-- It returns the state behind it (lost: the claim is over), how much it did (looks, changes, failures; 0 where all that is left is locked), and
+-- what became pending, by version and priority with the lowest date of each; of a move, in to_queue.
 create function fetchq.operation_step(
     p_id uuid, p_node text, p_size integer default 1000, p_now timestamptz default clock_timestamp(),
     out state text, out items integer, out versions integer[], out priorities integer[], out dates timestamptz[], out counts integer[])
@@ -44,9 +44,9 @@ begin
         v_find := v_find || v_found.subjects;
         items := v_found.looked;
     end if;
-    items := items + cardinality(v_find);
     for v_leaf, v_places in select * from fetchq.partition_items(q, v_find) loop
         v_act := fetchq.operation_act(o, f, v_leaves[v_leaf + 1], fetchq.at(v_find, v_places), p_now);
+        items := items + v_act.done + v_act.left_alone + coalesce(cardinality(v_act.wrong), 0);
         o.done := o.done + v_act.done;
         o.left_alone := o.left_alone + v_act.left_alone;
         o := fetchq.operation_note(o, null, v_act.wrong, v_act.details);
