@@ -149,7 +149,7 @@ func (r *run) measure(ctx context.Context, w workload) (measured, cost, error) {
 
 // reachable refuses a workload whose server or whose connections are not there.
 func (b *Bench) reachable(ctx context.Context, o Options) error {
-	if o.By != BySQL && o.By != ByRaw || o.Workload == "wait" && o.By == BySQL {
+	if o.By != BySQL && o.By != ByRaw || o.Workload == "wait" && o.By == BySQL || o.Workload == "bulk" {
 		if b.ServerURL == "" {
 			return errs.New(errs.Invalid, "the workload %s by %s needs a server; give its address with --url", o.Workload, o.By)
 		}

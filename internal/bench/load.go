@@ -35,7 +35,8 @@ type extra struct {
 	commits     *float64 // a second
 	program     *float64 // shares of one core
 	postgres    *float64
-	connections *int // of the server to the database
+	connections *int     // of the server to the database
+	kept        *float64 // of the rate that workers had before
 }
 
 // repeat makes turns from all workers until the time is up or nothing is left. The first error ends it for all.

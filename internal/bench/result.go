@@ -18,7 +18,7 @@ type Result struct {
 	Hold        bool     `json:"held_snapshot"`
 	Seconds     float64  `json:"seconds"`
 	Documents   int64    `json:"documents"`
-	Pushed      int64    `json:"pushed"` // beside the documents, by the workload mix; drained meanwhile, by due
+	Pushed      int64    `json:"pushed"` // beside the documents, by the workload mix; drained meanwhile, by due and bulk
 	Rate        float64  `json:"documents_per_second"`
 	OfRaw       *float64 `json:"of_raw"` // ratio to the raw limit of the same run: of rates, or of the limit's median to this one
 	Calls       int64    `json:"calls"`
@@ -34,6 +34,7 @@ type Result struct {
 	Program     *float64 `json:"program_cores"`
 	Postgres    *float64 `json:"postgres_cores"`
 	Open        *int     `json:"server_connections"`
+	Kept        *float64 `json:"workers_kept"` // of their rate alone, by bulk
 }
 
 func newResult(o Options, m measured, c cost) Result {
@@ -41,7 +42,7 @@ func newResult(o Options, m measured, c cost) Result {
 		Workload: o.Workload, By: o.By, Batch: o.Batch, Connections: o.Connections, Payload: o.Payload, Backlog: o.Backlog, Planned: o.Planned,
 		Queues: o.Queues, Hold: o.Hold, Seconds: m.took.Seconds(), Documents: m.documents, Pushed: m.pushed,
 		Calls: m.times.count, P50: m.times.at(0.5), P95: m.times.at(0.95), P99: m.times.at(0.99), Max: m.times.most(),
-		Statements: m.extra.commits, Program: m.extra.program, Postgres: m.extra.postgres, Open: m.extra.connections,
+		Statements: m.extra.commits, Program: m.extra.program, Postgres: m.extra.postgres, Open: m.extra.connections, Kept: m.extra.kept,
 	}
 	if m.took > 0 {
 		r.Rate = float64(m.documents) / m.took.Seconds()

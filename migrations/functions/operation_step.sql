@@ -19,7 +19,7 @@ declare
     v_find   text[];
     v_found  record;
     v_leaf   integer;
-    v_places integer[];
+    v_here   text[];
     v_act    record;
     v_busy   text[] := '{}';
     v_done   constant bigint := o.done;
@@ -44,8 +44,8 @@ begin
         v_find := v_find || v_found.subjects;
         items := v_found.looked;
     end if;
-    for v_leaf, v_places in select * from fetchq.partition_items(q, v_find) loop
-        v_act := fetchq.operation_act(o, f, v_leaves[v_leaf + 1], fetchq.at(v_find, v_places), p_now);
+    for v_leaf, v_here in select * from fetchq.operation_leaves(q, v_find) loop
+        v_act := fetchq.operation_act(o, f, v_leaves[v_leaf + 1], v_here, p_now);
         items := items + v_act.done + v_act.left_alone + coalesce(cardinality(v_act.wrong), 0);
         o.done := o.done + v_act.done;
         o.left_alone := o.left_alone + v_act.left_alone;
@@ -91,6 +91,15 @@ begin
     end if;
     return q;
 end $$;
+
+-- operation_leaves returns subjects by the leaf in which each stands.
+create function fetchq.operation_leaves(q fetchq.queues, p_subjects text[]) returns table (leaf integer, subjects text[])
+language sql stable as $$
+    select 0, p_subjects where q.partitions = 1 and p_subjects <> '{}'
+    union all
+    (select fetchq.partition_of(s, q.partitions), array_agg(s order by s collate "C") from unnest(p_subjects) s where q.partitions > 1
+    group by 1 order by 1)
+$$;
 
 -- operation_write writes how far an operation has come, and lengthens its claim; one that is over is let go.
 create function fetchq.operation_write(o fetchq.operations, p_now timestamptz) returns void
@@ -153,6 +162,7 @@ language plpgsql as $$
 declare
     v_bytes constant bigint := case when o.action = 'move' then 4194304 else 9223372036854775807 end; -- of payloads that travel
     v_looks constant integer := least(10 * p_limit, 20000);
+    v_next  integer := p_limit; -- rows of the next look: mostly all of them fit
     v       record;
 begin
     looked := 0;
@@ -164,7 +174,8 @@ begin
         o.looked := o.looked + cardinality(subjects);
     end if;
     while o.walk <> 'list' and not o.walked and looked < v_looks and cardinality(subjects) < p_limit and (v_bytes > 4194304 or subjects = '{}') loop
-        v := fetchq.operation_look(o, f, p_leaves[o.leaf + 1], v_looks - looked, p_limit - cardinality(subjects), v_bytes);
+        v := fetchq.operation_look(o, f, p_leaves[o.leaf + 1], v_next, p_limit - cardinality(subjects), v_bytes);
+        v_next := v_looks - looked - v.looked;
         looked := looked + v.looked;
         o.looked := o.looked + v.looked;
         subjects := subjects || v.subjects;
