@@ -33,7 +33,7 @@ type OperationFilter struct {
 }
 
 // OperationRequest is the body that asks for an operation: an action, and either a filter or up to 10,000 subjects. Documents that enter
-// the queue later are left alone.
+// the queue after it has begun are left alone.
 type OperationRequest struct {
 	Action        string           `json:"action" enum:"run_now,retry,kill,drop,complete,reschedule,set_priority,move" example:"retry" doc:"What becomes of the documents."`
 	Filter        *OperationFilter `json:"filter,omitempty" doc:"Which documents; {} is all."`

@@ -21,8 +21,10 @@ create type fetchq.moved as (
 -- Operations: work on many documents that was asked for once and is done in batches, by whichever node has a hand free. A batch and
 -- where it left off are written in one transaction. While one runs its row changes several times a second, and none of the columns
 -- that an index holds.
+create sequence fetchq.operation_numbers;
 create table fetchq.operations (
-    id             uuid primary key, -- of version 7: in the order in which they were asked for
+    id             uuid primary key,
+    number         bigint not null unique, -- in the order in which they were asked for
     queue          text collate "C" not null,
     action         text not null check (action in ('run_now', 'retry', 'kill', 'drop', 'complete', 'reschedule', 'set_priority', 'move', 'import')),
     state          text not null default 'waiting' check (state in ('uploading', 'waiting', 'running', 'done', 'failed', 'canceled')),
@@ -70,8 +72,8 @@ create table fetchq.operations (
     error          text -- of the last of these, or why it ended
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);
 create unique index operations_key on fetchq.operations (key) where key is not null;
-create index operations_queue on fetchq.operations (queue, id);
-create index operations_open on fetchq.operations (queue, id) where state in ('uploading', 'waiting', 'running');
+create index operations_queue on fetchq.operations (queue, number);
+create index operations_open on fetchq.operations (queue, number) where state in ('uploading', 'waiting', 'running');
 create unique index operations_running on fetchq.operations (queue) where state = 'running'; -- one of a queue at a time
 create index operations_finished on fetchq.operations (finished_at) where finished_at is not null;
 
@@ -100,5 +102,6 @@ create table fetchq.operation_failures (
 drop table fetchq.operation_failures;
 drop table fetchq.operation_parts;
 drop table fetchq.operations;
+drop sequence fetchq.operation_numbers;
 drop type fetchq.moved;
 drop type fetchq.document_filter;

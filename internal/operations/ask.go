@@ -3,7 +3,9 @@ package operations
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -116,21 +118,21 @@ func (s *Service) List(ctx context.Context, p ListParams) (list []Operation, nex
 	if p.State != "" && !slices.Contains(States, p.State) {
 		return nil, "", errs.Field("state", "%.40q is no state; there are %s", p.State, strings.Join(States, ", "))
 	}
-	before := uuid.Max
+	before := int64(math.MaxInt64)
 	if p.Cursor != "" {
 		parts, err := wire.DecodeCursor(p.Cursor, 1)
 		if err == nil {
-			before, err = uuid.Parse(parts[0])
+			before, err = strconv.ParseInt(parts[0], 10, 64)
 		}
 		if err != nil {
 			return nil, "", errs.Field("cursor", "is not one that this list gave; ask again without it")
 		}
 	}
-	const one = ` from fetchq.operations o where id < $1 and ($2 = '' or state = $2)`
-	sql, args := `select `+columns+one+` order by id desc limit $3`, []any{before, p.State, p.Limit + 1}
+	const one = ` from fetchq.operations o where number < $1 and ($2 = '' or state = $2)`
+	sql, args := `select `+columns+one+` order by number desc limit $3`, []any{before, p.State, p.Limit + 1}
 	if p.Queues != nil { // each queue is a range of an index
 		sql = `select ` + columns + ` from unnest($4::text[]) q (name) cross join lateral (
-			select *` + one + ` and o.queue = q.name order by id desc limit $3) o order by id desc limit $3`
+			select *` + one + ` and o.queue = q.name order by number desc limit $3) o order by number desc limit $3`
 		args = append(args, p.Queues)
 	}
 	rows, err := s.db.Query(ctx, sql, args...)
@@ -142,7 +144,7 @@ func (s *Service) List(ctx context.Context, p ListParams) (list []Operation, nex
 	}
 	if len(list) > p.Limit {
 		list = list[:p.Limit]
-		next = wire.EncodeCursor(list[p.Limit-1].ID.String())
+		next = wire.EncodeCursor(strconv.FormatInt(list[p.Limit-1].number, 10))
 	}
 	return list, next, nil
 }
@@ -165,12 +167,12 @@ func (s *Service) Failures(ctx context.Context, id uuid.UUID, limit, after int) 
 	return list, database.Error("list failures", err)
 }
 
-const columns = `o.id, o.queue, o.action, o.state, o.created_at, o.started_at, o.finished_at, o.filter, o.to_queue, o.priority, o.next_iteration,
+const columns = `o.id, o.number, o.queue, o.action, o.state, o.created_at, o.started_at, o.finished_at, o.filter, o.to_queue, o.priority, o.next_iteration,
 	o.message, o.on_conflict, o.format, o.asked_by, o.asked_as, o.asked_from, o.request_id, o.canceled_by, o.total, o.looked, o.done, o.created,
 	o.left_alone, o.failed, o.failures, o.error`
 
 func scan(row pgx.CollectableRow) (o Operation, err error) {
-	err = row.Scan(&o.ID, &o.Queue, &o.Action, &o.State, &o.CreatedAt, &o.StartedAt, &o.FinishedAt, &o.Filter, &o.ToQueue, &o.Priority,
+	err = row.Scan(&o.ID, &o.number, &o.Queue, &o.Action, &o.State, &o.CreatedAt, &o.StartedAt, &o.FinishedAt, &o.Filter, &o.ToQueue, &o.Priority,
 		&o.NextIteration, &o.Message, &o.OnConflict, &o.Format, &o.AskedBy, &o.AskedAs, &o.AskedFrom, &o.RequestID, &o.CanceledBy, &o.Total,
 		&o.Looked, &o.Done, &o.Created, &o.LeftAlone, &o.Failed, &o.Failures, &o.Error)
 	return o, err

@@ -16,17 +16,22 @@ const (
 	lockWait  = 100 * time.Millisecond // where all that is left is locked
 )
 
-// yield is how long an operation waits after a batch while workers work, as a share of the time that the batch took.
-const yield = 1.0
+// While workers work, an operation goes no faster than this many documents a second, and rests for at least a share of the time that its
+// batches take, and at most for a multiple of it.
+const (
+	mostRate  = 25_000.0
+	leastRest = 0.25
+	mostRest  = 2.0
+)
 
 // pace finds the size of batches.
 type pace struct{ size int }
 
 func newPace() *pace { return &pace{firstSize} }
 
-// next takes in how long a batch took, and returns how long to wait before the next.
-func (p *pace) next(took time.Duration, items int, busy bool) time.Duration {
-	if items == 0 {
+// next takes in how long a batch took and what it did, and returns how long to wait before the next.
+func (p *pace) next(took time.Duration, b batch, busy bool) time.Duration {
+	if b.items == 0 {
 		return lockWait
 	}
 	factor := float64(wanted) / float64(max(took, time.Millisecond))
@@ -34,7 +39,9 @@ func (p *pace) next(took time.Duration, items int, busy bool) time.Duration {
 	if !busy {
 		return 0
 	}
-	return min(time.Duration(yield*float64(took)), mostWait)
+	t := took.Seconds()
+	rest := min(max(float64(b.did)/mostRate-t, leastRest*t), mostRest*t)
+	return min(time.Duration(rest*float64(time.Second)), mostWait)
 }
 
 // load knows whether workers work, as of a second ago.

@@ -40,7 +40,8 @@ func scanClaim(row pgx.CollectableRow) (claim, error) {
 // batch is what one batch did.
 type batch struct {
 	state string // of the operation behind it; lost: the claim is over
-	items int    // documents that it came to
+	items int    // what it did: looks, changes, failures; 0: all that is left is locked
+	did   int    // documents that it changed
 	made  []queue.Made
 }
 
@@ -49,7 +50,7 @@ const lost = "lost"
 func scanBatch(row pgx.CollectableRow) (b batch, err error) {
 	var versions, priorities, counts []int
 	var dates []time.Time
-	err = row.Scan(&b.state, &b.items, &versions, &priorities, &dates, &counts)
+	err = row.Scan(&b.state, &b.items, &b.did, &versions, &priorities, &dates, &counts)
 	for i := range versions {
 		b.made = append(b.made, queue.Made{Version: versions[i], Priority: priorities[i], Date: dates[i], Count: counts[i]})
 	}
@@ -82,7 +83,7 @@ func (s *Service) run(ctx context.Context, c claim) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(p.next(s.Now().Sub(began), b.items, s.busy(ctx))):
+		case <-time.After(p.next(s.Now().Sub(began), b, s.busy(ctx))):
 		}
 	}
 }

@@ -67,7 +67,7 @@ type Asked struct {
 }
 
 // Request is what is asked: an action for the documents of a queue that fit a filter, or that are named. Documents that enter the
-// queue later are left alone.
+// queue after it has begun are left alone.
 type Request struct {
 	Queue    string
 	Action   string
@@ -110,6 +110,8 @@ type Operation struct {
 	Failed        int64
 	Failures      int     // tries of a batch in a row that failed; it goes on
 	Error         *string // of the last of these, or why the operation failed
+
+	number int64 // its place in lists
 }
 
 // Over says whether nothing more will happen.

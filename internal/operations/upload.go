@@ -66,7 +66,7 @@ func (s *Service) Import(ctx context.Context, r ImportRequest, text io.Reader) (
 			columns, err = readHeader(header)
 		}
 		switch {
-		case errors.Is(err, io.EOF), errors.Is(err, errLong):
+		case errors.Is(err, io.EOF), errors.Is(err, errLong), errors.Is(err, errOpen):
 			return Operation{}, errs.Field("columns", "the first line names the columns: subject, payload, version, priority or next_iteration")
 		case err != nil:
 			return Operation{}, brokenOff(err, 1)

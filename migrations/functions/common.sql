@@ -146,7 +146,7 @@ $$;
 
 create function fetchq.cut_json(p_json jsonb, p_bytes integer) returns jsonb
 language sql stable as $$
-    select case when pg_column_size(p_json) <= p_bytes then p_json
+    select case when p_json is null or pg_column_size(p_json) <= p_bytes then p_json
         else jsonb_build_object('cut', format('details take %s bytes, %s are kept', pg_column_size(p_json), p_bytes),
                                 'begins', left(p_json::text, 2000)) end
 $$;

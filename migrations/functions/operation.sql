@@ -5,7 +5,7 @@
 -- run_now, retry, kill, drop, complete, reschedule (to p_date, or by p_delay from now), set_priority and move (to p_to_queue).
 -- A message is written to the log of each document. p_by tells who asks; the same p_key again is the same operation.
 --
--- Documents that enter the queue later are left alone. FQ001 names what is wrong, FQ004 is raised where there is no queue.
+-- Documents that enter the queue after it has begun are left alone. FQ001 names what is wrong, FQ004 is raised where there is no queue.
 create function fetchq.operation_add(
     p_queue      text,
     p_action     text,
@@ -54,6 +54,7 @@ begin
         perform fetchq.refuse('queue', format('%s operations of this queue wait already; try again when some are done', v_most));
     end if;
     o.id := fetchq.uuid_v7();
+    o.number := nextval('fetchq.operation_numbers');
     insert into fetchq.operations select o.* on conflict (key) where key is not null do nothing;
     made := found;
     if not made then
@@ -215,8 +216,8 @@ begin
         where o.state in ('waiting', 'running') and (o.claimed_until <= p_now) is not false
             and not exists (
                 select from fetchq.operations b
-                where b.queue = o.queue and b.id <> o.id and (b.state = 'running' or b.state = 'waiting' and o.state = 'waiting' and b.id < o.id))
-        order by o.id limit p_limit
+                where b.queue = o.queue and b.id <> o.id and (b.state = 'running' or b.state = 'waiting' and o.state = 'waiting' and b.number < o.number))
+        order by o.number limit p_limit
         for update of o skip locked
     loop
         begin

@@ -33,7 +33,7 @@ begin
                 select u.subject, d.subject is not null and $t$ || fetchq.operation_condition() || $t$ as fits,
                     case when ($2).filter is not null then null
                         when d.subject is null then 'there is no such document'
-                        when d.created_at > ($2).created_at then 'the document entered the queue after this was asked for'
+                        when d.created_at > ($2).started_at then 'the document entered the queue after the operation began'
                         when ($2).action = 'retry' then 'retry is for killed documents'
                         when ($2).action = 'run_now' then 'the document is held by a worker; release it first'
                     end as detail

@@ -70,7 +70,8 @@ create function fetchq.import_step(
     p_id uuid, p_node text, p_part integer, p_place integer, p_line bigint, p_lines bigint[], p_subjects text[], p_payloads jsonb[],
     p_versions integer[], p_priorities integer[], p_dates timestamptz[], p_delays interval[], p_bad_lines bigint[], p_bad_details text[],
     p_now timestamptz default clock_timestamp(),
-    out state text, out items integer, out versions integer[], out priorities integer[], out dates timestamptz[], out counts integer[])
+    out state text, out items integer, out changed integer, out versions integer[], out priorities integer[], out dates timestamptz[],
+    out counts integer[])
 language plpgsql set lock_timeout = '500ms' as $$
 declare
     o      fetchq.operations := fetchq.operation_held(p_id, p_node);
@@ -78,6 +79,7 @@ declare
     v_held integer;
 begin
     items := coalesce(cardinality(p_lines), 0) + coalesce(cardinality(p_bad_lines), 0);
+    changed := coalesce(cardinality(p_lines), 0);
     if o.id is null or o.part <> p_part then
         state := 'lost';
         return;

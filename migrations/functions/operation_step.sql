@@ -3,11 +3,12 @@
 -- operation_step makes the next batch of an operation that a node has claimed: it changes up to p_size documents, looks at ten times as
 -- many to find them, and writes where it left off. It waits for no document: what others hold it comes back to, for 30 seconds.
 --
--- It returns the state behind it (lost: the claim is over), how much it did (looks, changes, failures; 0 where all that is left is locked), and
--- what became pending, by version and priority with the lowest date of each; of a move, in to_queue.
+-- It returns the state behind it (lost: the claim is over), how much it did (looks, changes, failures; 0 where all that is left is locked), how
+-- many documents it changed, and what became pending, by version and priority with the lowest date of each; of a move, in to_queue.
 create function fetchq.operation_step(
     p_id uuid, p_node text, p_size integer default 1000, p_now timestamptz default clock_timestamp(),
-    out state text, out items integer, out versions integer[], out priorities integer[], out dates timestamptz[], out counts integer[])
+    out state text, out items integer, out changed integer, out versions integer[], out priorities integer[], out dates timestamptz[],
+    out counts integer[])
 language plpgsql
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off set lock_timeout = '500ms'
 as $$
@@ -26,6 +27,7 @@ declare
     v_next   timestamptz; -- the first date of what was planned
 begin
     items := 0;
+    changed := 0;
     if o.id is null then
         state := 'lost';
         return;
@@ -55,7 +57,8 @@ begin
         versions := versions || v_act.versions; priorities := priorities || v_act.priorities;
         dates := dates || v_act.dates; counts := counts || v_act.counts;
     end loop;
-    if o.done > v_done then
+    changed := o.done - v_done;
+    if changed > 0 then
         perform fetchq.touch(o.queue, 'fold', p_now + interval '1 second');
         if o.to_queue is not null then
             perform fetchq.touch(o.to_queue, 'fold', p_now + interval '1 second');

@@ -3,7 +3,7 @@
 -- An operation goes by one of three ways, chosen when it begins:
 --   list      subjects, up to 10,000 a part: those that were named, or, where up to 100,000 documents are planned, pending or active,
 --             those that a partial index tells at once
---   finished  the index of completed and killed documents, from the oldest on to those that ended when the operation was asked for
+--   finished  the index of completed and killed documents, from the oldest on to those that ended when the operation began
 --   subject   the primary key
 -- Each look is at a bounded number of rows and goes on behind the last one, so that none costs more as the queue grows, and none
 -- walks what an earlier one has left behind.
@@ -21,7 +21,7 @@ language sql immutable as $f$
         and (($1).worker is null or d.worker = ($1).worker)
         and (($1).due_after is null or d.next_iteration >= ($1).due_after)
         and (($1).due_before is null or d.next_iteration < ($1).due_before)
-        and d.created_at <= ($2).created_at
+        and d.created_at <= ($2).started_at
         and case ($2).action when 'retry' then d.status + 0 = -1 when 'run_now' then d.status + 0 <> 2 when 'kill' then d.status + 0 <> -1
             when 'complete' then d.status + 0 <> 3 when 'set_priority' then d.priority <> ($2).priority else true end
     ) $t$
@@ -42,7 +42,7 @@ create function fetchq.operation_look(
 language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare
     v_range constant text := case o.walk
-        when 'finished' then $t$ d.status in (3, -1) and d.status = ($1).status and d.last_iteration <= ($2).created_at
+        when 'finished' then $t$ d.status in (3, -1) and d.status = ($1).status and d.last_iteration <= ($2).started_at
             and (d.last_iteration, d.seq) > (coalesce(($2).at_date, '-infinity'), coalesce(($2).at_seq, 0)) $t$
         else $t$ d.subject > coalesce(($2).at_subject, '') and d.subject >= coalesce(($1).prefix, '')
             and (($1).prefix is null or d.subject < fetchq.prefix_end(($1).prefix)) $t$ end;
@@ -187,6 +187,7 @@ declare
     v_leaf     text;
     v_look     record;
 begin
+    o.started_at := p_now;
     exact := true;
     if p_subjects is not null then
         execute format('select count(*) from (select distinct unnest($3) as subject) u cross join lateral (

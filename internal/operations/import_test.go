@@ -1,0 +1,423 @@
+package operations
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fetchq/server/internal/dbtest"
+	"github.com/fetchq/server/internal/errs"
+	"github.com/fetchq/server/internal/queue"
+)
+
+// send stores an import.
+func (w *world) send(name, format, text string) Operation {
+	w.t.Helper()
+	o, err := w.Import(w.t.Context(), importOf(name, format), strings.NewReader(text))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return o
+}
+
+func importOf(name, format string) ImportRequest {
+	return ImportRequest{Queue: name, Format: format, OnConflict: queue.Ignore, Asked: Asked{By: "ci", As: "token"}}
+}
+
+func TestAnImportTellsOfEachLineThatIsWrong(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "a")
+	w.fill("a", "pending", 0, 1)
+	o := w.finish(w.send("a", NDJSON, `{"subject":"x","payload":{"n":1},"version":2,"priority":-3,"next_iteration":"+1 hour"}`+"\r\n"+
+		"\n"+
+		`{"subject":"s000000"}`+"\n"+
+		`{"subject":}`+"\n"+
+		`{"subject":"y","colour":1}`+"\n"+
+		`{"subject":"y","version":40000}`+"\n"+
+		`{"subject":"y","payload":"\u0000"}`+"\n"+
+		`{"subject":"x"}`+"\n"+
+		`{"subject":"`+strings.Repeat("l", 300)+`"}`+"\n"+
+		`{"payload":[1e400]}`+"\n"+
+		`{"subject":"long","payload":"`+strings.Repeat("p", 1<<21)+`"}`+"\n"+
+		`{"subject":"z"}`))
+	if o.State != Done || o.Done != 3 || o.Created != 3 || o.LeftAlone != 2 || o.Failed != 6 {
+		t.Errorf("%+v, %v", o, *o.Error)
+	}
+	beginWith(t, w.failuresOf(o), "11 the line is longer than a payload of 1 MiB allows", // as it came
+		"4 not JSON: a value is missing", "5 colour there is no such field here", "7 payload: ", "9 subject has 300 bytes; the limit is 255",
+		"6 y: version is 40000; 0 to 32767 are allowed")
+	x := w.rows(`select payload, version, priority, status, next_iteration > now() + interval '50 minutes' from q_a.docs where subject = 'x'`)
+	if diff := cmp.Diff([]string{"map[n:1] 2 -3 0 true"}, x); diff != "" {
+		t.Error(diff)
+	}
+	if n := w.events("a", "entered"); n != 4 || w.tally("a") != "planned 1, pending 3" {
+		t.Errorf("%d entered, %s", n, w.tally("a"))
+	}
+	if n := scanOne[int](w, `select count(*) from fetchq.operation_parts`); n != 0 {
+		t.Errorf("%d parts are left", n)
+	}
+}
+
+func TestAnImportOfCSV(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "a")
+	o := w.finish(w.send("a", CSV, "\ufeffsubject, priority ,version,next_iteration,payload.url,payload.depth:json\r\n"+
+		"one,5,1,+1 day,https://a.example/?a=1,3\r\n"+
+		"\"two, \"\"quoted\"\"\",,,,\"a\nb\",\"{\"\"k\"\": [1, 2]}\"\n"+
+		",,,,,\n"+
+		"three,x,,,,\n"+
+		"four,1,,,,nul\n"+
+		"five,1\n"+
+		"si\"x\",,,,,\n"+
+		"\"seven\"x,,,,,\n"+
+		"eight,,,soon,,\n"+
+		"one,,,,,"))
+	if o.State != Done || o.Created != 3 || o.LeftAlone != 1 || o.Failed != 6 {
+		t.Errorf("%+v", o)
+	}
+	beginWith(t, w.failuresOf(o), "6 priority must be a whole number", "7 payload.depth:json: not JSON", "8 the line has 2 fields; the first line names 6 columns",
+		"9 a quote stands within a field that does not begin with one", "10 text stands behind the closing quote of a field", "11 next_iteration: ")
+	got := w.rows(`select subject, payload::text, version, priority, status from q_a.docs where length(subject) < 30 order by subject collate "C"`)
+	if diff := cmp.Diff([]string{
+		`one {"url": "https://a.example/?a=1", "depth": 3} 1 5 0`, `two, "quoted" {"url": "a\nb", "depth": {"k": [1, 2]}} 0 0 1`,
+	}, got); diff != "" {
+		t.Error(diff)
+	}
+	o = w.finish(w.send("a", CSV, "payload,subject\n\"{\"\"a\"\": 1}\",json\n,empty\n"))
+	got = w.rows(`select payload::text from q_a.docs where subject in ('json', 'empty') order by subject`)
+	if diff := cmp.Diff([]string{`{}`, `{"a": 1}`}, got); diff != "" || o.Created != 2 {
+		t.Errorf("%+v: %s", o, diff)
+	}
+}
+
+// beginWith wants lines that begin so.
+func beginWith(t *testing.T, lines []string, want ...string) {
+	t.Helper()
+	if len(lines) != len(want) {
+		t.Fatalf("%q; %q are wanted", lines, want)
+	}
+	for i := range want {
+		if !strings.HasPrefix(lines[i], want[i]) {
+			t.Errorf("line %d is %q; %q is wanted", i, lines[i], want[i])
+		}
+	}
+}
+
+// TestAQuoteThatIsNotClosedSpoilsOneLine has a quote too few, and a record without end: the lines behind are read.
+func TestAQuoteThatIsNotClosedSpoilsOneLine(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "a")
+	long := "l," + strings.Repeat("x", maxCSV+10) + "\n"
+	for name, tt := range map[string]struct {
+		text    string
+		created int64
+		bad     []string // lines
+	}{
+		"at the end":            {"a,1,\n\"b,2,\nc,3,\n", 2, []string{"3 "}},
+		"the last line":         {"a,1,\nb,2,\n\"c,3,", 2, []string{"4 "}},
+		"before much":           {"\"a,1,\n" + strings.Repeat("b,2,"+strings.Repeat("x", 1000)+"\n", maxCSV/1000) + "c,3,\n", 2, []string{"2 "}},
+		"before a long line":    {"\"a,1,\nb,2,\n" + long + "c,3,\nd,x,\n", 2, []string{"2 ", "4 ", "6 "}},
+		"a long line by itself": {"a,1,\n" + long + "c,3,\nd,x,\n", 2, []string{"3 ", "5 "}},
+	} {
+		prefix := strings.ReplaceAll(name, " ", "")
+		text := "subject,priority,payload.p\n" + strings.NewReplacer("a,", prefix+"a,", "b,", prefix+"b,", "c,", prefix+"c,").Replace(tt.text)
+		o := w.finish(w.send("a", CSV, text))
+		got := w.failuresOf(o)
+		same := len(got) == len(tt.bad)
+		for i := range tt.bad {
+			found := false
+			for _, line := range got {
+				found = found || strings.HasPrefix(line, tt.bad[i])
+			}
+			same = same && found
+		}
+		if o.Created != tt.created || !same {
+			t.Errorf("%s: %d created, %d left alone; %.200q", name, o.Created, o.LeftAlone, got)
+		}
+	}
+}
+
+func TestWhatCannotBeImportedIsRefusedBeforeALineIsStored(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "a")
+	good := importOf("a", CSV)
+	for name, tt := range map[string]struct {
+		r     ImportRequest
+		text  string
+		code  errs.Code
+		field string
+	}{
+		"no queue":          {importOf("b", CSV), "subject\nx\n", errs.NotFound, "queue"},
+		"no name":           {importOf("B", NDJSON), "{}\n", errs.NotFound, "queue"},
+		"no format":         {importOf("a", "xml"), "<x/>", errs.Invalid, "format"},
+		"no policy":         {ImportRequest{Queue: "a", Format: NDJSON, OnConflict: "replace"}, "{}", errs.Invalid, "on_conflict"},
+		"nothing":           {good, "", errs.Invalid, "columns"},
+		"an empty line":     {good, "\nsubject\n", errs.Invalid, "columns"},
+		"an unknown column": {good, "subject,colour\n", errs.Invalid, "columns"},
+		"one column twice":  {good, "subject,subject\n", errs.Invalid, "columns"},
+		"one member twice":  {good, "payload.a,payload.a:json\n", errs.Invalid, "columns"},
+		"both payloads":     {good, "payload,payload.a\n", errs.Invalid, "columns"},
+		"no member":         {good, "payload.\n", errs.Invalid, "columns"},
+		"no member as JSON": {good, "payload.:json\n", errs.Invalid, "columns"},
+		"many columns":      {good, strings.Repeat("payload.a,", 200) + "subject\n", errs.Invalid, "columns"},
+		"an open quote":     {good, "\"subject\n", errs.Invalid, "columns"},
+		"no text":           {good, "payload.\xff\n", errs.Invalid, "columns"},
+	} {
+		_, err := w.Import(t.Context(), tt.r, strings.NewReader(tt.text))
+		checkRefusal(t, name, err, tt.code, tt.field)
+	}
+	if n := scanOne[int](w, `select count(*) from fetchq.operations`); n != 0 {
+		t.Errorf("%d operations were made", n)
+	}
+}
+
+// lines returns text of so many documents without subjects: each that is pushed twice would be one too many.
+func lines(n int, payload string) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `{"payload":{"n":%d,"p":"%s"}}`+"\n", i, payload)
+	}
+	return b.String()
+}
+
+// TestAnImportThatIsLeftGoesOnBehindItsLastBatch changes the node at each batch, and loses every second batch.
+func TestAnImportThatIsLeftGoesOnBehindItsLastBatch(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "a")
+	const n = 3000
+	o := w.send("a", NDJSON, lines(n, strings.Repeat("p", 1000)))
+	if parts := scanOne[int](w, `select count(*) from fetchq.operation_parts where octet_length(data) <= $1`, partSize); parts < 3 {
+		t.Fatalf("%d parts of up to a megabyte", parts)
+	}
+	for i, over := 0, false; !over; i++ {
+		name := fmt.Sprint("node ", i)
+		rows, err := w.db.Query(t.Context(), `select `+claimColumns+` from fetchq.operation_claim($1, 1, clock_timestamp() + $2 * interval '11 seconds') o`, name, i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var c claim
+		for rows.Next() {
+			if c, err = scanClaim(rows); err != nil {
+				t.Fatal(err)
+			}
+		}
+		rows.Close()
+		here := *w.Service //nolint:govet // a copy with another name, which is not started
+		here.Node = name
+		if i%2 == 1 {
+			dbtest.Replace(t, w.db, "operation_write", `update fetchq.operations set`, `select 1 / 0; update fetchq.operations set`)
+			if _, err := here.importBatch(t.Context(), c, 400); err == nil {
+				t.Fatal("the batch did not break off")
+			}
+			dbtest.Replace(t, w.db, "operation_write", `select 1 / 0; `, ``)
+			continue
+		}
+		b, err := here.importBatch(t.Context(), c, 400)
+		if err != nil {
+			t.Fatal(err)
+		}
+		over = b.state == Done
+	}
+	got := w.get(o)
+	if got.Created != n || got.Failed != 0 || w.tally("a") != fmt.Sprint("pending ", n) {
+		t.Errorf("%+v; %s", got, w.tally("a"))
+	}
+	if distinct := scanOne[int](w, `select count(distinct payload ->> 'n') from q_a.docs`); distinct != n {
+		t.Errorf("%d of %d lines were pushed", distinct, n)
+	}
+}
+
+func TestAnImportMayUpdateAndMakesPendingWhatIsPicked(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "a")
+	w.fill("a", "killed", 0, 2)
+	w.fill("a", "active", 2, 3)
+	r := importOf("a", NDJSON)
+	r.OnConflict = queue.Update
+	o, err := w.Import(t.Context(), r, strings.NewReader(`{"subject":"s000000","priority":4}`+"\n"+`{"subject":"s000002"}`+"\n"+`{"subject":"new"}`+"\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o = w.finish(o); o.Done != 2 || o.Created != 1 || o.LeftAlone != 1 || *o.OnConflict != "update" || *o.Format != NDJSON {
+		t.Errorf("%+v", o)
+	}
+	picked, err := w.engine.Pick(t.Context(), "a", queue.PickParams{Limit: 10})
+	if err != nil || len(picked.Documents) != 2 || picked.Documents[0].Subject != "s000000" {
+		t.Errorf("%+v, error %v", picked, err)
+	}
+}
+
+// breaks is text that ends with an error.
+type breaks struct {
+	io.Reader
+	err error
+}
+
+func (b breaks) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if errors.Is(err, io.EOF) {
+		err = b.err
+	}
+	return n, err
+}
+
+func TestAnUploadThatBreaksOffImportsNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "a")
+	text := lines(2000, strings.Repeat("p", 1000))
+	_, err := w.Import(t.Context(), importOf("a", NDJSON), breaks{strings.NewReader(text), errors.New("gone")})
+	if errs.Of(err) != errs.Malformed || !strings.Contains(err.Error(), "in line 2001; nothing is imported") {
+		t.Errorf("%v", err)
+	}
+	// A node dies while lines come.
+	o, made, err := w.beginImport(t.Context(), "a", NDJSON, nil, "ignore", "ci", "token", nil, nil, nil)
+	if err != nil || !made {
+		t.Fatal(err)
+	}
+	w.exec(`select fetchq.import_store($1, 0, 1, '{}')`, o.ID)
+	if got := w.claim("n1", 3600); got != "" {
+		t.Errorf("%q is claimed while its lines come", got)
+	}
+	w.exec(`select fetchq.operations_tidy(p_now => clock_timestamp() + interval '4 minutes')`)
+	if got := w.get(o); got.State != Uploading {
+		t.Errorf("after four minutes it is %s", got.State)
+	}
+	w.exec(`select fetchq.operations_tidy(p_now => clock_timestamp() + interval '6 minutes')`)
+	if got := w.get(o); got.State != Failed || got.Error == nil {
+		t.Errorf("after six minutes: %+v", got)
+	}
+	for more := true; more; {
+		if more, err = w.tidy(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := scanOne[int](w, `select count(*) from fetchq.operation_parts`); n != 0 || w.tally("a") != "" {
+		t.Errorf("%d parts are left; %s", n, w.tally("a"))
+	}
+	_, err = w.db.Exec(t.Context(), `select * from fetchq.import_store($1, 1, 1, '{}')`, o.ID)
+	if err == nil {
+		t.Error("a line that comes too late is stored")
+	}
+}
+
+func TestImportsStoreNoMoreThanTheLimit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "a", "b")
+	w.ImportLimit = 3 << 20
+	text := lines(2000, strings.Repeat("p", 1000)) // 2 MB
+	first := w.send("a", NDJSON, text)
+	_, err := w.Import(t.Context(), importOf("b", NDJSON), strings.NewReader(text+text))
+	if errs.Of(err) != errs.Overloaded && errs.Of(err) != errs.TooLarge {
+		t.Errorf("%v", err)
+	}
+	_, err = w.Import(t.Context(), importOf("b", NDJSON), strings.NewReader(text))
+	if errs.Of(err) != errs.Overloaded {
+		t.Errorf("two that are too much together: %v", err)
+	}
+	w.finish(first)
+	_, err = w.Import(t.Context(), importOf("b", NDJSON), strings.NewReader(text+text))
+	if errs.Of(err) != errs.TooLarge {
+		t.Errorf("one that is too much alone: %v", err)
+	}
+	if o := w.finish(w.send("b", NDJSON, text)); o.Created != 2000 {
+		t.Errorf("%+v", o)
+	}
+}
+
+func TestACanceledUploadEnds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "a")
+	r, feed := io.Pipe()
+	go func() {
+		text := lines(100, strings.Repeat("p", 20_000))
+		for range 3 {
+			if _, err := io.WriteString(feed, text); err != nil {
+				return
+			}
+		}
+		for _, o := range w.states() {
+			if _, err := w.Cancel(context.WithoutCancel(w.t.Context()), o.ID, "me"); err != nil {
+				t.Error(err)
+			}
+		}
+		for range 3 {
+			if _, err := io.WriteString(feed, text); err != nil {
+				return
+			}
+		}
+		feed.Close()
+	}()
+	_, err := w.Import(t.Context(), importOf("a", NDJSON), r)
+	r.Close()
+	if errs.Of(err) != errs.NotFound {
+		t.Errorf("%v", err)
+	}
+	if got := w.states(); len(got) != 1 || got[0].State != Canceled {
+		t.Errorf("%+v", got)
+	}
+}
+
+// states lists all operations.
+func (w *world) states() []Operation {
+	list, _, err := w.List(context.WithoutCancel(w.t.Context()), ListParams{Limit: queue.MaxList})
+	if err != nil {
+		w.t.Error(err)
+	}
+	return list
+}
+
+func TestAnEmptyImportIsDone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "a")
+	for _, o := range []Operation{w.send("a", NDJSON, ""), w.send("a", NDJSON, "\n\n"), w.send("a", CSV, "subject\n")} {
+		if o = w.finish(o); o.State != Done || o.Done+o.Failed != 0 {
+			t.Errorf("%+v", o)
+		}
+	}
+}
+
+func TestTheSameKeyIsTheSameImport(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "a")
+	r := importOf("a", NDJSON)
+	r.Key = "k"
+	first, err := w.Import(t.Context(), r, strings.NewReader("{}\n{}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := w.Import(t.Context(), r, strings.NewReader("{}\n{}\n"))
+	if err != nil || again.ID != first.ID {
+		t.Errorf("%s and %s, error %v", first.ID, again.ID, err)
+	}
+	w.finish(first)
+	if w.tally("a") != "pending 2" {
+		t.Error(w.tally("a"))
+	}
+}
+
+// TestALineThatPostgresCannotReadSpoilsNoOther plants a check by which Postgres refuses what the program takes.
+func TestALineThatPostgresCannotReadSpoilsNoOther(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "a")
+	w.exec(`alter table q_a.docs add constraint odd check (1 / (case when subject = 'bad' then 0 else 1 end) = 1)`)
+	var text strings.Builder
+	for i := range 100 {
+		if i%40 == 7 {
+			text.WriteString(`{"subject":"bad"}` + "\n")
+		}
+		fmt.Fprintf(&text, `{"subject":"s%d"}`+"\n", i)
+	}
+	o := w.finish(w.send("a", NDJSON, text.String()))
+	if o.Created != 100 || o.Failed != 3 {
+		t.Errorf("%+v", o)
+	}
+	if diff := cmp.Diff([]string{"8 the document cannot be stored by Postgres", "49 the document cannot be stored by Postgres",
+		"90 the document cannot be stored by Postgres"}, w.failuresOf(o)); diff != "" {
+		t.Error(diff)
+	}
+}
