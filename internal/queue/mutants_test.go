@@ -53,6 +53,19 @@ func TestPropertiesFindPlantedBugs(t *testing.T) {
 				`select r from fetchq.doc_push_many(`, `select (r.ord, r.subject, case r.outcome when 'ignored' then 'created' else r.outcome end,
 					r.detail, r.status, r.version, r.priority, r.next_iteration)::fetchq.result from fetchq.doc_push_many(`)
 		}},
+		{"an operation leaves leases alive", func(t *testing.T, db *pgxpool.Pool) {
+			dbtest.Replace(t, db, "operation_change", `lease = d.lease + (($1).action <> 'set_priority' or o.status <> 2)::integer,`, ``)
+		}},
+		{"an operation passes by what its batch has no room for", func(t *testing.T, db *pgxpool.Pool) {
+			dbtest.Replace(t, db, "operation_look", `when (select count(*) from fit) < (select count(*) from looked where fits) then (select max(nth) from fit)`,
+				`when false then 0`)
+		}},
+		{"an operation takes what it has made itself", func(t *testing.T, db *pgxpool.Pool) {
+			dbtest.Replace(t, db, "operation_condition", `when 'set_priority' then d.priority <> ($2).priority`, ``)
+		}},
+		{"a move keeps the attempt of a worker", func(t *testing.T, db *pgxpool.Pool) {
+			dbtest.Replace(t, db, "operation_move", `case when status = 2 then greatest(attempts - 1, 0) else attempts end`, `attempts`)
+		}},
 		{"join on ctid", func(t *testing.T, db *pgxpool.Pool) {
 			dbtest.Replace(t, db, "settle",
 				`select lease as d_lease,`, `select ctid as place, lease as d_lease,`,
@@ -70,7 +83,7 @@ func TestPropertiesFindPlantedBugs(t *testing.T) {
 	t.Run("mark lost", func(t *testing.T) {
 		t.Parallel()
 		db := dbtest.New(t)
-		to := forgetful{engineCalls{stoppedClock(t, db)}}
+		to := forgetful{engineCalls{stoppedClock(t, db), db}}
 		mustFind(t, func(n int, s script) error { return playOnEngine(t.Context(), db, to, n, s.inRealTime()) })
 	})
 }

@@ -21,6 +21,7 @@ type calls interface {
 	add(ctx context.Context, q, key string, docs []queue.Push, policy queue.OnConflict) ([]queue.Result, error)
 	pick(ctx context.Context, q string, p queue.PickParams) ([]queue.Leased, error)
 	settle(ctx context.Context, q string, items []queue.Resolution, leased bool) ([]queue.Result, error)
+	bulk(ctx context.Context, q string, r bulk) (bulkResult, error)
 	extend(ctx context.Context, q string, leases []queue.Lease, lock time.Duration, progress string) ([]queue.ExtendResult, error)
 	note(ctx context.Context, q string, lines []queue.NewLog, worker string) error
 	upkeep(ctx context.Context, q, job string) error

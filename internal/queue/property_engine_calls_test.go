@@ -13,7 +13,8 @@ import (
 
 // engineCalls calls the Go engine, whose clock is the database's.
 type engineCalls struct {
-	e *queue.Engine
+	e  *queue.Engine
+	db querier // for what the engine has no method for
 }
 
 func (c engineCalls) push(ctx context.Context, q string, docs []queue.Push, policy queue.OnConflict) ([]queue.Result, error) {

@@ -99,7 +99,7 @@ func (w *world) step(st step) error {
 	}
 	name := w.names[st.Queue]
 	switch st.Call {
-	case "drop", "truncate", "recount", "attach", "put":
+	case "drop", "truncate", "recount", "attach", "put", "bulk":
 		if err := w.finish(len(weighted)); err != nil { // they would wait for open transactions
 			return err
 		}

@@ -36,6 +36,8 @@ type step struct {
 	Plain   bool          // a resolution completes or reschedules, and says no more
 	Lock    time.Duration // 0: the queue's
 	Key     string
+	Bulk    string // the action of an operation
+	Choose  string // which documents it is for: those of the items, or a filter
 }
 
 // item is one document of a call.
@@ -96,6 +98,8 @@ var (
 			Plain:   even(false, false, false, true).Draw(t, "plain"),
 			Lock:    time.Second * time.Duration(even(0, 3600, 3, 3600).Draw(t, "lock")),
 			Key:     even("", "", "", "k").Draw(t, "key"),
+			Bulk:    even("retry", "run_now", "kill", "drop", "complete", "reschedule", "set_priority", "move").Draw(t, "action of an operation"),
+			Choose:  even("list", "status", "version", "priority", "prefix", "attempts", "worker", "all").Draw(t, "documents of an operation"),
 		}
 	})
 	aScript = rapid.Custom(func(t *rapid.T) script {
@@ -130,7 +134,7 @@ var (
 
 // weighted are the calls, as often as they are to be made: 128 in all, of which "nothing" is the first.
 var weighted = strings.Fields("nothing " + strings.Repeat("push ", 16) + strings.Repeat("pick ", 24) + strings.Repeat("resolve ", 32) +
-	strings.Repeat("act ", 7) + strings.Repeat("extend ", 6) + strings.Repeat("orphans ", 6) + strings.Repeat("fold ", 12) +
+	strings.Repeat("act ", 7) + strings.Repeat("extend ", 6) + strings.Repeat("orphans ", 6) + strings.Repeat("fold ", 7) + strings.Repeat("bulk ", 4) +
 	strings.Repeat("mark_due ", 3) + strings.Repeat("append ", 7) + strings.Repeat("resume ", 5) +
 	"expire note pause expire recount note attach put drop truncate")
 

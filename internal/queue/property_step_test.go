@@ -21,7 +21,7 @@ func (w *world) call(to calls, m model, st step) error {
 	name := w.names[st.Queue]
 	c, locked := m[name], w.locked(name)
 	switch st.Call {
-	case "push", "append", "pick", "resolve", "act", "extend": // with their answers
+	case "push", "append", "pick", "resolve", "act", "extend", "bulk": // with their answers
 	default:
 		w.wrote(name, st.Call, st.Update, st.Limit)
 	}
@@ -36,6 +36,8 @@ func (w *world) call(to calls, m model, st step) error {
 		return w.settle(to, m, name, st)
 	case "extend":
 		return w.extend(to, c, name, st)
+	case "bulk":
+		return w.bulk(to, m, name, st)
 	case "note":
 		var lines []queue.NewLog
 		for _, it := range st.Items {
