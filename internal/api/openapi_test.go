@@ -16,6 +16,8 @@ var calls = []string{
 	"POST /queues/{queue}/documents/{action}", "POST /queues/{queue}/documents/{subject}/{action}",
 	"POST /queues/{queue}/pick", "POST /queues/{queue}/resolve", "POST /queues/{queue}/extend",
 	"GET /queues/{queue}/logs", "POST /queues/{queue}/logs", "GET /trace", "GET /trace/{subject}",
+	"POST /queues/{queue}/operations", "POST /queues/{queue}/imports", "GET /operations", "GET /operations/{id}", "GET /operations/{id}/failures",
+	"POST /operations/{id}/cancel",
 }
 
 // bodies are the calls that take one: what its type is called, and what the example of it is answered with.
@@ -34,6 +36,7 @@ var bodies = map[string]struct {
 	"POST /queues/{queue}/resolve":                      {"ResolveRequest", 200},
 	"POST /queues/{queue}/extend":                       {"ExtendRequest", 200},
 	"POST /queues/{queue}/logs":                         {"LogsRequest", 202},
+	"POST /queues/{queue}/operations":                   {"OperationRequest", 202},
 }
 
 // told is the OpenAPI document.
@@ -87,6 +90,12 @@ func TestTheDescriptionTellsEveryCall(t *testing.T) {
 		if !ok || !strings.Contains(op.Summary, "[") && !strings.Contains(op.Summary, "The same") {
 			t.Errorf("%s is not told, or not its right: %q", c, op.Summary)
 		}
+		if strings.HasSuffix(c, "/imports") {
+			if op.RequestBody.Content["application/x-ndjson"].Schema.Ref != "#/components/schemas/Push" || len(op.RequestBody.Content["text/csv"].Example) < 10 {
+				t.Errorf("the bodies of %s are %v", c, op.RequestBody.Content)
+			}
+			continue
+		}
 		if want := bodies[c].name; (op.RequestBody != nil) != (want != "") {
 			t.Errorf("%s takes a body: %v; %q is wanted", c, op.RequestBody != nil, want)
 		} else if want != "" && op.RequestBody.Content["application/json"].Schema.Ref != "#/components/schemas/"+want {
@@ -138,7 +147,7 @@ func TestEveryFieldOfABodyIsDescribed(t *testing.T) {
 	for _, b := range bodies {
 		walk(b.name)
 	}
-	for _, name := range []string{"Push", "Resolution", "LeaseRef", "LogEntry", "Backoff", "Rate"} {
+	for _, name := range []string{"Push", "Resolution", "LeaseRef", "LogEntry", "Backoff", "Rate", "OperationFilter"} {
 		if !seen[name] {
 			t.Errorf("nothing leads to %s", name)
 		}

@@ -23,6 +23,7 @@ import (
 	"github.com/fetchq/server/internal/database"
 	"github.com/fetchq/server/internal/dbtest"
 	"github.com/fetchq/server/internal/metrics"
+	"github.com/fetchq/server/internal/operations"
 	"github.com/fetchq/server/internal/queue"
 	"github.com/fetchq/server/internal/web"
 	"github.com/fetchq/server/web/static"
@@ -83,7 +84,8 @@ func newSite(t *testing.T, base string) *site {
 		Assets: assets, Log: log, Now: time.Now, BaseURL: base,
 	})
 	s.calls = api.New(api.Options{
-		Engine: s.engine, Tokens: s.tokens, Log: log, Now: time.Now, Version: "test",
+		Engine: s.engine, Operations: operations.New(db, s.engine, operations.Options{Log: log, Node: "test", Now: time.Now, ImportLimit: 1 << 20}),
+		Tokens: s.tokens, Log: log, Now: time.Now, Version: "test",
 		Ready: func(ctx context.Context) error { return database.Error("ping", db.Ping(ctx)) },
 	})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
