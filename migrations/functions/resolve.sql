@@ -32,7 +32,7 @@ declare
     v_next timestamptz;
     v_ords integer[]; -- of the items that are not settled
 begin
-    if n between 1 and 10000 and p_actions <@ array['complete', 'reschedule'] and p_versions is null and p_messages is null
+    if n between 1 and 10000 and (p_actions <@ array['complete', 'reschedule'] or p_actions <@ array['drop']) and p_versions is null and p_messages is null
         and p_details is null and p_ref_ids is null and p_retries is null and p_to_queues is null and p_thens is null
         and cardinality(p_leases) = n and cardinality(p_actions) = n and (cardinality(p_dates) = n) is not false
         and (cardinality(p_delays) = n) is not false and (cardinality(p_payloads) = n) is not false
@@ -66,7 +66,7 @@ begin
     end if;
 end $$;
 
--- settle_plain completes and reschedules what the leaves of a queue can without a closer look, and returns those items in
+-- settle_plain completes and reschedules, or drops, what the leaves of a queue can without a closer look, and returns those items in
 -- their order. It goes from leaf to leaf in the order of lock_docs.
 create function fetchq.settle_plain(
     q fetchq.queues, p_subjects text[], p_leases bigint[], p_actions text[], p_dates timestamptz[], p_delays interval[],
@@ -74,19 +74,20 @@ create function fetchq.settle_plain(
 ) returns fetchq.result[]
 language plpgsql as $$
 declare
-    v_call constant text := 'select array_agg((r.*)::fetchq.result order by r.ord) from %I.settle_%s($1, $2, $3, $4, $5, $6, $7, $8, $9) r';
+    v_call constant text := format('select array_agg((r.*)::fetchq.result order by r.ord) from %I.%s_%%s($1, $2, $3, $4, $5, $6, $7, $8, $9) r',
+        'q_' || q.name, case when p_actions[1] = 'drop' then 'drop' else 'settle' end);
     v_part integer;
     v_ords integer[];
     v_rows fetchq.result[];
     v_all  fetchq.result[] := '{}';
 begin
     if q.partitions = 1 then
-        execute format(v_call, 'q_' || q.name, 0) into v_rows
+        execute format(v_call, 0) into v_rows
         using v_ords, p_subjects, p_leases, p_actions, p_dates, p_delays, p_payloads, p_priorities, p_now;
         return coalesce(v_rows, '{}');
     end if;
     for v_part, v_ords in select * from fetchq.partition_items(q, p_subjects) loop
-        execute format(v_call, 'q_' || q.name, v_part) into v_rows
+        execute format(v_call, v_part) into v_rows
         using v_ords, fetchq.at(p_subjects, v_ords), fetchq.at(p_leases, v_ords), fetchq.at(p_actions, v_ords), fetchq.at(p_dates, v_ords),
             fetchq.at(p_delays, v_ords), fetchq.at(p_payloads, v_ords), fetchq.at(p_priorities, v_ords), p_now;
         v_all := v_all || v_rows;
