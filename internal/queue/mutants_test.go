@@ -62,7 +62,7 @@ func TestPropertiesFindPlantedBugs(t *testing.T) {
 		{"join on ctid", func(t *testing.T, db *pgxpool.Pool) {
 			dbtest.Replace(t, db, "settle",
 				`select lease as d_lease,`, `select ctid as place, lease as d_lease,`,
-				`h.worker, case`, `h.worker, h.place, case`,
+				`h.worker, h.own, case`, `h.worker, h.own, h.place, case`,
 				`d.subject = s.subject and s.wins and not s.goes`, `d.ctid = s.place and s.wins and not s.goes`)
 		}},
 	} {
