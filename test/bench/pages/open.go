@@ -202,8 +202,10 @@ func hear(stream io.Reader, queue string, changed chan<- struct{}) {
 		if !ok || event != "changed" {
 			continue
 		}
-		var queues []string
-		if json.Unmarshal([]byte(data), &queues) == nil && (queue == "" || len(queues) == 0 || slices.Contains(queues, queue)) {
+		var told struct {
+			Queues []string `json:"queues"`
+		}
+		if json.Unmarshal([]byte(data), &told) == nil && (queue == "" || len(told.Queues) == 0 || slices.Contains(told.Queues, queue)) {
 			select {
 			case changed <- struct{}{}:
 			default:
