@@ -63,6 +63,12 @@ func (s *Server) streamDocuments(next echo.HandlerFunc) echo.HandlerFunc {
 			lines:  bufio.NewReaderSize(c.Request().Body, 64<<10),
 			answer: client.StreamResponse{Errors: []client.LineError{}},
 			push: func(ctx context.Context, docs []queue.Push) ([]queue.Result, error) {
+				select {
+				case s.flushes <- struct{}{}:
+				case <-ctx.Done():
+					return nil, ctx.Err()
+				}
+				defer func() { <-s.flushes }()
 				return s.Engine.Append(ctx, name, "", docs, policy)
 			},
 			patience: func() { allowRead(c, s.Now().Add(streamPatient)) },

@@ -37,6 +37,7 @@ type extra struct {
 	postgres    *float64
 	connections *int     // of the server to the database
 	kept        *float64 // of the rate that workers had before
+	lag         *float64 // seconds that the folded counters were behind, at most
 }
 
 // repeat makes turns from all workers until the time is up or nothing is left. The first error ends it for all.

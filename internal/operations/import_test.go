@@ -135,7 +135,7 @@ func TestAnImportThatIsLeftGoesOnBehindItsLastBatch(t *testing.T) {
 			}
 		}
 		rows.Close()
-		here := *w.Service //nolint:govet // a copy with another name, which is not started
+		here := *w.Service // with another name, and not started
 		here.Node = name
 		if i%2 == 1 {
 			dbtest.Replace(t, w.db, "operation_write", `update fetchq.operations set`, `select 1 / 0; update fetchq.operations set`)

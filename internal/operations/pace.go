@@ -59,7 +59,7 @@ const loadLasts = time.Second
 // busy says whether documents were picked anywhere on this database lately: whatever queue it was, its workers share the
 // server. The counters are folded every second while there is work. Not knowing counts as busy.
 func (s *Service) busy(ctx context.Context) bool {
-	l := &s.load
+	l := s.load
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()

@@ -29,7 +29,7 @@ type Service struct {
 	Options
 	db     *pgxpool.Pool
 	engine *queue.Engine
-	load   load
+	load   *load
 
 	mu      sync.Mutex
 	running map[uuid.UUID]bool
@@ -54,7 +54,7 @@ const (
 // New returns a service over the queues of an engine.
 func New(db *pgxpool.Pool, engine *queue.Engine, opt Options) *Service {
 	return &Service{
-		Options: opt, db: db, engine: engine, load: load{now: opt.Now},
+		Options: opt, db: db, engine: engine, load: &load{now: opt.Now},
 		running: map[uuid.UUID]bool{}, signal: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 }

@@ -32,6 +32,12 @@ func TestPropertiesFindPlantedBugs(t *testing.T) {
 		{"a lease that ran out resolves", func(t *testing.T, db *pgxpool.Pool) {
 			dbtest.Replace(t, db, "settle_text", `and d.next_iteration > p_now`, ``)
 		}},
+		{"stale check off where most drops go", func(t *testing.T, db *pgxpool.Pool) {
+			dbtest.Replace(t, db, "drop_text", `and d.lease = i.lease`, ``)
+		}},
+		{"a lease that ran out drops", func(t *testing.T, db *pgxpool.Pool) {
+			dbtest.Replace(t, db, "drop_text", `and d.next_iteration > p_now`, ``)
+		}},
 		{"lease base restarted after drop", func(t *testing.T, db *pgxpool.Pool) {
 			// The base of a queue's documents is the moment when the queue was made.
 			const base = `(select (extract(epoch from created_at) * 1000000)::bigint from fetchq.queues where name = p_queue)`
@@ -69,7 +75,7 @@ func TestPropertiesFindPlantedBugs(t *testing.T) {
 		{"join on ctid", func(t *testing.T, db *pgxpool.Pool) {
 			dbtest.Replace(t, db, "settle",
 				`select lease as d_lease,`, `select ctid as place, lease as d_lease,`,
-				`h.worker, case`, `h.worker, h.place, case`,
+				`h.worker, h.own, case`, `h.worker, h.own, h.place, case`,
 				`d.subject = s.subject and s.wins and not s.goes`, `d.ctid = s.place and s.wins and not s.goes`)
 		}},
 	} {

@@ -33,7 +33,7 @@ type step struct {
 	Update  bool
 	Limit   int
 	Version int
-	Plain   bool          // a resolution completes or reschedules, and says no more
+	Plain   string        // complete: a resolution completes or reschedules, and says no more; drop: it drops
 	Lock    time.Duration // 0: the queue's
 	Key     string
 	Bulk    string // the action of an operation
@@ -95,7 +95,7 @@ var (
 			Update:  rapid.Bool().Draw(t, "update"),
 			Limit:   even(1, 2, 10).Draw(t, "limit"),
 			Version: even(0, 0, 0, 1).Draw(t, "picked version"),
-			Plain:   even(false, false, false, true).Draw(t, "plain"),
+			Plain:   even("", "", "", "complete", "drop").Draw(t, "plain"),
 			Lock:    time.Second * time.Duration(even(0, 3600, 3, 3600).Draw(t, "lock")),
 			Key:     even("", "", "", "k").Draw(t, "key"),
 			Bulk:    even("retry", "run_now", "kill", "drop", "complete", "reschedule", "set_priority", "move").Draw(t, "action of an operation"),
@@ -199,10 +199,10 @@ func (it item) date(now time.Time) (date wire.Date) {
 	return date
 }
 
-// plain is the item where it completes or reschedules and says no more.
-func (it item) plain() item {
-	if it.Action != "reschedule" {
-		it.Action = "complete"
+// plain is the item where it does what action says, complete standing for reschedule too, and says no more.
+func (it item) plain(action string) item {
+	if it.Action != "reschedule" || action == "drop" {
+		it.Action = action
 	}
 	it.Message, it.Version, it.Stray = "", nil, false
 	return it

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/fetchq/server/internal/metrics"
@@ -102,17 +103,29 @@ func drainWords(q queue.Summary, t metrics.Trend) string {
 	return waiting + ", and more come than go"
 }
 
-// inTrouble returns the names of the queues that need somebody.
-func (s *Server) inTrouble(ctx context.Context) ([]string, error) {
+// tally keeps the number of queues in trouble for a moment: every stream of events tells it.
+type tally struct {
+	mu  sync.Mutex
+	n   int
+	at  time.Time
+	age int
+}
+
+// troubled returns how many queues need somebody; while the database does not answer, as far as was known before.
+func (s *Server) troubled(ctx context.Context) int {
 	list, err := s.board.summaries(ctx)
-	if err != nil {
-		return nil, err
+	now, age := s.Now(), s.board.age()
+	s.trouble.mu.Lock()
+	defer s.trouble.mu.Unlock()
+	if err != nil || s.trouble.age == age && now.Sub(s.trouble.at) < boardLasts {
+		return s.trouble.n
 	}
-	var names []string
+	n := 0
 	for _, q := range list {
-		if judge(q, s.Recent.Of(q.Name), s.Now()).trouble() {
-			names = append(names, q.Name)
+		if judge(q, s.Recent.Of(q.Name), now).trouble() {
+			n++
 		}
 	}
-	return names, nil
+	s.trouble.n, s.trouble.at, s.trouble.age = n, now, age
+	return n
 }

@@ -70,13 +70,13 @@ func (r queueRow) view(now time.Time) templates.QueueRow {
 	v := templates.QueueRow{
 		Name: r.Name, Word: r.health.word, Reasons: r.health.reasons, Starred: r.starred, Paused: r.Paused,
 		Planned: r.Counts.Planned, Pending: r.Counts.Pending, Active: r.Counts.Active, Completed: r.Counts.Completed, Killed: r.Counts.Killed,
-		In: "–", Out: "–", Errors: "–", Processed: r.trend.Processed, Oldest: "–", Drain: "–",
+		In: "–", Out: "–", Errors: "–", Processed: r.trend.Processed, Drain: "–",
 	}
 	if r.trend.Known {
 		v.In, v.Out, v.Errors = templates.Rate(r.trend.EnteredPerMin), templates.Rate(r.trend.ProcessedPerMin), templates.Rate(r.trend.ErrorsPerMin)
 	}
 	if r.OldestDueAt != nil && r.OldestDueAt.Before(now) {
-		v.Oldest = templates.Span(now.Sub(*r.OldestDueAt))
+		v.OldestDueAt = r.OldestDueAt
 	}
 	if d, known := drain(r.Summary, r.trend); known && r.Counts.Pending > 0 {
 		v.Drain = templates.Span(d)
@@ -104,7 +104,7 @@ func totalTiles(rows []queueRow, t metrics.Trend, now time.Time) []templates.Til
 func tiles(n queue.Counts, t metrics.Trend, oldest *time.Time, now time.Time, href func(status string) string, errorsHref string) []templates.Tile {
 	due := templates.Tile{Word: "Oldest due", Value: "–", Note: "nothing is due", Status: "behind"}
 	if oldest != nil && oldest.Before(now) {
-		due.Value, due.Note = templates.Span(now.Sub(*oldest)), "since "+oldest.UTC().Format("2 Jan 15:04 UTC")
+		due.Since, due.Note = oldest, "since "+oldest.UTC().Format("2 Jan 15:04 UTC")
 	}
 	out, bad := "–", "–"
 	if t.Known {

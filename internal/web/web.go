@@ -47,6 +47,7 @@ type Server struct {
 	origins *http.CrossOriginProtection
 	board   *board
 	shared  *shared
+	trouble tally
 	streams chan struct{}
 	routes  []Route
 	// compressed are the paths whose live parts are kept compressed.

@@ -19,6 +19,7 @@ begin
         execute fetchq.mark_text(s, v_leaves[i], i - 1);
         execute fetchq.pick_text(s, v_leaves[i], i - 1);
         execute fetchq.settle_text(s, v_leaves[i], i - 1);
+        execute fetchq.drop_text(s, v_leaves[i], i - 1);
     end loop;
 end $$;
 
@@ -256,5 +257,35 @@ begin
             from changed group by version
         )
         select ord, subject, 'ok', null::text, status, version, priority, next_iteration from changed;
+end $$ $t$, s, p_leaf, p_number)
+$f$;
+
+-- drop_text is the function drop_<number> of a leaf: it does for drops what settle_<number> does for completions.
+create function fetchq.drop_text(s text, p_leaf text, p_number integer) returns text
+language sql immutable as $f$
+    select format($t$
+create function %1$I.drop_%3$s(
+    p_ords integer[], p_subjects text[], p_leases bigint[], p_actions text[], p_dates timestamptz[], p_delays interval[], p_payloads jsonb[],
+    p_priorities integer[], p_now timestamptz
+) returns table (ord integer, subject text, outcome text, detail text, status smallint, version smallint, priority smallint,
+    next_iteration timestamptz)
+language plpgsql as $$
+#variable_conflict use_column
+begin
+    return query
+        with item as materialized (
+            select coalesce(nth, place)::integer as ord, subject, lease
+            from unnest(p_ords, p_subjects, p_leases, p_actions, p_dates, p_delays, p_payloads, p_priorities) with ordinality
+                u (nth, subject, lease, action, date, delay, payload, priority, place)
+            where action = 'drop' and date is null and delay is null and fetchq.item_problem(subject, payload, null, priority, p_now) is null
+            order by subject collate "C", 1
+        ), gone as (
+            delete from %1$I.%2$I d using item i
+            where d.subject = i.subject and d.lease = i.lease and d.status + 0 = 2 and d.next_iteration > p_now
+            returning i.ord, d.subject, d.version
+        ), counted as (
+            insert into %1$I.deltas (version, active, ev_dropped) select version, -count(*), count(*) from gone group by version
+        )
+        select ord, subject, 'ok', null::text, null::smallint, null::smallint, null::smallint, null::timestamptz from gone;
 end $$ $t$, s, p_leaf, p_number)
 $f$;

@@ -32,8 +32,10 @@ declare
     v_next timestamptz;
     v_ords integer[]; -- of the items that are not settled
 begin
-    if n between 1 and 10000 and p_actions <@ array['complete', 'reschedule'] and p_versions is null and p_messages is null
-        and p_details is null and p_ref_ids is null and p_retries is null and p_to_queues is null and p_thens is null
+    -- Of two drops of one subject the second is judged by what the first found, which a look afterwards cannot tell.
+    if n between 1 and 10000 and (p_actions <@ array['complete', 'reschedule']
+            or p_actions <@ array['drop'] and (select count(distinct s collate "C") from unnest(p_subjects) s) = n)
+        and p_versions is null and p_messages is null and p_details is null and p_ref_ids is null and p_retries is null and p_to_queues is null and p_thens is null
         and cardinality(p_leases) = n and cardinality(p_actions) = n and (cardinality(p_dates) = n) is not false
         and (cardinality(p_delays) = n) is not false and (cardinality(p_payloads) = n) is not false
         and (cardinality(p_priorities) = n) is not false then
@@ -66,7 +68,7 @@ begin
     end if;
 end $$;
 
--- settle_plain completes and reschedules what the leaves of a queue can without a closer look, and returns those items in
+-- settle_plain completes and reschedules, or drops, what the leaves of a queue can without a closer look, and returns those items in
 -- their order. It goes from leaf to leaf in the order of lock_docs.
 create function fetchq.settle_plain(
     q fetchq.queues, p_subjects text[], p_leases bigint[], p_actions text[], p_dates timestamptz[], p_delays interval[],
@@ -74,19 +76,20 @@ create function fetchq.settle_plain(
 ) returns fetchq.result[]
 language plpgsql as $$
 declare
-    v_call constant text := 'select array_agg((r.*)::fetchq.result order by r.ord) from %I.settle_%s($1, $2, $3, $4, $5, $6, $7, $8, $9) r';
+    v_call constant text := format('select array_agg((r.*)::fetchq.result order by r.ord) from %I.%s_%%s($1, $2, $3, $4, $5, $6, $7, $8, $9) r',
+        'q_' || q.name, case when p_actions[1] = 'drop' then 'drop' else 'settle' end);
     v_part integer;
     v_ords integer[];
     v_rows fetchq.result[];
     v_all  fetchq.result[] := '{}';
 begin
     if q.partitions = 1 then
-        execute format(v_call, 'q_' || q.name, 0) into v_rows
+        execute format(v_call, 0) into v_rows
         using v_ords, p_subjects, p_leases, p_actions, p_dates, p_delays, p_payloads, p_priorities, p_now;
         return coalesce(v_rows, '{}');
     end if;
     for v_part, v_ords in select * from fetchq.partition_items(q, p_subjects) loop
-        execute format(v_call, 'q_' || q.name, v_part) into v_rows
+        execute format(v_call, v_part) into v_rows
         using v_ords, fetchq.at(p_subjects, v_ords), fetchq.at(p_leases, v_ords), fetchq.at(p_actions, v_ords), fetchq.at(p_dates, v_ords),
             fetchq.at(p_delays, v_ords), fetchq.at(p_payloads, v_ords), fetchq.at(p_priorities, v_ords), p_now;
         v_all := v_all || v_rows;
@@ -205,19 +208,13 @@ begin
                 when problem is not null then problem
                 when action = 'forward' and not exists (select from fetchq.queues where name = to_queue) then
                     'to_queue is not a queue'
-                end as wrong
+                end as wrong,
+                subject = any ($19) as held
             from item
-        ), held as materialized (
-            select u.subject, d.*
-            from unnest($19) u (subject)
-                cross join lateral (
-                    select lease as d_lease, status, version as d_version, priority as d_priority, attempts, next_iteration, ended, worker
-                    from %1$I.docs where subject = u.subject limit 1
-                ) d
         ), judged as (
-            select k.*, h.d_lease, h.status, h.d_version, h.d_priority, h.attempts, h.next_iteration, h.ended, h.worker, case
+            select k.*, h.d_lease, h.status, h.d_version, h.d_priority, h.attempts, h.next_iteration, h.ended, h.worker, h.own, case
                 when k.wrong is not null then 'invalid'
-                when h.subject is null then 'not_found'
+                when h.d_lease is null then 'not_found'
                 when k.lease <> h.d_lease then 'stale' -- an admin names none
                 when not $3 and h.status = 2 then case when h.next_iteration <= $2 then 'stale' when $20 then 'again' else 'ok' end
                 when not $3 then case when h.ended = fetchq.action_code(k.action) then 'already' else 'stale' end
@@ -226,30 +223,26 @@ begin
                 when k.action = 'release' and h.status <> 2 then 'not active'
                 when k.action = 'edit' and h.status in (3, -1) and (k.date is not null or k.delay is not null) then 'finished'
                 else 'ok' end as verdict
-            from known k left join held h on h.subject = k.subject and k.wrong is null
+            from known k left join lateral (
+                select lease as d_lease, status, version as d_version, priority as d_priority, attempts, next_iteration, ended, worker,
+                    case when k.action = 'forward' and k.payload is null then payload end as own
+                from %1$I.docs where k.held and k.wrong is null and subject = k.subject limit 1
+            ) h on true
         ), ranked as (
             select j.*, row_number() over (partition by subject, verdict order by ord) as nth,
                 first_value(action) over (partition by subject, verdict order by ord) as winner,
                 first_value(after) over (partition by subject, verdict order by ord) as winner_after
             from judged j
         ), settled as materialized (
-            select r.*, verdict = 'ok' and nth = 1 as wins,
-                case action
-                    when 'complete' then 3
-                    when 'forward' then 3
-                    when 'kill' then -1
-                    when 'reject' then case when retry is false or attempts >= $18 then -1 else (f.next <= $2)::integer end
-                    when 'reschedule' then (f.next <= $2)::integer
-                    when 'edit' then case when status in (0, 1) then (f.next <= $2)::integer else status end
-                    else 1
-                end as new_status,
-                f.next as new_next,
+            select r.*, n.new_status, case when n.new_status = -1 and action <> 'edit' then $2 else f.next end as new_next,
+                verdict = 'ok' and nth = 1 as wins,
                 action = 'drop' or action = 'forward' and coalesce(after, 'complete') = 'drop' as goes,
                 case when action in ('complete', 'reschedule', 'run_now', 'retry', 'forward') then 0
                      when action = 'release' then greatest(attempts - 1, 0)
                      else attempts end as new_attempts,
                 action in ('complete', 'reschedule', 'reject', 'kill', 'forward') as iterates,
-                case when action = 'forward' then d_version else coalesce(version, d_version) end as new_version
+                case when action = 'forward' then d_version else coalesce(version, d_version) end as new_version,
+                case when action = 'forward' then d_priority else coalesce(priority, d_priority) end as new_priority
             from ranked r cross join lateral (
                 select case
                     when r.action = 'forward' then $2
@@ -257,11 +250,20 @@ begin
                     when r.action = 'edit' then r.next_iteration
                     when r.action = 'reject' and r.verdict = 'ok' then $2 + fetchq.backoff($1, r.attempts)
                     else $2 end as next
-            ) f
+            ) f cross join lateral (
+                select case r.action
+                    when 'complete' then 3
+                    when 'forward' then 3
+                    when 'kill' then -1
+                    when 'reject' then case when r.retry is false or r.attempts >= $18 then -1 else (f.next <= $2)::integer end
+                    when 'reschedule' then (f.next <= $2)::integer
+                    when 'edit' then case when r.status in (0, 1) then (f.next <= $2)::integer else r.status end
+                    else 1 end as new_status
+            ) n
         ), changed as (
             update %1$I.docs d set
                 status = s.new_status,
-                next_iteration = case when s.new_status = -1 and s.action <> 'edit' then $2 else s.new_next end,
+                next_iteration = s.new_next,
                 attempts = s.new_attempts,
                 iterations = d.iterations + s.iterates::integer,
                 last_iteration = case when s.iterates then $2 else d.last_iteration end,
@@ -269,16 +271,13 @@ begin
                 ended = case when $3 then 0 else fetchq.action_code(s.action) end,
                 payload = case when s.action = 'forward' then d.payload else coalesce(s.payload, d.payload) end,
                 size = case when s.payload is null or s.action = 'forward' then d.size else pg_column_size(s.payload) end,
-                priority = case when s.action = 'forward' then d.priority else coalesce(s.priority, d.priority) end,
+                priority = s.new_priority,
                 version = s.new_version
             from settled s
             where d.subject = s.subject and s.wins and not s.goes
-            returning d.subject, d.status, d.version, d.priority, d.next_iteration,
-                case when s.action = 'forward' then d.payload end as payload
         ), gone as (
             delete from %1$I.docs d using settled s
             where d.subject = s.subject and s.wins and s.goes
-            returning d.subject, d.payload
         ), logged as (
             insert into %1$I.logs (created_at, kind, attempt, subject, message, ref_id, worker, details)
             select $2, (action = 'reject')::integer, attempts, subject, fetchq.cut_text(coalesce(message, 'rejected'), 10240), ref_id,
@@ -318,13 +317,13 @@ begin
                     when s.verdict = 'finished' then 'next_iteration of a finished document is set by reschedule or run_now'
                     when s.verdict = 'ok' and s.nth > 1 and $3 then 'subject stands earlier in this call'
                 end as detail,
-                c.status, c.version, c.priority, c.next_iteration,
+                t.new_status as status, t.new_version as version, t.new_priority as priority, t.new_next as next_iteration,
                 case when s.wins and s.action = 'forward' then jsonb_build_object('queue', s.to_queue, 'ord', s.ord, 'subject', s.subject,
-                    'payload', coalesce(s.payload, c.payload, g.payload), 'version', coalesce(s.version, s.d_version),
+                    'payload', coalesce(s.payload, s.own), 'version', coalesce(s.version, s.d_version),
                     'priority', coalesce(s.priority, s.d_priority), 'date', s.at) end as forward
-            from settled s
-                left join changed c on c.subject = s.subject and s.wins
-                left join gone g on g.subject = s.subject and s.wins
+            from settled s left join lateral (
+                select s.new_status, s.new_version, s.new_priority, s.new_next where s.wins and not s.goes
+            ) t on true
         )
         select array_agg((ord, subject, outcome, detail, status, version, priority, next_iteration)::fetchq.result order by ord),
             array_agg(forward order by ord) filter (where forward is not null),

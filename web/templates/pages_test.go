@@ -21,7 +21,7 @@ func head() templates.QueueHead {
 
 func row(name, word string) templates.QueueRow {
 	return templates.QueueRow{
-		Name: name, Word: word, Reasons: []string{hostile}, Pending: 1_240_000, Planned: 12_345, In: "1", Out: "2", Errors: "3", Oldest: "3 h",
+		Name: name, Word: word, Reasons: []string{hostile}, Pending: 1_240_000, Planned: 12_345, In: "1", Out: "2", Errors: "3", OldestDueAt: new(time.Unix(1_800_000_000, 0)),
 		Drain: "–", Processed: []float64{math.NaN(), 1, 2, math.NaN(), 3},
 	}
 }
