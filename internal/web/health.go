@@ -21,7 +21,7 @@ const (
 // health is how a queue stands, in one word, and why, for a person.
 type health struct {
 	word    string // failing, behind, paused, attention, fine or idle
-	reasons []string
+	reasons []templates.Reason
 }
 
 func (h health) trouble() bool {
@@ -34,25 +34,25 @@ var rank = map[string]int{"failing": 0, "behind": 1, "paused": 2, "attention": 3
 // judge says how a queue stands now.
 func judge(q queue.Summary, t metrics.Trend, now time.Time) health {
 	var h health
-	add := func(word, format string, args ...any) {
+	add := func(word, href, format string, args ...any) {
 		if h.word == "" || rank[word] < rank[h.word] {
 			h.word = word
 		}
-		h.reasons = append(h.reasons, fmt.Sprintf(format, args...))
+		h.reasons = append(h.reasons, templates.Reason{Text: fmt.Sprintf(format, args...), Href: href})
 	}
 	if t.Known && t.ErrorsPerMin*t.Over.Minutes() >= failingLeast && t.ErrorsPerMin >= failingShare*(t.ProcessedPerMin+t.ErrorsPerMin) {
-		add("failing", "%s errors a minute beside %s documents that succeed", templates.Rate(t.ErrorsPerMin), templates.Rate(t.ProcessedPerMin))
+		add("failing", queueURL(q.Name, "errors"), "%s errors a minute beside %s documents that succeed", templates.Rate(t.ErrorsPerMin), templates.Rate(t.ProcessedPerMin))
 	}
 	if q.Paused {
-		add("paused", "%s", pausedWords(q, now))
+		add("paused", "", "%s", pausedWords(q, now))
 	} else if q.OldestDueAt != nil && now.Sub(*q.OldestDueAt) > behindAfter {
-		add("behind", "the oldest document has been due for %s; %s", templates.Span(now.Sub(*q.OldestDueAt)), drainWords(q, t))
+		add("behind", queueURL(q.Name, "documents?status=pending"), "the oldest document has been due for %s; %s", templates.Span(now.Sub(*q.OldestDueAt)), drainWords(q, t))
 	}
 	switch {
 	case h.word != "":
 	case q.Counts.Pending+q.Counts.Active == 0 && q.Counts.Killed > 0:
 		// Beside work that goes on the number of them says enough.
-		add("attention", "%s killed; look why, then retry or drop them", killedWords(q.Counts.Killed))
+		add("attention", queueURL(q.Name, "documents?status=killed"), "%s killed; look why, then retry or drop them", killedWords(q.Counts.Killed))
 	case q.Counts.Pending+q.Counts.Active == 0:
 		h.word = "idle"
 	default:

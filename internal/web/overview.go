@@ -29,7 +29,7 @@ func (s *Server) overview(c echo.Context) (frame, templ.Component, error) {
 		return frame{}, nil, err
 	}
 	total := s.Recent.Total()
-	v := templates.OverviewView{Tiles: totalTiles(rows, total, s.Now()), All: len(rows), MayManage: may(c, auth.Manage)}
+	v := templates.OverviewView{Tiles: totalTiles(rows, total, s.Now()), All: len(rows), API: s.apiURL("pages"), MayManage: may(c, auth.Manage)}
 	slices.SortStableFunc(rows, func(a, b queueRow) int {
 		return cmp.Or(cmp.Compare(rank[a.health.word], rank[b.health.word]), -cmp.Compare(a.Counts.Pending+a.Counts.Active, b.Counts.Pending+b.Counts.Active))
 	})
@@ -106,19 +106,16 @@ func tiles(n queue.Counts, t metrics.Trend, oldest *time.Time, now time.Time, hr
 	if oldest != nil && oldest.Before(now) {
 		due.Since, due.Note = oldest, "since "+oldest.UTC().Format("2 Jan 15:04 UTC")
 	}
-	out, bad := "–", "–"
+	in, out, bad, over := "–", "–", "–", ""
 	if t.Known {
-		out, bad = templates.Rate(t.ProcessedPerMin), templates.Rate(t.ErrorsPerMin)
-	}
-	in := "–"
-	if t.Known {
-		in = templates.Rate(t.EnteredPerMin)
+		in, out, bad = templates.Rate(t.EnteredPerMin), templates.Rate(t.ProcessedPerMin), templates.Rate(t.ErrorsPerMin)
+		over = "per minute, over the last " + templates.Span(t.Over.Round(time.Second))
 	}
 	return []templates.Tile{
 		countTile("Pending", "pending", n.Pending, href, t.Pending),
 		countTile("Active", "active", n.Active, href, nil),
-		{Word: "Processed/min", Value: out, Note: in + " entered/min", Status: "completed", Values: t.Processed, Color: "text-completed"},
-		{Word: "Errors/min", Value: bad, Status: "error", Values: t.Errors, Color: "text-errors", Href: errorsHref},
+		{Word: "Processed/min", Value: out, Exact: over, Note: in + " entered/min", Status: "completed", Values: t.Processed, Color: "text-completed"},
+		{Word: "Errors/min", Value: bad, Exact: over, Status: "error", Values: t.Errors, Color: "text-errors", Href: errorsHref},
 		due,
 		countTile("Killed", "killed", n.Killed, href, nil),
 	}

@@ -405,7 +405,7 @@ func documentActions(v DocumentView) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if anyBarred(v.Actions) {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 31, "<details class=\"muted -mt-2 text-xs\"><summary class=\"fold\">Why some of these cannot be used now</summary><ul class=\"mt-1 grid gap-0.5\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 31, "<details class=\"muted -mt-2 text-xs\"><summary class=\"fold\">Why other actions cannot be used now</summary><ul class=\"mt-1 grid gap-0.5\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
