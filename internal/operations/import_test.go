@@ -135,8 +135,7 @@ func TestAnImportThatIsLeftGoesOnBehindItsLastBatch(t *testing.T) {
 			}
 		}
 		rows.Close()
-		here := *w.Service // with another name, and not started
-		here.Node = name
+		here := New(w.db, w.engine, Options{Log: w.Log, Node: name, Now: w.Now})
 		if i%2 == 1 {
 			dbtest.Replace(t, w.db, "operation_write", `update fetchq.operations set`, `select 1 / 0; update fetchq.operations set`)
 			if _, err := here.importBatch(t.Context(), c, 400); err == nil {
