@@ -46,6 +46,8 @@ create table fetchq.operations (
     asked_from     text,
     request_id     text,
     key            text collate "C", -- the same key again is the same operation
+    asked          bytea, -- a hash of what was asked for under the key
+    body           bytea, -- of an import: a hash of its text, when that has come
     canceled_by    text,
     -- Where it stands.
     walk           text check (walk in ('list', 'subject', 'finished')), -- by which it goes; null: it has not begun
@@ -57,7 +59,7 @@ create table fetchq.operations (
     part           integer not null default 0,
     place          integer not null default 0, -- in the part: subjects, or bytes of an import
     line           bigint not null default 1,  -- of an import: the number of the next one
-    behind         text[] not null default '{}', -- subjects that were locked when it came by
+    behind         text[] not null default '{}', -- subjects that were locked when it came by; of an import, of its parts that are put off, in their order
     behind_since   timestamptz[] not null default '{}',
     total          bigint, -- what there is to look at: documents, or bytes of an import; null: not known
     looked         bigint not null default 0, -- of the total
@@ -77,7 +79,8 @@ create index operations_open on fetchq.operations (queue, number) where state in
 create unique index operations_running on fetchq.operations (queue) where state = 'running'; -- one of a queue at a time
 create index operations_finished on fetchq.operations (finished_at) where finished_at is not null;
 
--- What operations work through: subjects, or lines of an import. A part goes when it is done.
+-- What operations work through: subjects, or lines of an import. A part goes when it is done. One that has both is a line of an import whose
+-- subject was locked when it came by: it is put off behind the others.
 create table fetchq.operation_parts (
     operation uuid not null references fetchq.operations on delete cascade,
     part      integer not null,

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"net/http"
 	"strconv"
@@ -40,6 +41,12 @@ func (s *Server) asked(ctx context.Context) operations.Asked {
 	return operations.Asked{By: c.token.Name, As: "token", From: s.Proxies.Address(c.echo.Request()), RequestID: idOf(c.echo)}
 }
 
+// requestPrint is a hash of a request: of the queue in its path, and of its body.
+func requestPrint(queue string, body []byte) []byte {
+	sum := sha256.Sum256(append([]byte(queue+"\n"), body...))
+	return sum[:]
+}
+
 // operationOut is an operation that was asked for, or, of a dry run, a count.
 type operationOut struct {
 	Status int
@@ -57,7 +64,7 @@ func (s *Server) createOperation(ctx context.Context, in *struct {
 	}
 	r := operations.Request{
 		Queue: in.Queue, Action: body.Action, Subjects: body.Subjects, ToQueue: body.ToQueue, Priority: body.Priority, Message: body.Message,
-		Key: ownKey(ctx, in.Key), Asked: s.asked(ctx),
+		Key: ownKey(ctx, in.Key), Print: requestPrint(in.Queue, in.sent.bytes), Asked: s.asked(ctx),
 	}
 	var err error
 	if r.Next, err = dateOf(body.NextIteration); err != nil {

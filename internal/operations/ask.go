@@ -30,8 +30,8 @@ func (s *Service) Create(ctx context.Context, r Request) (Operation, error) {
 	}
 	a := r.Asked
 	o, err := s.one(ctx, "ask for an operation in "+r.Queue,
-		`select `+columns+` from fetchq.operation_add($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) o`,
-		append(args, a.By, a.As, optional(a.From), optional(a.RequestID), optional(r.Key))...)
+		`select `+columns+` from fetchq.operation_add($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) o`,
+		append(args, a.By, a.As, optional(a.From), optional(a.RequestID), optional(r.Key), r.Print)...)
 	if err == nil {
 		s.wake()
 	}

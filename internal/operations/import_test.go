@@ -138,13 +138,13 @@ func TestAnImportThatIsLeftGoesOnBehindItsLastBatch(t *testing.T) {
 		here := New(w.db, w.engine, Options{Log: w.Log, Node: name, Now: w.Now})
 		if i%2 == 1 {
 			dbtest.Replace(t, w.db, "operation_write", `update fetchq.operations set`, `select 1 / 0; update fetchq.operations set`)
-			if _, err := here.importBatch(t.Context(), c, 400); err == nil {
+			if _, err := here.importBatch(t.Context(), c, 400, false); err == nil {
 				t.Fatal("the batch did not break off")
 			}
 			dbtest.Replace(t, w.db, "operation_write", `select 1 / 0; `, ``)
 			continue
 		}
-		b, err := here.importBatch(t.Context(), c, 400)
+		b, err := here.importBatch(t.Context(), c, 400, false)
 		if err != nil {
 			t.Fatal(err)
 		}

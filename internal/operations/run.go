@@ -20,7 +20,8 @@ type claim struct {
 	action   string
 	toQueue  string
 	failures int
-	file     *file // of an import
+	file     *file     // of an import
+	behind   time.Time // until then what was put off is left alone
 }
 
 const claimColumns = `o.id, o.queue, o.action, coalesce(o.to_queue, ''), o.failures, o.format, o.columns, o.part, o.place, o.line`
@@ -63,7 +64,7 @@ func (s *Service) run(ctx context.Context, c claim) {
 	p := newPace()
 	for {
 		began := s.Now()
-		b, err := s.batch(ctx, c, p.size)
+		b, err := s.batch(ctx, &c, p.size)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -88,27 +89,35 @@ func (s *Service) run(ctx context.Context, c claim) {
 	}
 }
 
-// tries is how often a batch is made that ends in a deadlock or in a lock that it does not get.
-const tries = 5
+const (
+	tryPause   = 50 * time.Millisecond // before a smaller batch is tried
+	behindWait = 5 * time.Second       // until what was put off is tried again
+)
 
-func (s *Service) batch(ctx context.Context, c claim, size int) (b batch, err error) {
-	for try := range tries {
+// batch makes one batch. Where that ends in a deadlock or in a lock that it does not get, smaller ones are tried, so that others may go on
+// meanwhile; what does not come even alone is put off.
+func (s *Service) batch(ctx context.Context, c *claim, size int) (b batch, err error) {
+	for later := false; ; {
 		if c.file != nil {
-			b, err = s.importBatch(ctx, c, size)
+			b, err = s.importBatch(ctx, *c, size, later)
 		} else {
-			b, err = s.call(ctx, `select * from fetchq.operation_step($1, $2, $3)`, c.id, s.Node, size)
+			b, err = s.call(ctx, `select * from fetchq.operation_step($1, $2, $3, p_behind => $4, p_later => $5)`,
+				c.id, s.Node, size, !s.Now().Before(c.behind), later)
 		}
-		if err == nil || !passes(err) {
+		if err == nil || !passes(err) || later {
 			return b, err
 		}
-		size = max(size/2, 1)
+		later = size == 1
+		if later {
+			c.behind = s.Now().Add(behindWait)
+		}
+		size = max(size/4, 1)
 		select {
 		case <-ctx.Done():
 			return b, ctx.Err()
-		case <-time.After(time.Duration(try+1) * 50 * time.Millisecond):
+		case <-time.After(tryPause):
 		}
 	}
-	return b, err
 }
 
 // passes says whether a batch failed on what others do at the same moment.

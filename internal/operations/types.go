@@ -78,6 +78,7 @@ type Request struct {
 	Next     wire.Date // of reschedule
 	Message  string    // is written to the log of each document
 	Key      string    // the same key again is the same operation; "": none
+	Print    []byte    // of a request under a key: a hash of it; nil: of these fields
 	Asked    Asked
 }
 

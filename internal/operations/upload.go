@@ -3,8 +3,11 @@ package operations
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
+	"hash"
 	"io"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -27,6 +30,7 @@ const (
 	maxNDJSON = wire.MaxPayload + 4096     // bytes of a line: a payload and the fields beside it
 	maxCSV    = 2*wire.MaxPayload + 2*4096 // of a record, with its quotes written twice
 	badLines  = 1000                       // refused lines that are kept before they are written
+	renew     = time.Minute                // an upload that comes slowly says so often that it goes on; after five it has broken off
 	tooLong   = "the line is longer than a payload of 1 MiB allows"
 	notClosed = "a quote is not closed, or the record is longer than a payload of 1 MiB allows"
 )
@@ -36,7 +40,7 @@ type ImportRequest struct {
 	Queue      string
 	Format     string // NDJSON or CSV
 	OnConflict queue.OnConflict
-	Key        string // the same key again is the same import; "": none
+	Key        string // the same key again is the same import, if the text is the same; "": none
 	Asked      Asked
 	Patience   func() // called whenever something came; may be nil
 }
@@ -44,10 +48,10 @@ type ImportRequest struct {
 // Import stores documents that come one a line, and asks for their being pushed. It returns when all are stored: from then on any node
 // pushes them. What is wrong with a line is a failure of the operation, with the line's number, and does not concern the others.
 //
-// Errors: NotFound (no such queue), Invalid (format, on_conflict, columns), TooLarge and Overloaded (imports that are not done would store
+// Errors: NotFound (no such queue), Invalid (format, on_conflict, columns, idempotency_key), TooLarge and Overloaded (imports that are not done would store
 // more than the limit), Malformed (the text broke off: nothing is imported).
 func (s *Service) Import(ctx context.Context, r ImportRequest, text io.Reader) (Operation, error) {
-	u := upload{s: s, csv: r.Format == CSV, patience: r.Patience}
+	u := upload{s: s, csv: r.Format == CSV, patience: r.Patience, hash: sha256.New(), stored: s.Now()}
 	switch {
 	case queue.CheckName(r.Queue) != nil:
 		return Operation{}, &errs.Error{Code: errs.NotFound, Field: "queue", Message: "there is no such queue; a name is 1 to 40 of a-z, 0-9 and _"}
@@ -57,6 +61,7 @@ func (s *Service) Import(ctx context.Context, r ImportRequest, text io.Reader) (
 	if err := errors.Join(wire.CheckText("on_conflict", string(r.OnConflict), 40), wire.CheckText("idempotency_key", r.Key, 255)); err != nil {
 		return Operation{}, err
 	}
+	text = io.TeeReader(text, u.hash)
 	u.lines = newLineReader(text, maxNDJSON)
 	var columns []string
 	if u.csv {
@@ -73,9 +78,12 @@ func (s *Service) Import(ctx context.Context, r ImportRequest, text io.Reader) (
 		}
 	}
 	a := r.Asked
-	o, made, err := s.beginImport(ctx, r.Queue, r.Format, columns, string(r.OnConflict), a.By, a.As, optional(a.From), optional(a.RequestID), optional(r.Key))
-	if err != nil || !made {
+	o, body, made, err := s.beginImport(ctx, r.Queue, r.Format, columns, string(r.OnConflict), a.By, a.As, optional(a.From), optional(a.RequestID), optional(r.Key))
+	if err != nil {
 		return o, err
+	}
+	if !made {
+		return o, u.same(text, body)
 	}
 	u.id = o.ID
 	o, err = u.run(ctx)
@@ -83,25 +91,50 @@ func (s *Service) Import(ctx context.Context, r ImportRequest, text io.Reader) (
 	return o, err
 }
 
-func (s *Service) beginImport(ctx context.Context, args ...any) (o Operation, made bool, err error) {
-	rows, err := s.db.Query(ctx, `select i.made, `+columns+` from fetchq.import_begin($1, $2, $3, $4, $5, $6, $7, $8, $9) i, lateral (select (i.op).*) o`, args...)
+// beginImport returns the import, and, where one was made under the same key before, the hash of its text when that has come.
+func (s *Service) beginImport(ctx context.Context, args ...any) (o Operation, body []byte, made bool, err error) {
+	rows, err := s.db.Query(ctx, `select i.made, o.body, `+columns+` from fetchq.import_begin($1, $2, $3, $4, $5, $6, $7, $8, $9) i, lateral (select (i.op).*) o`, args...)
 	if err != nil {
-		return o, false, database.Error("begin an import", err)
+		return o, nil, false, database.Error("begin an import", err)
 	}
 	o, err = pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (Operation, error) {
-		return scan(behind{row, &made})
+		return scan(behind{row, []any{&made, &body}})
 	})
-	return o, made, database.Error("begin an import", err)
+	return o, body, made, database.Error("begin an import", err)
 }
 
-// behind is a row with one column more at its beginning.
+// same reads a text that comes again under its key, and refuses another one. While the first still comes nothing is known of it.
+func (u *upload) same(text io.Reader, body []byte) error {
+	if body == nil {
+		return nil
+	}
+	for left := u.s.ImportLimit + 1; left > 0; {
+		n, err := io.CopyN(io.Discard, text, min(left, partSize))
+		left -= n
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return brokenOff(err, u.lines.line)
+		}
+		if u.patience != nil {
+			u.patience()
+		}
+	}
+	if !bytes.Equal(u.hash.Sum(nil), body) {
+		return errs.Field("idempotency_key", "this key stands for another text; take a new one")
+	}
+	return nil
+}
+
+// behind is a row with more columns at its beginning.
 type behind struct {
 	pgx.CollectableRow
-	first any
+	first []any
 }
 
 // Scan implements pgx.CollectableRow.
-func (b behind) Scan(to ...any) error { return b.CollectableRow.Scan(append([]any{b.first}, to...)...) }
+func (b behind) Scan(to ...any) error { return b.CollectableRow.Scan(append(b.first, to...)...) }
 
 // upload stores records as they come, in parts.
 type upload struct {
@@ -110,6 +143,8 @@ type upload struct {
 	csv      bool
 	lines    *lineReader
 	patience func()
+	hash     hash.Hash // of what was read
+	stored   time.Time // when the server was told last that something comes
 
 	part    []byte // that is being filled
 	first   int64  // the number of its first line
@@ -133,7 +168,7 @@ func (u *upload) run(ctx context.Context) (Operation, error) {
 		}
 		said = &text
 	}
-	o, failed := u.s.one(over, "end an upload", `select `+columns+` from fetchq.import_end($1, $2) o`, u.id, said)
+	o, failed := u.s.one(over, "end an upload", `select `+columns+` from fetchq.import_end($1, $2, $3) o`, u.id, said, u.hash.Sum(nil))
 	if err != nil {
 		return Operation{}, err
 	}
@@ -163,7 +198,7 @@ func (u *upload) all(ctx context.Context) error {
 		if len(bytes.TrimSpace(record)) > 0 && u.patience != nil {
 			u.patience() // blank lines would keep a place for ever
 		}
-		if len(u.part) > 0 && len(u.part)+len(record) > partSize {
+		if len(u.part) > 0 && (len(u.part)+len(record) > partSize || u.s.Now().Sub(u.stored) >= renew) {
 			if err := u.store(ctx); err != nil {
 				return err
 			}
@@ -226,7 +261,7 @@ func (u *upload) note(line int64, detail string) {
 // refuse is note for the line behind the part that is being filled, which ends there: the lines of a part follow each other.
 func (u *upload) refuse(ctx context.Context, line int64, detail string) error {
 	u.note(line, detail)
-	if len(u.part) == 0 && len(u.bad) < badLines {
+	if len(u.part) == 0 && len(u.bad) < badLines && u.s.Now().Sub(u.stored) < renew {
 		return nil
 	}
 	return u.store(ctx)
@@ -246,7 +281,7 @@ func (u *upload) store(ctx context.Context) error {
 	if len(u.part) > 0 {
 		u.number++
 	}
-	u.part, u.bad, u.details = u.part[:0], nil, nil
+	u.part, u.bad, u.details, u.stored = u.part[:0], nil, nil, u.s.Now()
 	switch most := u.s.ImportLimit; {
 	case own > most:
 		return errs.New(errs.TooLarge, "the import is larger than %d bytes, which FETCHQ_IMPORT_LIMIT allows; send it in pieces", most)

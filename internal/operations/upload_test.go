@@ -102,7 +102,7 @@ func TestAnUploadThatBreaksOffImportsNothing(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	// A node dies while lines come.
-	o, made, err := w.beginImport(t.Context(), "a", NDJSON, nil, "ignore", "ci", "token", nil, nil, nil)
+	o, _, made, err := w.beginImport(t.Context(), "a", NDJSON, nil, "ignore", "ci", "token", nil, nil, nil)
 	if err != nil || !made {
 		t.Fatal(err)
 	}

@@ -3,7 +3,8 @@
 
 -- operation_add asks for something to be done to many documents of a queue: those that fit a filter, or up to 10,000 subjects. Actions:
 -- run_now, retry, kill, drop, complete, reschedule (to p_date, or by p_delay from now), set_priority and move (to p_to_queue).
--- A message is written to the log of each document. p_by tells who asks; the same p_key again is the same operation.
+-- A message is written to the log of each document. p_by tells who asks; the same p_key again is the same operation. p_asked is a hash of the
+-- request, by default of the arguments: a key stands for one request only.
 --
 -- Documents that enter the queue after it has begun are left alone. FQ001 names what is wrong, FQ004 is raised where there is no queue.
 create function fetchq.operation_add(
@@ -21,6 +22,7 @@ create function fetchq.operation_add(
     p_from       text        default null,
     p_request_id text        default null,
     p_key        text        default null,
+    p_asked      bytea       default null,
     p_now        timestamptz default clock_timestamp()
 ) returns fetchq.operations
 language plpgsql as $$
@@ -29,6 +31,7 @@ declare
     v record;
 begin
     o.asked_by := p_by; o.asked_as := p_as; o.asked_from := p_from; o.request_id := p_request_id; o.key := p_key;
+    o.asked := coalesce(p_asked, fetchq.asked(row(p_queue, p_action, p_filter, p_subjects, p_to_queue, p_priority, p_date, p_delay, p_message)::text));
     if p_subjects is not null then
         o.walk := 'list';
         o.total := (select count(distinct s) from unnest(p_subjects) s);
@@ -59,8 +62,8 @@ begin
     made := found;
     if not made then
         select * into op from fetchq.operations where key = o.key;
-        if (op.queue, op.action) <> (o.queue, o.action) then
-            perform fetchq.refuse('idempotency_key', 'this key stands for another operation');
+        if (op.queue, op.action, op.asked) is distinct from (o.queue, o.action, o.asked) then
+            perform fetchq.refuse('idempotency_key', 'this key stands for another request; take a new one');
         end if;
         return;
     end if;
@@ -69,6 +72,12 @@ begin
     end if;
     op := o;
 end $$;
+
+-- asked is a hash of what was asked for.
+create function fetchq.asked(p_arguments text) returns bytea
+language sql stable as $$
+    select sha256(convert_to(p_arguments, 'UTF8'))
+$$;
 
 -- operation_tell lets the nodes look for operations when the transaction is committed. Those that do not hear it look by
 -- themselves after some seconds.
@@ -278,17 +287,27 @@ begin
     return o;
 end $$;
 
--- operations_tidy removes what is kept no longer, p_limit rows of each sort at most: operations that ended 30 days ago with their failures,
--- and parts of those that ended before they had come to them. An import whose upload broke off is failed. It returns how many rows went.
+-- operations_tidy removes what is kept no longer, p_limit rows of each sort at most: the failures of operations that ended 30 days ago, these
+-- when they have none left, and parts of operations that ended before they had come to them. An import whose upload broke off is failed,
+-- and its key is free. It returns how many rows went.
 create function fetchq.operations_tidy(p_limit integer default 1000, p_now timestamptz default clock_timestamp()) returns bigint
 language sql as $$
-    update fetchq.operations set state = 'failed', error = 'the upload broke off', finished_at = p_now, claimed_by = null, claimed_until = null
+    update fetchq.operations set
+        state = 'failed', error = 'the upload broke off', finished_at = p_now, claimed_by = null, claimed_until = null, key = null
     where id in (
         select id from fetchq.operations where state = 'uploading' and claimed_until <= p_now limit p_limit for update skip locked);
     with old as materialized (
         select id from fetchq.operations where finished_at < p_now - interval '30 days' order by finished_at limit p_limit for update skip locked
+    ), told as materialized (
+        select f.operation, f.number from old join fetchq.operation_failures f on f.operation = old.id limit p_limit
+    ), untold as (
+        delete from fetchq.operation_failures f using told t where (f.operation, f.number) = (t.operation, t.number) returning 1
     ), gone as (
-        delete from fetchq.operations o using old where o.id = old.id returning 1
+        delete from fetchq.operations o using old
+        where o.id = old.id
+            and not exists (select from fetchq.operation_failures f where f.operation = o.id)
+            and not exists (select from fetchq.operation_parts p where p.operation = o.id)
+        returning 1
     ), left_over as materialized (
         select p.operation, p.part from fetchq.operation_parts p
         where exists (select from fetchq.operations o where o.id = p.operation and o.finished_at is not null)
@@ -297,5 +316,5 @@ language sql as $$
     ), cleared as (
         delete from fetchq.operation_parts p using left_over l where (p.operation, p.part) = (l.operation, l.part) returning 1
     )
-    select (select count(*) from gone) + (select count(*) from cleared)
+    select (select count(*) from untold) + (select count(*) from gone) + (select count(*) from cleared)
 $$;

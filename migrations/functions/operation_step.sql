@@ -1,12 +1,15 @@
 -- How operations change documents: a batch at a time, each in one transaction with how far the operation has come.
 
 -- operation_step makes the next batch of an operation that a node has claimed: it changes up to p_size documents, looks at ten times as
--- many to find them, and writes where it left off. It waits for no document: what others hold it comes back to, for 30 seconds.
+-- many to find them, and writes where it left off. It waits for no document: what others hold it comes back to, for 30 seconds. Only a move may
+-- wait, for half a second, where its subject is being inserted elsewhere; it fails then (55P03). With p_later what is next is put with what was
+-- locked, untried; without p_behind that is left for a later batch, unless nothing else is left.
 --
 -- It returns the state behind it (lost: the claim is over), how much it did (looks, changes, failures; 0 where all that is left is locked), how
 -- many documents it changed, and what became pending, by version and priority with the lowest date of each; of a move, in to_queue.
 create function fetchq.operation_step(
-    p_id uuid, p_node text, p_size integer default 1000, p_now timestamptz default clock_timestamp(),
+    p_id uuid, p_node text, p_size integer default 1000, p_now timestamptz default clock_timestamp(), p_behind boolean default true,
+    p_later boolean default false,
     out state text, out items integer, out changed integer, out versions integer[], out priorities integer[], out dates timestamptz[],
     out counts integer[])
 language plpgsql
@@ -23,6 +26,7 @@ declare
     v_here   text[];
     v_act    record;
     v_busy   text[] := '{}';
+    v_tried  integer := 0; -- of what was locked
     v_done   constant bigint := o.done;
     v_next   timestamptz; -- the first date of what was planned
 begin
@@ -39,12 +43,19 @@ begin
         o := fetchq.operation_begin(o, f, q);
     end if;
     -- What was locked comes first. While that is as much as a batch takes, nothing is put to it.
-    v_find := o.behind[1 : p_size];
-    if cardinality(v_find) < p_size and not o.walked then
-        v_found := fetchq.operation_find(o, f, v_leaves, p_size - cardinality(v_find));
+    if p_behind or o.walked then
+        v_tried := least(cardinality(o.behind), p_size);
+    end if;
+    v_find := o.behind[1 : v_tried];
+    if v_tried < p_size and not o.walked then
+        v_found := fetchq.operation_find(o, f, v_leaves, p_size - v_tried);
         o := v_found.op;
         v_find := v_find || v_found.subjects;
         items := v_found.looked;
+    end if;
+    if p_later then
+        v_busy := v_find;
+        v_find := '{}';
     end if;
     for v_leaf, v_here in select * from fetchq.operation_leaves(q, v_find) loop
         v_act := fetchq.operation_act(o, f, v_leaves[v_leaf + 1], v_here, p_now);
@@ -67,7 +78,7 @@ begin
     if v_next is not null then
         perform fetchq.touch(coalesce(o.to_queue, o.queue), 'mark_due', v_next);
     end if;
-    o := fetchq.operation_wait(o, p_size, v_busy, p_now);
+    o := fetchq.operation_wait(o, v_tried, v_busy, p_now);
     if o.walked and o.behind = '{}' then
         o.state := 'done';
     end if;
@@ -81,7 +92,7 @@ language sql as $$
     select * from fetchq.operations where id = p_id and claimed_by = p_node and state = 'running' for update
 $$;
 
--- operation_queue returns the queue of an operation. FQ004: it is gone, or is another one of the same name.
+-- operation_queue returns the queue of an operation. FQ004: it or to_queue is gone, or is another one of the same name.
 create function fetchq.operation_queue(o fetchq.operations) returns fetchq.queues
 language plpgsql stable as $$
 declare
@@ -90,7 +101,9 @@ begin
     if q.created_at > o.created_at then
         raise exception using errcode = 'FQ004', column = 'queue', message = 'the queue was made anew since this was asked for';
     elsif o.to_queue is not null then
-        perform fetchq.queue_find(o.to_queue);
+        if (fetchq.queue_find(o.to_queue)).created_at > o.created_at then
+            raise exception using errcode = 'FQ004', column = 'to_queue', message = 'to_queue was made anew since this was asked for';
+        end if;
     end if;
     return q;
 end $$;

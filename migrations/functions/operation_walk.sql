@@ -9,10 +9,10 @@
 -- walks what an earlier one has left behind.
 
 -- operation_condition is the condition that a document d fulfils which the operation $2 with the filter $1 is for. No index serves it: the
--- planner must not come by one of status, for a partial index may be a heap of dead entries.
+-- planner must not come by one of status, for a partial index may be a heap of dead entries. It is never null, as worker may be.
 create function fetchq.operation_condition() returns text
 language sql immutable as $f$
-    select $t$ (
+    select $t$ coalesce(
         (($1).status is null or d.status + 0 = ($1).status)
         and (($1).prefix is null or starts_with(d.subject, ($1).prefix))
         and (($1).version is null or d.version = ($1).version)
@@ -23,8 +23,8 @@ language sql immutable as $f$
         and (($1).due_before is null or d.next_iteration < ($1).due_before)
         and d.created_at <= ($2).started_at
         and case ($2).action when 'retry' then d.status + 0 = -1 when 'run_now' then d.status + 0 <> 2 when 'kill' then d.status + 0 <> -1
-            when 'complete' then d.status + 0 <> 3 when 'set_priority' then d.priority <> ($2).priority else true end
-    ) $t$
+            when 'complete' then d.status + 0 <> 3 when 'set_priority' then d.priority <> ($2).priority else true end,
+        false) $t$
 $f$;
 
 -- prefix_end is the first text behind all subjects that begin with a prefix: no subject is longer than what is put behind it.
