@@ -145,7 +145,15 @@ func TestTheSameKeyOfATokenIsTheSameOperation(t *testing.T) {
 	if kill(w.admin) != first || kill(other) == first {
 		t.Error("a key does not belong to its token")
 	}
-	a := w.call("POST", "/api/v1/queues/a/imports", "{}\n", "Content-Type", "text/csv", "Idempotency-Key", "k")
+	// A span from now is the same request whenever it comes; another one is not.
+	later := `{"action":"drop","filter":{"status":"planned","due_after":"+1 hour"}}`
+	third := w.token("third", []string{auth.Admin}, nil)
+	if first := ask(ops, later, "application/json", third); ask(ops, later, "application/json", third) != first {
+		t.Error("a span from now is another request each time")
+	}
+	a := w.call("POST", ops, `{"action":"kill","filter":{"version":1}}`, "Idempotency-Key", "k")
+	w.refuses(a, 422, "invalid", "idempotency_key")
+	a = w.call("POST", "/api/v1/queues/a/imports", "{}\n", "Content-Type", "text/csv", "Idempotency-Key", "k")
 	w.refuses(a, 422, "invalid", "columns")
 	a = w.call("POST", "/api/v1/queues/a/imports", "{}\n", "Content-Type", "application/x-ndjson", "Idempotency-Key", "k")
 	w.refuses(a, 422, "invalid", "idempotency_key")

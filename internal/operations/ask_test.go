@@ -31,6 +31,26 @@ func TestAQueueThatIsGoneFailsItsOperations(t *testing.T) {
 	}
 }
 
+func TestAMoveDoesNotGoOnIntoAnotherQueueOfTheSameName(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "a", "b")
+	w.fill("a", "pending", 0, 10)
+	o := w.ask(Request{Queue: "a", Action: Move, Filter: all(), ToQueue: "b"})
+	w.claim("n1", 0)
+	if state, _ := w.step(o, "n1", 4); state != Running || w.tally("b") != "pending 4" {
+		t.Fatalf("%s: %s", state, w.tally("b"))
+	}
+	w.exec(`select fetchq.queue_drop('b')`)
+	w.put("b", `{}`)
+	w.exec(`select fetchq.operation_release('n1')`)
+	if o = w.finish(o); o.State != Failed || o.Done != 4 || o.Error == nil || *o.Error != "to_queue was made anew since this was asked for" {
+		t.Errorf("%+v", o)
+	}
+	if w.tally("a") != "pending 6" || w.tally("b") != "" {
+		t.Errorf("%s; %s", w.tally("a"), w.tally("b"))
+	}
+}
+
 func TestAFailureThatMayPassIsTriedAgainAndOneThatDoesNotEndsIt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "a")
@@ -67,9 +87,18 @@ func TestTheSameKeyIsTheSameOperation(t *testing.T) {
 	if again.ID != first.ID || again.State != Done || w.events("a", "killed") != 1 {
 		t.Errorf("%s and %s", first.ID, again.ID)
 	}
-	r.Queue = "b"
-	_, err := w.Create(t.Context(), r)
-	checkRefusal(t, "another queue under the same key", err, errs.Invalid, "idempotency_key")
+	queued, named, acted, printed := r, r, r, r
+	queued.Queue = "b"
+	named.Subjects = []string{"s000001"}
+	acted.Action = Drop
+	printed.Print = []byte("of another body")
+	for name, r := range map[string]Request{"another queue": queued, "other subjects": named, "another action": acted, "another body": printed} {
+		_, err := w.Create(t.Context(), r)
+		checkRefusal(t, name+" under the same key", err, errs.Invalid, "idempotency_key")
+	}
+	if w.tally("a") != "killed 1, pending 2" {
+		t.Error(w.tally("a"))
+	}
 }
 
 func TestAQueueHasAHundredOperationsInLineAtMost(t *testing.T) {
@@ -131,6 +160,24 @@ func TestListsArePagesFromTheNewestOn(t *testing.T) {
 	for field, p := range map[string]ListParams{"limit": {}, "state": {Limit: 1, State: "gone"}, "cursor": {Limit: 1, Cursor: "x"}} {
 		_, _, err := w.List(t.Context(), p)
 		checkRefusal(t, "a list", err, errs.Invalid, field)
+	}
+}
+
+// TestOneStatementRemovesNoMoreThanItsLimit has old operations with many failures.
+func TestOneStatementRemovesNoMoreThanItsLimit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "a")
+	for range 3 {
+		w.do(Request{Queue: "a", Action: Drop, Subjects: []string{"n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8", "n9", "n10"}})
+	}
+	w.exec(`update fetchq.operations set finished_at = finished_at - interval '31 days'`)
+	for left, before := 1, 33; left > 0; {
+		w.exec(`select fetchq.operations_tidy(4)`)
+		left = scanOne[int](w, `select (select count(*) from fetchq.operation_failures) + (select count(*) from fetchq.operations)`)
+		if gone := before - left; gone < 1 || gone > 2*4 {
+			t.Fatalf("%d rows went at once", gone)
+		}
+		before = left
 	}
 }
 
