@@ -36,32 +36,24 @@ func (r *run) retried(ctx context.Context, m *measured) error {
 	if err != nil {
 		return err
 	}
-	var id string
-	if err := r.Bench.db.QueryRow(ctx, `select id from fetchq.operation_add($1, 'retry', '{"status": "killed"}')`, r.queue).Scan(&id); err != nil {
-		return fmt.Errorf("ask for the operation: %w", err)
-	}
 	began := r.Now()
+	id, err := r.operation(ctx, "retry", `{"status": "killed"}`, nil)
+	if err != nil {
+		return err
+	}
 	var over, starved atomic.Bool
 	watched := make(chan error, 1)
 	go func() {
 		defer over.Store(true)
-		for {
-			var state string
-			var ended bool
-			err := r.Bench.db.QueryRow(ctx, `select state, finished_at is not null, done from fetchq.operations where id = $1`, id).
-				Scan(&state, &ended, &m.documents)
-			if err == nil && ended && state != "done" {
-				err = fmt.Errorf("the operation is %s", state)
-			}
-			if err == nil && !ended {
-				err = r.sleep(ctx, 20*time.Millisecond)
-			}
-			if ended || err != nil {
-				m.took = r.Now().Sub(began)
-				watched <- err
-				return
-			}
+		state, done, err := r.until(ctx, id, func(int64) bool { return false })
+		m.took, m.documents = r.Now().Sub(began), done
+		if err == nil && state != "done" {
+			err = fmt.Errorf("the operation is %s", state)
 		}
+		if err == nil {
+			m.extra.cancel, err = r.canceled(ctx)
+		}
+		watched <- err
 	}()
 	duration := r.o.Duration
 	r.o.Duration = maxDuration
@@ -81,9 +73,56 @@ func (r *run) retried(ctx context.Context, m *measured) error {
 		err = failed
 	}
 	m.pushed, m.times = beside.documents, beside.times
-	if rate := float64(alone.documents) / alone.took.Seconds(); rate > 0 && !starved.Load() {
-		kept := float64(beside.documents) / beside.took.Seconds() / rate
+	m.extra.alone = float64(alone.documents) / alone.took.Seconds()
+	if m.extra.alone > 0 && !starved.Load() {
+		kept := float64(beside.documents) / beside.took.Seconds() / m.extra.alone
 		m.extra.kept = &kept
 	}
 	return err
+}
+
+// operation asks for an operation of the queue and returns its id.
+func (r *run) operation(ctx context.Context, action, filter string, priority *int) (id string, err error) {
+	err = r.Bench.db.QueryRow(ctx, `select id from fetchq.operation_add($1, $2, $3, p_priority => $4)`, r.queue, action, filter, priority).Scan(&id)
+	if err != nil {
+		return "", fmt.Errorf("ask for the operation: %w", err)
+	}
+	return id, nil
+}
+
+// until looks at an operation every 20 ms until it is over, or has done enough.
+func (r *run) until(ctx context.Context, id string, enough func(done int64) bool) (state string, done int64, err error) {
+	for {
+		var ended bool
+		err := r.Bench.db.QueryRow(ctx, `select state, finished_at is not null, done from fetchq.operations where id = $1`, id).Scan(&state, &ended, &done)
+		if err != nil || ended || enough(done) {
+			return state, done, err
+		}
+		if err := r.sleep(ctx, 20*time.Millisecond); err != nil {
+			return state, done, err
+		}
+	}
+}
+
+// canceled begins an operation on all documents, cancels it when it is in the middle, and returns how many seconds that took; nil where it
+// was over before.
+func (r *run) canceled(ctx context.Context) (*float64, error) {
+	one := 1
+	id, err := r.operation(ctx, "set_priority", `{}`, &one)
+	if err != nil {
+		return nil, err
+	}
+	if _, _, err = r.until(ctx, id, func(done int64) bool { return done > 0 }); err != nil {
+		return nil, err
+	}
+	began := r.Now()
+	var state string
+	if err := r.Bench.db.QueryRow(ctx, `select state from fetchq.operation_cancel($1)`, id).Scan(&state); err != nil {
+		return nil, fmt.Errorf("cancel the operation: %w", err)
+	}
+	if state != "canceled" {
+		return nil, nil //nolint:nilnil // it was too quick
+	}
+	took := r.Now().Sub(began).Seconds()
+	return &took, nil
 }

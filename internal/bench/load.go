@@ -37,6 +37,8 @@ type extra struct {
 	postgres    *float64
 	connections *int     // of the server to the database
 	kept        *float64 // of the rate that workers had before
+	alone       float64  // that rate, documents a second
+	cancel      *float64 // seconds that a cancel took
 	lag         *float64 // seconds that the folded counters were behind, at most
 }
 

@@ -108,7 +108,10 @@ func (r Result) more() string {
 		parts = append(parts, thousands(int(r.Pushed))+map[bool]string{true: " drained meanwhile", false: " pushed meanwhile"}[r.Workload == "due" || r.Workload == "bulk"])
 	}
 	if r.Kept != nil {
-		parts = append(parts, fmt.Sprintf("workers kept %.2f of their rate", *r.Kept))
+		parts = append(parts, fmt.Sprintf("workers kept %.2f of their rate, %s/s", *r.Kept, thousands(int(r.Alone))))
+	}
+	if r.Cancel != nil {
+		parts = append(parts, fmt.Sprintf("a cancel took %.0f ms", 1000**r.Cancel))
 	}
 	if r.Statements != nil {
 		parts = append(parts, fmt.Sprintf("%.1f transactions/s", *r.Statements))

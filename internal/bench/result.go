@@ -34,7 +34,9 @@ type Result struct {
 	Program     *float64 `json:"program_cores"`
 	Postgres    *float64 `json:"postgres_cores"`
 	Open        *int     `json:"server_connections"`
-	Kept        *float64 `json:"workers_kept"`      // of their rate alone, by bulk
+	Alone       float64  `json:"workers_alone"`     // by bulk: their rate before, documents a second
+	Kept        *float64 `json:"workers_kept"`      // of that
+	Cancel      *float64 `json:"cancel_s"`          // that a cancel took
 	Lag         *float64 `json:"counters_behind_s"` // at most: the folded ones, which pages over many queues show
 }
 
@@ -43,7 +45,7 @@ func newResult(o Options, m measured, c cost) Result {
 		Workload: o.Workload, By: o.By, Batch: o.Batch, Connections: o.Connections, Payload: o.Payload, Backlog: o.Backlog, Planned: o.Planned,
 		Queues: o.Queues, Hold: o.Hold, Seconds: m.took.Seconds(), Documents: m.documents, Pushed: m.pushed,
 		Calls: m.times.count, P50: m.times.at(0.5), P95: m.times.at(0.95), P99: m.times.at(0.99), Max: m.times.most(),
-		Statements: m.extra.commits, Program: m.extra.program, Postgres: m.extra.postgres, Open: m.extra.connections, Lag: m.extra.lag, Kept: m.extra.kept,
+		Statements: m.extra.commits, Program: m.extra.program, Postgres: m.extra.postgres, Open: m.extra.connections, Lag: m.extra.lag, Kept: m.extra.kept, Alone: m.extra.alone, Cancel: m.extra.cancel,
 	}
 	if m.took > 0 {
 		r.Rate = float64(m.documents) / m.took.Seconds()

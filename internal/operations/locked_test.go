@@ -58,10 +58,11 @@ func (w *world) updating(text string) Operation {
 }
 
 // TestAnImportComesBackToDocumentsThatAreLocked has lines about two documents that another transaction holds. The others go on; the lines of
-// one subject stay in their order.
+// one subject stay in their order, also where the documents are free again before the second line comes.
 func TestAnImportComesBackToDocumentsThatAreLocked(t *testing.T) {
 	t.Parallel()
-	for _, partitions := range []int{1, 3} {
+	for i, partitions := range []int{1, 3, 1, 3} {
+		soon := i >= 2
 		w := newWorld(t)
 		w.put("a", fmt.Sprintf(`{"partitions":%d}`, partitions))
 		w.fill("a", "pending", 0, 10)
@@ -74,6 +75,9 @@ func TestAnImportComesBackToDocumentsThatAreLocked(t *testing.T) {
 		o := w.updating(text.String())
 		c := w.claimed("n1", 0)
 		for i := range 8 {
+			if soon && i == 2 {
+				break
+			}
 			b, err := w.importBatch(t.Context(), c, 4, false)
 			if err != nil || b.state != Running {
 				t.Fatalf("batch %d: %+v, error %v", i, b, err)
@@ -82,10 +86,10 @@ func TestAnImportComesBackToDocumentsThatAreLocked(t *testing.T) {
 				t.Errorf("batch %d came to %d lines", i, b.items)
 			}
 		}
-		if got := w.get(o); got.Done != 9 || got.Created != 1 || got.Failed != 1 {
+		if got := w.get(o); !soon && (got.Done != 9 || got.Created != 1 || got.Failed != 1) {
 			t.Errorf("while two are locked: %+v", got)
 		}
-		if p, _ := w.get(o).Progress(); p != 1 {
+		if p, _ := w.get(o).Progress(); !soon && p != 1 {
 			t.Errorf("progress %v", p)
 		}
 		end()
