@@ -161,7 +161,7 @@ func (a *App) serve(ctx context.Context) error {
 		Proxies: proxies, Version: a.version, BaseURL: a.cfg.BaseURL,
 	})
 	a.site = web.New(web.Options{
-		Engine: a.engine, Recent: a.recent, Users: a.users, Tokens: tokens, Assets: assets, Log: a.log, Now: time.Now,
+		Engine: a.engine, Operations: a.operations, Recent: a.recent, Users: a.users, Tokens: tokens, Assets: assets, Log: a.log, Now: time.Now,
 		Sessions: auth.NewSessions(a.pool, strings.HasPrefix(a.cfg.BaseURL, "https:")), Proxies: proxies, URL: a.URL(), BaseURL: a.cfg.BaseURL, Env: a.cfg.Env,
 	})
 	a.server = newServer(base, route(calls, a.site), a.log)
