@@ -52,8 +52,10 @@ func (s *Server) askImport(c echo.Context, status int, name string, f importForm
 	return s.dialog(c, status, queueFrame(name, "Import"), templates.ConfirmForm(form))
 }
 
-// fileWait is how long a file that is imported may give nothing.
-const fileWait = 2 * time.Minute
+const (
+	fileWait    = 2 * time.Minute // for which a file that is imported may give nothing
+	mostDrained = 64 << 20        // bytes that are read of a file that was refused
+)
 
 // importFile stores a file as it comes, in constant memory, and leads to the operation that pushes what it holds.
 func (s *Server) importFile(c echo.Context) error {
@@ -81,6 +83,7 @@ func (s *Server) importFile(c echo.Context) error {
 		if field == "columns" {
 			field = "file"
 		}
+		_, _ = io.CopyN(io.Discard, c.Request().Body, mostDrained) // a browser that still sends hears no answer
 		return s.askImport(c, http.StatusUnprocessableEntity, name, f, field, said)
 	} else if err != nil {
 		return err

@@ -45,8 +45,8 @@ func TestOperationsGoOnAfterACrash(t *testing.T) {
 		if n := p.count(`select count(*) from q_bulk.docs d join before b using (subject) where d.lease = b.lease + 1 and d.iterations = 1 and d.status = 0`); n != bulkSize {
 			t.Errorf("%d of %d documents were rescheduled once", n, bulkSize)
 		}
-		if n := p.count(`select count(distinct subject) from q_bulk.logs where message = 'later' and ref_id = '` + o.ID + `'`); n != bulkSize {
-			t.Errorf("%d lines in the log", n)
+		if n := p.count(`select count(*) from (select subject from q_bulk.logs where message = 'later' and ref_id = '` + o.ID + `' group by subject having count(*) = 1) t`); n != bulkSize {
+			t.Errorf("%d of %d documents have one line in the log", n, bulkSize)
 		}
 		if events, lines := p.count(`select fetchq.metric_get('bulk', 'rescheduled')`), p.count(`select fetchq.metric_get('bulk', 'logs')`); events != bulkSize || lines != bulkSize {
 			t.Errorf("%d documents are counted, and %d lines", events, lines)
