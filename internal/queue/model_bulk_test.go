@@ -106,6 +106,7 @@ func (m model) move(now time.Time, from, to *calendar, d *document, message stri
 		e.dueAt(now, now)
 	case queue.Planned, queue.Pending:
 		e.dueAt(now, e.Next)
+	case queue.Completed, queue.Killed:
 	}
 	to.docs[e.Subject] = &e
 	to.count(e.Version, "entered")

@@ -18,8 +18,8 @@ import (
 )
 
 func (s *Server) operationsRoutes() {
-	s.share("/operations", auth.See, s.operationsPage)
-	s.share("/operations/:id", auth.See, s.operationPage)
+	s.share("/operations", s.operationsPage)
+	s.share("/operations/:id", s.operationPage)
 	s.guard(http.MethodGet, "/operations/:id/cancel", auth.Add, s.cancelOperationPage)
 	s.guard(http.MethodPost, "/operations/:id/cancel", auth.Add, s.cancelOperation)
 	s.guard(http.MethodGet, "/queues/:queue/operations/new", auth.Act, s.newOperationPage)

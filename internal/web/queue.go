@@ -16,7 +16,7 @@ import (
 )
 
 func (s *Server) queueRoutes() {
-	s.share("/queues/:queue", auth.See, s.queuePage)
+	s.share("/queues/:queue", s.queuePage)
 	s.guard(http.MethodGet, "/queues/:queue/settings", auth.See, s.settingsPage)
 	s.guard(http.MethodPost, "/queues/:queue/settings", auth.Manage, s.saveSettings)
 	s.guard(http.MethodGet, "/queues/:queue/drop", auth.Manage, s.dropPage)
