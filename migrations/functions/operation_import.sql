@@ -87,7 +87,7 @@ declare
     v_held  integer;
     v_busy  integer[]; -- places of documents that are locked
     v_over  text;
-    v_ords  integer[];
+    v_ords  integer[]; -- of the others
     v_rows  fetchq.result[];
 begin
     items := coalesce(cardinality(p_lines), 0) + coalesce(cardinality(p_bad_lines), 0);
@@ -120,18 +120,22 @@ begin
         o.behind := o.behind[2 :];
         o.behind_since := o.behind_since[2 :];
     end if;
-    v_ords := array(select i from generate_subscripts(p_lines, 1) i where i <> all (v_busy) order by i);
+    if v_busy <> '{}' then
+        v_ords := array(select i from generate_subscripts(p_lines, 1) i where i <> all (v_busy) order by i);
+        p_lines := fetchq.at(p_lines, v_ords); p_subjects := fetchq.at(p_subjects, v_ords); p_payloads := fetchq.at(p_payloads, v_ords);
+        p_versions := fetchq.at(p_versions, v_ords); p_priorities := fetchq.at(p_priorities, v_ords);
+        p_dates := fetchq.at(p_dates, v_ords); p_delays := fetchq.at(p_delays, v_ords);
+    end if;
     v_rows := array(
-        select r from fetchq.doc_append_many(o.queue, fetchq.at(p_payloads, v_ords), fetchq.at(p_versions, v_ords), fetchq.at(p_priorities, v_ords),
-            fetchq.at(p_dates, v_ords), fetchq.at(p_delays, v_ords), null, fetchq.at(p_subjects, v_ords), o.on_conflict, p_now) r
-        where v_ords <> '{}');
+        select r from fetchq.doc_append_many(o.queue, p_payloads, p_versions, p_priorities, p_dates, p_delays, null, p_subjects, o.on_conflict, p_now) r
+        where cardinality(p_lines) > 0);
     select o.done + count(*) filter (where r.outcome in ('created', 'updated')), o.created + count(*) filter (where r.outcome = 'created'),
         o.left_alone + count(*) filter (where r.outcome in ('ignored', 'active', 'duplicate'))
     into o.done, o.created, o.left_alone
     from unnest(v_rows) r;
     o := fetchq.operation_note(o, p_bad_lines, null, p_bad_details);
     o := fetchq.operation_note(o,
-        array(select p_lines[v_ords[r.ord]] from unnest(v_rows) r where r.outcome = 'invalid' order by r.ord),
+        array(select p_lines[r.ord] from unnest(v_rows) r where r.outcome = 'invalid' order by r.ord),
         array(select left(r.subject, 255) from unnest(v_rows) r where r.outcome = 'invalid' order by r.ord),
         array(select r.detail from unnest(v_rows) r where r.outcome = 'invalid' order by r.ord));
     select array_agg(m.version), array_agg(m.priority), array_agg(m.date), array_agg(m.n) into versions, priorities, dates, counts
