@@ -1,6 +1,9 @@
 package queue_test
 
 import (
+	"cmp"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,7 +50,7 @@ func (m model) bulk(now time.Time, name string, r bulk) (out bulkResult) {
 			}
 		}
 	}
-	for subject := range subjects {
+	for _, subject := range r.order(c, slices.Sorted(maps.Keys(subjects))) {
 		d := c.docs[subject]
 		switch {
 		case d == nil:
@@ -73,6 +76,20 @@ func (m model) bulk(now time.Time, name string, r bulk) (out bulkResult) {
 		}
 	}
 	return out
+}
+
+// order is that in which a move numbers documents anew: by subject; of finished ones batch by batch, the oldest first.
+func (r bulk) order(c *calendar, subjects []string) []string {
+	if r.Status == nil || r.Prefix != "" || *r.Status != queue.Completed && *r.Status != queue.Killed {
+		return subjects
+	}
+	slices.SortFunc(subjects, func(a, b string) int {
+		return cmp.Or(c.docs[a].LastIteration.Compare(*c.docs[b].LastIteration), cmp.Compare(c.docs[a].Seq, c.docs[b].Seq))
+	})
+	for batch := range slices.Chunk(subjects, r.Size) {
+		slices.Sort(batch)
+	}
+	return subjects
 }
 
 // single is what an admin does to one document.
