@@ -1,6 +1,7 @@
 -- Jobs: when maintenance runs, and on which node. fetchq.jobs has a row for each queue and kind.
 
--- job_kinds are the jobs of every queue. All but vacuum are functions of maintenance.sql; vacuum cannot run in one.
+-- job_kinds are the jobs of every queue. All but vacuum are functions of maintenance.sql; vacuum cannot run in one. Nor can index,
+-- which only queues have whose limits by key changed.
 create function fetchq.job_kinds() returns text[]
 language sql immutable as $$
     select array['mark_due', 'orphans', 'fold', 'expire', 'vacuum']

@@ -3,21 +3,27 @@
 -- cost a pick of 100 with its completion a quarter more, and one of a single document half as much again. Only what workers
 -- call all day stands here, for each connection remembers each leaf that it has come to (about 0.4 MB).
 
--- queue_functions makes the functions of a queue's leaves anew.
-create function fetchq.queue_functions(q fetchq.queues) returns void
+-- queue_functions makes the functions of a queue's leaves. p_anew: after the functions here have changed, and with them perhaps
+-- the arguments; else, when a setting has, none goes away meanwhile, for others may be calling it.
+create function fetchq.queue_functions(q fetchq.queues, p_anew boolean default true) returns void
 language plpgsql as $$
 declare
     s        constant text := 'q_' || q.name;
     v_leaves constant text[] := fetchq.leaves(q);
     v_old    text;
 begin
-    for v_old in select oid::regprocedure from pg_proc where pronamespace = to_regnamespace(quote_ident(s)) loop
+    for v_old in select oid::regprocedure from pg_proc where pronamespace = to_regnamespace(quote_ident(s)) and p_anew loop
         execute 'drop function ' || v_old;
     end loop;
     execute fetchq.push_text(s);
     for i in 1 .. cardinality(v_leaves) loop
         execute fetchq.mark_text(s, v_leaves[i], i - 1);
-        execute fetchq.pick_text(s, v_leaves[i], i - 1);
+        if fetchq.is_keyed(q) and q.key_ready then
+            execute fetchq.choose_text(q, s, v_leaves[i], i - 1);
+        elsif fetchq.is_keyed(q) then
+            execute fetchq.choose_slowly_text(q, s, v_leaves[i], i - 1);
+        end if;
+        execute fetchq.pick_text(s, v_leaves[i], i - 1, fetchq.is_keyed(q));
         execute fetchq.settle_text(s, v_leaves[i], i - 1);
     end loop;
 end $$;
@@ -36,7 +42,7 @@ $$;
 create function fetchq.push_text(s text) returns text
 language sql immutable as $f$
     select format($t$
-create function %1$I.push(
+create or replace function %1$I.push(
     p_subjects text[], p_payloads jsonb[], p_versions integer[], p_priorities integer[], p_dates timestamptz[], p_delays interval[],
     p_lease bigint, p_now timestamptz
 ) returns table (ord integer, subject text, outcome text, detail text, status smallint, version smallint, priority smallint,
@@ -83,7 +89,7 @@ $f$;
 create function fetchq.mark_text(s text, p_leaf text, p_number integer) returns text
 language sql immutable as $f$
     select format($t$
-create function %1$I.mark_%3$s(p_version smallint, p_limit integer, p_now timestamptz, p_from timestamptz)
+create or replace function %1$I.mark_%3$s(p_version smallint, p_limit integer, p_now timestamptz, p_from timestamptz)
 returns table (priority integer, date timestamptz, items bigint)
 language plpgsql as $$
 #variable_conflict use_column
@@ -114,14 +120,15 @@ $f$;
 -- pick_text is the function pick_<number> of a leaf: it leases up to p_limit documents, of which the payloads take up to p_bytes.
 -- First what is pending already, from the marks on; where that is too little, what became due since the last marking.
 -- p_locks and p_workers are those of single places, p_lock and p_worker stand for all others. Under p_key it keeps what it leased. It
--- says how many bytes it took in the setting fetchq.bytes, if there are other leaves to go to.
+-- says how many bytes it took in the setting fetchq.bytes, if there are other leaves to go to. Where the queue has limits by key,
+-- choose finds what it takes.
 --
 -- To find and to lease are two statements: the first reads the index docs_due and the second writes by the primary key, and
 -- the payloads go from the second straight to the caller. Its rows come as they are written: in the order in which they were found.
-create function fetchq.pick_text(s text, p_leaf text, p_number integer) returns text
+create function fetchq.pick_text(s text, p_leaf text, p_number integer, p_keyed boolean) returns text
 language sql immutable as $f$
     select format($t$
-create function %1$I.pick_%3$s(
+create or replace function %1$I.pick_%3$s(
     p_version smallint, p_limit integer, p_bytes bigint, p_lock interval, p_worker text, p_locks interval[], p_workers text[], p_key text,
     p_mark_partitions integer[], p_mark_priorities integer[], p_mark_dates timestamptz[], p_mark_seqs bigint[], p_since interval,
     p_partitions integer, p_now timestamptz
@@ -153,6 +160,31 @@ begin
             p_mark_dates := v_marked;
             p_mark_seqs := array_fill(0::bigint, array[cardinality(v_priorities)]);
         end if;
+%4$s        continue when v_subjects is null;
+        return query
+            update %1$I.%2$I d set status = 2, next_iteration = p_now + coalesce(i.lock, p_lock), picked_at = p_now,
+                attempts = d.attempts + 1, lease = d.lease + 1, ended = 0, worker = coalesce(i.worker, p_worker)
+            from unnest(v_subjects, v_dates, p_locks[p_limit - v_left + 1 : p_limit - v_left + cardinality(v_subjects)],
+                p_workers[p_limit - v_left + 1 : p_limit - v_left + cardinality(v_subjects)]) i (subject, due_at, lock, worker)
+            where d.subject = i.subject
+            returning d.subject, d.payload, d.version, d.priority, d.attempts, d.iterations, d.created_at, d.last_iteration, d.lease,
+                d.next_iteration, i.due_at, d.seq, d.size, %3$s, p_partitions, v_priorities, v_marked;
+        insert into %1$I.deltas (version, pending, active, ev_picked)
+        values (p_version, -cardinality(v_subjects), cardinality(v_subjects), cardinality(v_subjects));
+        if p_key is not null then
+            insert into %1$I.requests as r (kind, key, expires_at, subjects, leases) values ('pick', p_key, p_now + p_lock, v_subjects, v_leases)
+            on conflict (kind, key) do update set subjects = r.subjects || excluded.subjects, leases = r.leases || excluded.leases;
+        end if;
+        v_left := v_left - cardinality(v_subjects);
+        v_taken := v_taken + v_bytes;
+    end loop;
+    if p_partitions > 1 then
+        perform set_config('fetchq.bytes', v_taken::text, true);
+    end if;
+end $$ $t$, s, p_leaf, p_number, case when p_keyed then format($t$
+        select subjects, dates, leases, bytes into v_subjects, v_dates, v_leases, v_bytes
+        from %I.choose_%s(p_version, v_left, p_bytes - v_taken, p_now);
+$t$, s, p_number) else format($t$
         -- The frames follow the order of the scan. The first document always fits.
         if p_mark_partitions is null then
             select array_agg(subject), array_agg(next_iteration), array_agg(lease + 1), sum(size)
@@ -187,28 +219,7 @@ begin
             ) fits
             where before = 0 or before < p_bytes - v_taken;
         end if;
-        continue when v_subjects is null;
-        return query
-            update %1$I.%2$I d set status = 2, next_iteration = p_now + coalesce(i.lock, p_lock), picked_at = p_now,
-                attempts = d.attempts + 1, lease = d.lease + 1, ended = 0, worker = coalesce(i.worker, p_worker)
-            from unnest(v_subjects, v_dates, p_locks[p_limit - v_left + 1 : p_limit - v_left + cardinality(v_subjects)],
-                p_workers[p_limit - v_left + 1 : p_limit - v_left + cardinality(v_subjects)]) i (subject, due_at, lock, worker)
-            where d.subject = i.subject
-            returning d.subject, d.payload, d.version, d.priority, d.attempts, d.iterations, d.created_at, d.last_iteration, d.lease,
-                d.next_iteration, i.due_at, d.seq, d.size, %3$s, p_partitions, v_priorities, v_marked;
-        insert into %1$I.deltas (version, pending, active, ev_picked)
-        values (p_version, -cardinality(v_subjects), cardinality(v_subjects), cardinality(v_subjects));
-        if p_key is not null then
-            insert into %1$I.requests as r (kind, key, expires_at, subjects, leases) values ('pick', p_key, p_now + p_lock, v_subjects, v_leases)
-            on conflict (kind, key) do update set subjects = r.subjects || excluded.subjects, leases = r.leases || excluded.leases;
-        end if;
-        v_left := v_left - cardinality(v_subjects);
-        v_taken := v_taken + v_bytes;
-    end loop;
-    if p_partitions > 1 then
-        perform set_config('fetchq.bytes', v_taken::text, true);
-    end if;
-end $$ $t$, s, p_leaf, p_number)
+$t$, s, p_leaf, p_number) end)
 $f$;
 
 -- settle_text is the function settle_<number> of a leaf: it completes and reschedules what it may in one short statement, for that
@@ -221,7 +232,7 @@ $f$;
 create function fetchq.settle_text(s text, p_leaf text, p_number integer) returns text
 language sql immutable as $f$
     select format($t$
-create function %1$I.settle_%3$s(
+create or replace function %1$I.settle_%3$s(
     p_ords integer[], p_subjects text[], p_leases bigint[], p_actions text[], p_dates timestamptz[], p_delays interval[], p_payloads jsonb[],
     p_priorities integer[], p_now timestamptz
 ) returns table (ord integer, subject text, outcome text, detail text, status smallint, version smallint, priority smallint,
@@ -247,7 +258,7 @@ begin
                 size = case when i.payload is null then d.size else pg_column_size(i.payload) end,
                 priority = coalesce(i.priority, d.priority)
             from item i
-            where d.subject = i.subject and d.lease = i.lease and d.status + 0 = 2 and d.next_iteration > p_now
+            where d.subject = i.subject and d.lease = i.lease and d.status + 0 = 2 and d.next_iteration > p_now and d.requeue is null
             returning i.ord, d.subject, d.status, d.version, d.priority, d.next_iteration
         ), counted as (
             insert into %1$I.deltas (version, planned, pending, active, completed, ev_completed, ev_rescheduled)

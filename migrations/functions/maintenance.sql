@@ -75,7 +75,8 @@ begin
 end $$;
 
 -- mnt_orphans ends up to p_limit leases of each partition that ran out: the document comes back after the queue's
--- backoff, or is killed when it has no attempt left; a line in the log says whose lease it was. It returns what came
+-- backoff, or is killed when it has no attempt left; a line in the log says whose lease it was. One that is to be requeued goes on
+-- with what that says. Then it takes back what is held although it is paused at once. It returns what came
 -- back pending: the lowest date and the number for each version, partition and priority; other rows have a null date.
 create function fetchq.mnt_orphans(
     p_queue text, p_limit integer default 1000, p_now timestamptz default clock_timestamp(), p_since interval default null
@@ -89,7 +90,8 @@ begin
     for i in 1 .. cardinality(v_leaves) loop
         return query execute format($t$
             with lost as materialized (
-                select subject, $2 + fetchq.backoff($1, attempts) as next, attempts >= $4 as dies
+                select subject, version as old_version, attempts, requeue, attempts >= $4 as dies,
+                    coalesce((requeue ->> 'date')::timestamptz, case when attempts < $4 then $2 + fetchq.backoff($1, attempts) end) as next
                 from %1$I.%2$I
                 where status = 2 and next_iteration <= $2 and next_iteration >= $6
                 order by next_iteration
@@ -97,21 +99,31 @@ begin
                 for update skip locked
             ), changed as (
                 update %1$I.%2$I d set
-                    status = case when l.dies then -1 else (l.next <= $2)::integer end,
-                    next_iteration = case when l.dies then $2 else l.next end,
+                    status = coalesce((l.next <= $2)::integer, -1),
+                    next_iteration = coalesce(l.next, $2),
                     last_iteration = case when l.dies then $2 else d.last_iteration end,
+                    attempts = case when l.dies and l.requeue is not null then 0 else d.attempts end,
+                    payload = coalesce(l.requeue -> 'payload', d.payload),
+                    size = case when l.requeue ? 'payload' then pg_column_size(l.requeue -> 'payload') else d.size end,
+                    version = coalesce((l.requeue -> 'version')::integer, d.version),
+                    priority = coalesce((l.requeue -> 'priority')::integer, d.priority),
+                    requeue = null,
                     lease = d.lease + 1,
                     ended = 0
                 from lost l where d.subject = l.subject
-                returning d.subject, d.status, d.version, d.priority, d.attempts, d.worker, d.next_iteration
+                returning d.subject, d.status, d.version, d.priority, l.attempts, d.worker, d.next_iteration, l.old_version, l.dies
             ), logged as (
                 insert into %1$I.logs (created_at, kind, attempt, subject, message, worker)
                 select $2, 1, attempts, subject, 'the lease ran out', worker from changed order by subject
             ), counted as (
                 insert into %1$I.deltas (version, planned, pending, active, killed, ev_orphaned, ev_killed, ev_errors, ev_logs)
-                select version, count(*) filter (where status = 0), count(*) filter (where status = 1), -count(*),
-                    count(*) filter (where status = -1), count(*), count(*) filter (where status = -1), count(*), count(*)
-                from changed group by version
+                select version, sum((status = 0)::integer * n), sum((status = 1)::integer * n), sum((status = 2)::integer * n),
+                    sum((status = -1)::integer * n), count(*) filter (where status = 2), count(*) filter (where status = 2 and dies),
+                    count(*) filter (where status = 2), count(*) filter (where status = 2)
+                from (
+                    select old_version as version, 2 as status, -1 as n, dies from changed
+                    union all select version, status, 1, dies from changed
+                ) c group by version
             )
             select version::integer, $5, priority::integer, min(next_iteration) filter (where status = 1), count(*)
             from changed group by version, priority $t$, 'q_' || p_queue, v_leaves[i])
@@ -120,6 +132,15 @@ begin
             v_next := p_now;
         end if;
     end loop;
+    if fetchq.is_paused(q, p_now) and q.pause_kind = 'at_once' or q.version_pauses is not null then
+        return query
+            select r.version::integer, fetchq.partition_of(r.subject, q.partitions), r.priority::integer,
+                min(r.next_iteration) filter (where r.status = 1), count(*)
+            from fetchq.take_back(q, p_limit, p_now) r where r.outcome = 'ok' group by 1, 2, 3;
+        if found then
+            v_next := p_now;
+        end if;
+    end if;
     if v_next is not null then
         -- What comes back after its backoff becomes due when mark_due may be asleep.
         v_next := fetchq.mnt_next_due(p_queue, p_since, p_now);
@@ -231,6 +252,8 @@ begin
         select count(*) from gone $t$, s)
     into items using v_kinds, v_keys, p_now;
     more := items = p_limit;
+
+    items := items + fetchq.key_expire(q, p_now);
 
     for k in select * from (values (3, q.completed_retention), (-1, q.killed_retention)) t (status, retention) where retention is not null loop
         v_left := p_limit;

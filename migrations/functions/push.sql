@@ -4,8 +4,9 @@
 --
 -- An array that is null means the defaults: payload {}, version 0, priority 0, date now; so does a null in an array. Of a
 -- date and a delay the date counts. p_on_conflict 'ignore' leaves a subject that is taken as it is; 'update' gives it
--- what is not null here, and the date; a document that a worker holds is left alone and answers active.
--- Outcomes: created, updated, ignored, active, duplicate, invalid.
+-- what is not null here, and the date; a document that a worker holds is left alone and answers active. 'requeue' is as update, but
+-- keeps the values for a document that is held: it goes on with them when its lease ends. Of several the last ones count.
+-- Outcomes: created, updated, requeued, ignored, active, duplicate, invalid.
 create function fetchq.doc_push_many(
     p_queue       text,
     p_subjects    text[],
@@ -34,10 +35,11 @@ begin
     case p_on_conflict
     when 'ignore' then
         return query select * from fetchq.push_ignore(p_queue, p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, p_now);
-    when 'update' then
-        return query select * from fetchq.push_update(p_queue, p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, p_now);
+    when 'update', 'requeue' then
+        return query select * from fetchq.push_update(p_queue, p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays,
+            p_on_conflict = 'requeue', p_now);
     else
-        perform fetchq.refuse('on_conflict', 'ignore or update is wanted');
+        perform fetchq.refuse('on_conflict', 'ignore, update or requeue is wanted');
     end case;
     select min(d) into v_first
     from unnest(p_dates, p_delays) u (date, delay) cross join lateral (select fetchq.date_of(date, delay, p_now, p_now) as d) t
@@ -65,7 +67,7 @@ end $$;
 -- come and go at once need that.
 create function fetchq.push_update(
     p_queue text, p_subjects text[], p_payloads jsonb[], p_versions integer[], p_priorities integer[],
-    p_dates timestamptz[], p_delays interval[], p_now timestamptz
+    p_dates timestamptz[], p_delays interval[], p_requeue boolean, p_now timestamptz
 ) returns setof fetchq.result
 language plpgsql as $$
 declare
@@ -79,7 +81,7 @@ begin
             v_pushed := array(
                 select r from fetchq.push_ignore(p_queue, p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, p_now) r);
             v_taken := array(select r.ord from unnest(v_pushed) r where r.outcome = 'ignored');
-            v_changed := fetchq.push_change(q, v_taken, p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, p_now);
+            v_changed := fetchq.push_change(q, v_taken, p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, p_requeue, p_now);
             return query
                 select * from unnest(v_pushed) r where r.outcome <> 'ignored'
                 union all select * from unnest(v_changed)
@@ -95,7 +97,7 @@ end $$;
 -- push_change gives documents that stand there the values of the items of a push that p_ords names. 02000: one is gone.
 create function fetchq.push_change(
     q fetchq.queues, p_ords integer[], p_subjects text[], p_payloads jsonb[], p_versions integer[], p_priorities integer[],
-    p_dates timestamptz[], p_delays interval[], p_now timestamptz
+    p_dates timestamptz[], p_delays interval[], p_requeue boolean, p_now timestamptz
 ) returns fetchq.result[]
 language plpgsql as $$
 declare
@@ -131,6 +133,11 @@ begin
                 ended = 0
             from old o where d.subject = o.subject and o.old_status <> 2
             returning o.ord, o.old_status, o.old_version, d.status, d.version, d.priority, d.next_iteration
+        ), kept as (
+            update %1$I.docs d set requeue = coalesce(d.requeue, '{}')
+                || jsonb_strip_nulls(jsonb_build_object('date', o.date, 'version', o.version, 'priority', o.priority))
+                || case when o.payload is null then '{}' else jsonb_build_object('payload', o.payload) end
+            from old o where d.subject = o.subject and o.old_status = 2 and $9
         ), counted as (
             insert into %1$I.deltas (version, planned, pending, completed, killed)
             select version, sum((status = 0)::integer * n), sum((status = 1)::integer * n), sum((status = 3)::integer * n),
@@ -140,10 +147,10 @@ begin
                 union all select old_version, old_status, -1 from changed
             ) t group by version
         )
-        select array_agg((o.ord, o.subject, case when c.ord is null then 'active' else 'updated' end, null,
+        select array_agg((o.ord, o.subject, case when c.ord is not null then 'updated' when $9 then 'requeued' else 'active' end, null,
             coalesce(c.status, o.old_status), c.version, c.priority, c.next_iteration)::fetchq.result)
         from old o left join changed c on c.ord = o.ord $t$, 'q_' || q.name)
-    into v_rows using p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, p_now, p_ords;
+    into v_rows using p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, p_now, p_ords, p_requeue;
     return v_rows;
 end $$;
 

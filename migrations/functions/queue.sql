@@ -25,7 +25,9 @@ begin
 end $$;
 
 -- queue_put creates the queue, or changes what p_settings names. Safe to repeat.
-create function fetchq.queue_put(p_queue text, p_settings jsonb default '{}', out created boolean, out queue fetchq.queues)
+create function fetchq.queue_put(
+    p_queue text, p_settings jsonb default '{}', p_now timestamptz default clock_timestamp(), out created boolean, out queue fetchq.queues
+)
 language plpgsql as $$
 begin
     created := false;
@@ -40,7 +42,7 @@ begin
             end if; -- else made by somebody else in this moment: change it
         end;
     end if;
-    queue := fetchq.queue_set(p_queue, p_settings);
+    queue := fetchq.queue_set(p_queue, p_settings, false, p_now);
 end $$;
 
 -- queue_build creates the schema of a queue: everything hot about it, and nothing that points outside.
@@ -76,6 +78,7 @@ begin
             ended          smallint    not null default 0, -- the action that ended the present lease number; 0: none did
             payload        jsonb       not null,
             worker         text,
+            requeue        jsonb, -- of an active document: what it goes on with when its lease ends (date, payload, version, priority)
             primary key (subject)
         )%s $t$, s, case when q.partitions > 1 then ' partition by hash (subject)' else '' end);
     if q.partitions > 1 then
@@ -132,9 +135,7 @@ begin
             ev_errors      integer not null default 0,
             ev_logs        integer not null default 0
         ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0) $t$, s);
-    -- Limited picks take turns at this row; it holds the token bucket of the rate.
-    execute format('create table %I.gate (tokens float8, filled_at timestamptz) with (fillfactor = 20)', s);
-    execute format('insert into %I.gate values (null, null)', s);
+    perform fetchq.gate_build(s);
     -- Answers kept for callers that repeat themselves under an idempotency key.
     execute format($t$
         create table %I.requests (
@@ -148,22 +149,45 @@ begin
             primary key (kind, key)
         ) $t$, s);
     execute format('create index requests_expiry on %I.requests (expires_at)', s);
+    q := fetchq.key_change(q, true);
     perform set_config('default_tablespace', v_space, true);
     perform fetchq.queue_functions(q);
 end $$;
 
+-- gate_build makes the gate of a queue with limits, where it is missing, or columns of it: one row, which each pick writes.
+create function fetchq.gate_build(s text) returns void
+language plpgsql as $$
+begin
+    execute format('create table if not exists %I.gate (tokens float8, filled_at timestamptz) with (fillfactor = 20)', s);
+    execute format($t$
+        alter table %I.gate
+            add column if not exists id bigint not null default 0, -- of the last write
+            add column if not exists picked bigint,                -- documents that were ever picked; null: not known
+            add column if not exists counted_at timestamptz,       -- when all of the counters was read
+            add column if not exists counted_ms float8,            -- how long that took
+            add column if not exists key_at text[],                -- by leaf: the key that was walked last
+            add column if not exists key_front timestamptz         -- the lowest ready_at of keys $t$, s);
+    execute format('create unique index if not exists gate_id on %I.gate (id)', s);
+    execute format('insert into %1$I.gate select where not exists (select from %1$I.gate)', s);
+    execute format('update %I.gate set picked = null, counted_at = null, key_front = null', s);
+end $$;
+
 -- queue_set changes the settings that p_settings names and leaves the rest. Durations are text that Postgres reads as
 -- an interval. FQ001 names the setting as column. partitions and tablespace are taken at creation only.
-create function fetchq.queue_set(p_queue text, p_settings jsonb, p_creating boolean default false) returns fetchq.queues
+create function fetchq.queue_set(
+    p_queue text, p_settings jsonb, p_creating boolean default false, p_now timestamptz default clock_timestamp()
+) returns fetchq.queues
 language plpgsql as $$
 declare
     q     fetchq.queues;
+    old   fetchq.queues;
     k     text;
     v     jsonb;
     v_max constant interval := '36500 days';
 begin
     perform fetchq.queue_find(p_queue);
     select * into q from fetchq.queues where name = p_queue for update;
+    old := q;
     if jsonb_typeof(p_settings) <> 'object' then
         perform fetchq.refuse('settings', 'settings are an object');
     end if;
@@ -177,6 +201,10 @@ begin
             q.max_active := case when v <> 'null' then fetchq.setting_integer(k, v, 1, 1000000000) end;
         when 'rate' then
             q := fetchq.setting_rate(q, v);
+        when 'key' then
+            q.key := fetchq.setting_key(v);
+        when 'key_limits' then
+            q := fetchq.setting_key_limits(q, v);
         when 'logs_retention' then
             q.logs_retention := case when v <> 'null' then fetchq.setting_interval(k, v, '1 hour', v_max) end;
         when 'completed_retention' then
@@ -206,15 +234,26 @@ begin
         max_attempts = q.max_attempts, lock = q.lock,
         backoff_kind = q.backoff_kind, backoff_base = q.backoff_base, backoff_cap = q.backoff_cap, backoff_jitter = q.backoff_jitter,
         max_active = q.max_active, rate_picks = q.rate_picks, rate_per = q.rate_per, rate_burst = q.rate_burst,
+        key = q.key, key_max_active = q.key_max_active, key_rate_picks = q.key_rate_picks, key_rate_per = q.key_rate_per,
+        key_rate_burst = q.key_rate_burst,
+        limits_since = case when (q.max_active, q.rate_picks, q.rate_per, q.rate_burst, q.key, q.key_max_active, q.key_rate_picks,
+                q.key_rate_per, q.key_rate_burst) is distinct from (old.max_active, old.rate_picks, old.rate_per, old.rate_burst, old.key,
+                old.key_max_active, old.key_rate_picks, old.key_rate_per, old.key_rate_burst) then p_now else limits_since end,
         logs_retention = q.logs_retention, completed_retention = q.completed_retention, killed_retention = q.killed_retention,
         partitions = q.partitions, tablespace = q.tablespace
-    where name = p_queue;
+    where name = p_queue returning * into q;
+    if not p_creating and (fetchq.is_keyed(q), q.key) is distinct from (fetchq.is_keyed(old), old.key) then
+        q := fetchq.key_change(q, false);
+    end if;
     return q;
 end $$;
 
--- queue_pause stops a queue from handing out documents, until p_until, for p_for, or until queue_resume.
+-- queue_pause stops a queue, or one payload version of it, from handing out documents, until p_until, for p_for, or until
+-- queue_resume. drain: those that are held are worked on to their ends. at_once: their leases end too, as by an admin's
+-- release, now or where something is in the way by the job orphans; and none can be extended.
 create function fetchq.queue_pause(
-    p_queue text, p_reason text default null, p_until timestamptz default null, p_for interval default null
+    p_queue text, p_reason text default null, p_until timestamptz default null, p_for interval default null,
+    p_kind text default 'drain', p_version integer default null, p_now timestamptz default clock_timestamp()
 ) returns fetchq.queues
 language plpgsql as $$
 declare
@@ -229,18 +268,74 @@ begin
     elsif v_until > '9999-12-31 23:59:59+00' or v_until is null and p_for is not null then
         perform fetchq.refuse('until', 'the end of a pause lies ahead, and before the year 10000');
     end if;
-    update fetchq.queues set paused = true, pause_reason = p_reason, paused_until = v_until where name = p_queue returning * into q;
+    if p_kind is null or p_kind not in ('drain', 'at_once') then
+        perform fetchq.refuse('kind', 'drain or at_once is wanted');
+    elsif p_version not between 0 and 32767 then
+        perform fetchq.refuse('version', format('version is %s; 0 to 32767 are allowed', p_version));
+    end if;
+    if p_version is null then
+        update fetchq.queues set paused = true, pause_reason = p_reason, paused_until = v_until, pause_kind = p_kind
+        where name = p_queue returning * into q;
+    else
+        update fetchq.queues set version_pauses = coalesce(version_pauses, '{}') || jsonb_build_object(p_version::text,
+            jsonb_build_object('kind', p_kind, 'reason', p_reason, 'until', v_until))
+        where name = p_queue returning * into q;
+        if (select count(*) from jsonb_object_keys(q.version_pauses)) > 100 then
+            perform fetchq.refuse('version', '100 versions of this queue are paused one by one; pause the queue instead');
+        end if;
+    end if;
+    if p_kind = 'at_once' then
+        perform fetchq.take_back(q, 10000, p_now);
+        perform fetchq.touch(p_queue, 'orphans', clock_timestamp());
+    end if;
     return q;
 end $$;
 
-create function fetchq.queue_resume(p_queue text) returns fetchq.queues
+-- queue_resume ends the pause of a queue, or that of one payload version.
+create function fetchq.queue_resume(p_queue text, p_version integer default null) returns fetchq.queues
 language plpgsql as $$
 declare
     q fetchq.queues;
 begin
     perform fetchq.queue_find(p_queue);
-    update fetchq.queues set paused = false, pause_reason = null, paused_until = null where name = p_queue returning * into q;
+    if p_version is null then
+        update fetchq.queues set paused = false, pause_reason = null, paused_until = null, pause_kind = 'drain'
+        where name = p_queue returning * into q;
+    else
+        update fetchq.queues set version_pauses = nullif(version_pauses - p_version::text, '{}') where name = p_queue returning * into q;
+    end if;
     return q;
+end $$;
+
+-- take_back releases up to p_limit documents whose leases live although their queue or version is paused at once. It leaves
+-- those alone that somebody else has locked.
+create function fetchq.take_back(q fetchq.queues, p_limit integer, p_now timestamptz) returns setof fetchq.result
+language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+declare
+    v_versions constant integer[] := array(select version from fetchq.pauses(q, p_now) where kind = 'at_once');
+    v_subjects text[] := '{}';
+    v_leases   bigint[] := '{}';
+    v_some     record;
+    v_leaf     text;
+begin
+    if v_versions = '{}' then
+        return;
+    end if;
+    foreach v_leaf in array fetchq.leaves(q) loop
+        execute format($t$
+            select array_agg(subject) as subjects, array_agg(lease) as leases from (
+                select subject, lease from %I.%I
+                where status = 2 and next_iteration > $1 and ($2 is null or version = any ($2))
+                limit $3
+                for update skip locked) held $t$, 'q_' || q.name, v_leaf)
+        into v_some using p_now, case when array_position(v_versions, null) is null then v_versions end, p_limit - cardinality(v_subjects);
+        v_subjects := v_subjects || v_some.subjects;
+        v_leases := v_leases || v_some.leases;
+        exit when cardinality(v_subjects) >= p_limit;
+    end loop;
+    if v_subjects <> '{}' then
+        return query select * from fetchq.doc_put_back(q.name, v_subjects, v_leases, p_now);
+    end if;
 end $$;
 
 -- queue_drop removes a queue with its documents, logs and counters.
@@ -252,6 +347,7 @@ begin
     execute format('drop schema %I cascade', 'q_' || p_queue);
     delete from fetchq.counters where queue = p_queue;
     delete from fetchq.queue_states where queue = p_queue;
+    delete from fetchq.asks where queue = p_queue;
     delete from fetchq.jobs where queue = p_queue;
     delete from fetchq.wakes where queue = p_queue; -- after the jobs: who holds a job may take its wakes
 end $$;
@@ -299,17 +395,19 @@ begin
         perform fetchq.refuse('queue', 'a queue''s name is 1 to 40 of a-z, 0-9 and _, and begins with a letter');
     end if;
     select string_agg(format('%I.%I', s, t.name), ', ' order by t.ord) into v_missing
-    from unnest(array['docs', 'seq', 'logs', 'deltas', 'gate', 'requests']) with ordinality t (name, ord)
+    from unnest(array['docs', 'seq', 'logs', 'deltas', 'requests']) with ordinality t (name, ord)
     where to_regclass(format('%I.%I', s, t.name)) is null;
     if v_missing is not null then
         raise exception using errcode = 'FQ004', column = 'queue', message = format('the schema %I is not that of a queue; it lacks %s', s, v_missing);
     end if;
     select greatest(count(*), 1) into v_parts from pg_inherits where inhparent = to_regclass(format('%I.docs', s));
     insert into fetchq.queues (name) values (p_queue) on conflict do nothing;
+    execute format('alter table %I.docs add column if not exists requeue jsonb', s);
+    perform fetchq.gate_build(s);
     q := fetchq.queue_set(p_queue, coalesce(p_settings, '{}') || jsonb_build_object('partitions', v_parts), true);
-    perform fetchq.queue_functions(q);
+    perform fetchq.key_change(q, false);
+    perform fetchq.queue_functions(fetchq.queue_find(p_queue));
     execute format('lock table %1$I.docs, %1$I.deltas in access exclusive mode', s);
-    execute format('insert into %1$I.gate select null, null where not exists (select from %1$I.gate)', s);
     execute format('update %I.docs set lease = greatest(fetchq.micros(), lease + 1), ended = 0', s);
     perform fetchq.mnt_fold(p_queue);
     perform fetchq.queue_recount(p_queue);

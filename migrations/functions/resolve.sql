@@ -31,6 +31,7 @@ declare
     v_rows fetchq.result[] := '{}';
     v_next timestamptz;
     v_ords integer[]; -- of the items that are not settled
+    v_look boolean;
 begin
     if n between 1 and 10000 and p_actions <@ array['complete', 'reschedule'] and p_versions is null and p_messages is null
         and p_details is null and p_ref_ids is null and p_retries is null and p_to_queues is null and p_thens is null
@@ -50,20 +51,24 @@ begin
     end if;
     if cardinality(v_rows) = n then
         return query select * from unnest(v_rows);
+        return;
     elsif v_rows = '{}' then
         return query select * from fetchq.settle(p_queue, false, p_subjects, p_leases, p_actions, p_dates, p_delays, p_payloads, p_priorities,
             p_versions, p_messages, p_details, p_ref_ids, p_retries, p_to_queues, p_thens, p_now);
-    else
+        return;
+    end if;
+    -- First a look at the others, then those are settled that are to be requeued.
+    foreach v_look in array array[true, false] loop
         v_ords := array(select i from generate_series(1, n) i except select r.ord from unnest(v_rows) r order by 1);
-        return query
-            select * from unnest(v_rows)
-            union all
-            select v_ords[r.ord], r.subject, r.outcome, r.detail, r.status, r.version, r.priority, r.next_iteration
+        exit when v_ords = '{}';
+        v_rows := v_rows || array(
+            select (v_ords[r.ord], r.subject, r.outcome, r.detail, r.status, r.version, r.priority, r.next_iteration)::fetchq.result
             from fetchq.settle(p_queue, false, fetchq.at(p_subjects, v_ords), fetchq.at(p_leases, v_ords), fetchq.at(p_actions, v_ords),
                 fetchq.at(p_dates, v_ords), fetchq.at(p_delays, v_ords), fetchq.at(p_payloads, v_ords), fetchq.at(p_priorities, v_ords),
-                null, null, null, null, null, null, null, p_now, true) r
-            order by 1;
-    end if;
+                null, null, null, null, null, null, null, p_now, v_look) r
+            where r.outcome <> 'requeued');
+    end loop;
+    return query select * from unnest(v_rows) r order by r.ord;
 end $$;
 
 -- settle_plain completes and reschedules what the leaves of a queue can without a closer look, and returns those items in
@@ -157,7 +162,12 @@ $$;
 
 -- settle carries out doc_resolve_many and doc_act_many. In a resolution the first item with the live lease of a subject
 -- ends it, and later ones for that subject answer as a repeated call would. With p_look it only tells what is wrong with items that
--- settle_plain left: it takes no lock, for others hold what comes before these in the order of locks. 40001: an item is good by now.
+-- settle_plain left: it takes no lock, for others hold what comes before these in the order of locks. 40001: an item is good by now;
+-- requeued: it is good, and settle_plain left it because it is to be requeued.
+--
+-- What is to be requeued when its lease ends (docs.requeue): a holder's action, a release and a lost lease are carried out, and then
+-- the push that asked for it is, as an update of the document as it stands then, or as a new one where it went; but the
+-- lease number stays, so that a repeated call is known. Another action of an admin is his word on a document that has the new values.
 --
 -- The rows are found by the primary key, one by one: the planner must not look at the small index of active documents
 -- here, for under a held snapshot that index is a heap of dead entries.
@@ -211,15 +221,18 @@ begin
             select u.subject, d.*
             from unnest($19) u (subject)
                 cross join lateral (
-                    select lease as d_lease, status, version as d_version, priority as d_priority, attempts, next_iteration, ended, worker
+                    select lease as d_lease, status, version as d_version, priority as d_priority, attempts, next_iteration, ended, worker,
+                        requeue, case when requeue is not null then payload end as own
                     from %1$I.docs where subject = u.subject limit 1
                 ) d
         ), judged as (
-            select k.*, h.d_lease, h.status, h.d_version, h.d_priority, h.attempts, h.next_iteration, h.ended, h.worker, case
+            select k.*, h.d_lease, h.status, h.d_version, h.d_priority, h.attempts, h.next_iteration, h.ended, h.worker, h.own,
+                case when k.action is distinct from 'edit' then h.requeue end as requeue, case
                 when k.wrong is not null then 'invalid'
                 when h.subject is null then 'not_found'
                 when k.lease <> h.d_lease then 'stale' -- an admin names none
-                when not $3 and h.status = 2 then case when h.next_iteration <= $2 then 'stale' when $20 then 'again' else 'ok' end
+                when not $3 and h.status = 2 then case when h.next_iteration <= $2 then 'stale'
+                    when $20 and h.requeue is not null then 'requeued' when $20 then 'again' else 'ok' end
                 when not $3 then case when h.ended = fetchq.action_code(k.action) then 'already' else 'stale' end
                 when h.status = 2 and (k.action = 'run_now' or k.action = 'edit' and (k.date is not null or k.delay is not null)) then 'active'
                 when k.action = 'retry' and h.status <> -1 then 'not killed'
@@ -232,7 +245,7 @@ begin
                 first_value(action) over (partition by subject, verdict order by ord) as winner,
                 first_value(after) over (partition by subject, verdict order by ord) as winner_after
             from judged j
-        ), settled as materialized (
+        ), acted as (
             select r.*, verdict = 'ok' and nth = 1 as wins,
                 case action
                     when 'complete' then 3
@@ -249,7 +262,8 @@ begin
                      when action = 'release' then greatest(attempts - 1, 0)
                      else attempts end as new_attempts,
                 action in ('complete', 'reschedule', 'reject', 'kill', 'forward') as iterates,
-                case when action = 'forward' then d_version else coalesce(version, d_version) end as new_version
+                coalesce(case when action <> 'forward' then version end, (requeue -> 'version')::integer, d_version) as new_version,
+                requeue is not null and (not $3 or action = 'release') as goes_on
             from ranked r cross join lateral (
                 select case
                     when r.action = 'forward' then $2
@@ -258,26 +272,45 @@ begin
                     when r.action = 'reject' and r.verdict = 'ok' then $2 + fetchq.backoff($1, r.attempts)
                     else $2 end as next
             ) f
+        ), settled as materialized (
+            select a.*, case when goes_on then (n.date <= $2)::integer else new_status end as then_status,
+                case when goes_on then n.date when new_status = -1 and action <> 'edit' then $2 else new_next end as then_next,
+                case when goes_on and (goes or new_status in (3, -1)) then 0 else new_attempts end as then_attempts,
+                case when goes_on then coalesce(n.version, new_version) else new_version end as then_version,
+                goes and not goes_on as gone, goes and goes_on as anew
+            from acted a cross join lateral (
+                select (requeue ->> 'date')::timestamptz as date, (requeue -> 'version')::integer as version
+            ) n
         ), changed as (
             update %1$I.docs d set
-                status = s.new_status,
-                next_iteration = case when s.new_status = -1 and s.action <> 'edit' then $2 else s.new_next end,
-                attempts = s.new_attempts,
-                iterations = d.iterations + s.iterates::integer,
-                last_iteration = case when s.iterates then $2 else d.last_iteration end,
+                status = s.then_status,
+                next_iteration = s.then_next,
+                attempts = s.then_attempts,
+                iterations = case when s.anew then 0 else d.iterations + s.iterates::integer end,
+                created_at = case when s.anew then $2 else d.created_at end,
+                last_iteration = case when s.anew then null when s.iterates then $2 else d.last_iteration end,
+                picked_at = case when s.anew then null else d.picked_at end,
+                worker = case when s.anew then null else d.worker end,
                 lease = d.lease + ($3 and not (s.action = 'edit' and s.status = 2))::integer,
                 ended = case when $3 then 0 else fetchq.action_code(s.action) end,
-                payload = case when s.action = 'forward' then d.payload else coalesce(s.payload, d.payload) end,
-                size = case when s.payload is null or s.action = 'forward' then d.size else pg_column_size(s.payload) end,
-                priority = case when s.action = 'forward' then d.priority else coalesce(s.priority, d.priority) end,
-                version = s.new_version
-            from settled s
-            where d.subject = s.subject and s.wins and not s.goes
+                payload = coalesce(p.payload, d.payload),
+                size = case when p.payload is null then d.size else pg_column_size(p.payload) end,
+                priority = coalesce(p.priority, d.priority),
+                version = s.then_version,
+                requeue = case when s.action = 'edit' then d.requeue end
+            from settled s cross join lateral (
+                select case when s.goes_on and s.requeue ? 'payload' then s.requeue -> 'payload'
+                        when s.action = 'forward' then s.requeue -> 'payload'
+                        else coalesce(s.payload, s.requeue -> 'payload') end as payload,
+                    case when s.goes_on and s.requeue ? 'priority' or s.action = 'forward' then (s.requeue -> 'priority')::integer
+                        else coalesce(s.priority, (s.requeue -> 'priority')::integer) end as priority
+            ) p
+            where d.subject = s.subject and s.wins and not s.gone
             returning d.subject, d.status, d.version, d.priority, d.next_iteration,
                 case when s.action = 'forward' then d.payload end as payload
         ), gone as (
             delete from %1$I.docs d using settled s
-            where d.subject = s.subject and s.wins and s.goes
+            where d.subject = s.subject and s.wins and s.gone
             returning d.subject, d.payload
         ), logged as (
             insert into %1$I.logs (created_at, kind, attempt, subject, message, ref_id, worker, details)
@@ -286,10 +319,10 @@ begin
             from settled where wins and (message is not null or action = 'reject')
             order by ord
         ), counted as (
-            insert into %1$I.deltas (version, planned, pending, active, completed, killed, ev_completed, ev_rescheduled, ev_rejected,
-                ev_killed, ev_dropped, ev_forwarded, ev_errors, ev_logs)
+            insert into %1$I.deltas (version, planned, pending, active, completed, killed, ev_entered, ev_completed, ev_rescheduled,
+                ev_rejected, ev_killed, ev_dropped, ev_forwarded, ev_errors, ev_logs)
             select c.version, sum((c.status = 0)::integer * c.n), sum((c.status = 1)::integer * c.n), sum((c.status = 2)::integer * c.n),
-                sum((c.status = 3)::integer * c.n), sum((c.status = -1)::integer * c.n),
+                sum((c.status = 3)::integer * c.n), sum((c.status = -1)::integer * c.n), count(*) filter (where c.n = 1 and c.anew),
                 count(*) filter (where c.n = -1 and c.action = 'complete'), count(*) filter (where c.n = -1 and c.action = 'reschedule'),
                 count(*) filter (where c.n = -1 and c.action = 'reject'),
                 count(*) filter (where c.n = -1 and (c.action = 'kill' or c.action = 'reject' and c.new_status = -1)),
@@ -297,17 +330,17 @@ begin
                 count(*) filter (where c.n = -1 and c.action = 'reject'),
                 count(*) filter (where c.n = -1 and (c.message is not null or c.action = 'reject'))
             from (
-                select d_version as version, status, -1 as n, action, new_status, message from settled where wins
+                select d_version as version, status, -1 as n, action, new_status, message, anew from settled where wins
                 union all
-                select new_version, new_status, 1, action, new_status, message from settled where wins and not goes
-            ) c group by c.version
+                select then_version, then_status, 1, action, new_status, message, anew from settled where wins and not gone
+            ) c group by c.version order by sum((c.status = 2)::integer * c.n)
         ), answered as (
             select s.ord::integer as ord, s.subject,
                 case
                     when s.verdict in ('not killed', 'not active', 'finished') then 'invalid'
                     when s.verdict <> 'ok' or s.nth = 1 then s.verdict
                     when $3 then 'invalid'
-                    when s.winner = 'drop' or s.winner = 'forward' and s.winner_after = 'drop' then 'not_found'
+                    when s.requeue is null and (s.winner = 'drop' or s.winner = 'forward' and s.winner_after = 'drop') then 'not_found'
                     when s.winner = s.action then 'already'
                     else 'stale'
                 end as outcome,
@@ -320,8 +353,10 @@ begin
                 end as detail,
                 c.status, c.version, c.priority, c.next_iteration,
                 case when s.wins and s.action = 'forward' then jsonb_build_object('queue', s.to_queue, 'ord', s.ord, 'subject', s.subject,
-                    'payload', coalesce(s.payload, c.payload, g.payload), 'version', coalesce(s.version, s.d_version),
-                    'priority', coalesce(s.priority, s.d_priority), 'date', s.at) end as forward
+                    'payload', coalesce(s.payload, case when not s.goes_on then s.requeue -> 'payload' end, s.own, c.payload, g.payload),
+                    'version', coalesce(s.version, case when not s.goes_on then (s.requeue -> 'version')::integer end, s.d_version),
+                    'priority', coalesce(s.priority, case when not s.goes_on then (s.requeue -> 'priority')::integer end, s.d_priority),
+                    'date', s.at) end as forward
             from settled s
                 left join changed c on c.subject = s.subject and s.wins
                 left join gone g on g.subject = s.subject and s.wins
