@@ -44,6 +44,9 @@ func (r Result) Name() string {
 	if r.Planned > 0 {
 		parts = append(parts, thousands(r.Planned)+" planned")
 	}
+	if r.Journal == "off" || r.Journal == "all" {
+		parts = append(parts, "journal "+r.Journal)
+	}
 	if r.Hold {
 		parts = append(parts, "a snapshot held")
 	}

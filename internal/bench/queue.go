@@ -32,8 +32,8 @@ func (r *run) table(name string) string {
 }
 
 // make makes the queue, and for the raw limit a schema beside it with a table like its own.
-func (b *Bench) make(ctx context.Context, name string, raw bool) error {
-	if _, err := b.db.Exec(ctx, `select fetchq.queue_create($1)`, name); err != nil {
+func (b *Bench) make(ctx context.Context, name, journal string, raw bool) error {
+	if _, err := b.db.Exec(ctx, `select fetchq.queue_create($1, jsonb_build_object('journal', $2::text))`, name, journal); err != nil {
 		return fmt.Errorf("make the queue %s: %w", name, err)
 	}
 	if !raw {

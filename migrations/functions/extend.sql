@@ -9,7 +9,8 @@ create function fetchq.doc_extend_many(
     p_leases   bigint[],
     p_lock     interval    default null,
     p_progress text        default null,
-    p_now      timestamptz default clock_timestamp()
+    p_now      timestamptz default clock_timestamp(),
+    p_by       text[]      default null
 ) returns table (ord integer, subject text, outcome text, detail text, lease_expires_at timestamptz, version integer)
 language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 #variable_conflict use_column
@@ -52,7 +53,8 @@ begin
             from item i left join held h on h.subject = i.subject
         ), changed as (
             update %1$I.docs d set next_iteration = $4 + $3
-            from (select distinct subject from judged where outcome = 'ok') j where d.subject = j.subject
+            from (select subject, min(ord) as ord from judged where outcome = 'ok' group by subject) j where d.subject = j.subject
+            returning j.ord, d.subject, d.attempts, d.lease, d.next_iteration, d.worker
         ), logged as (
             insert into %1$I.logs (created_at, kind, attempt, subject, message, worker)
             select distinct on (subject) $4, 0, attempts, subject, fetchq.cut_text($5, 10240), worker
@@ -62,10 +64,12 @@ begin
             insert into %1$I.deltas (version, ev_logs)
             select version, count(*) from (
                 select distinct subject, version from judged where outcome = 'ok' and $5 is not null) t group by version
-        )
+        )%2$s
         select ord, subject, outcome, null::text, case when outcome = 'ok' then $4 + $3 end, version::integer from judged order by ord $t$,
-        'q_' || p_queue)
-    using p_subjects, p_leases, v_lock, p_now, p_progress, v_held, v_over;
+        'q_' || p_queue, case when q.journal = 'all' then fetchq.journal_text(q, $t$
+            select ord, 'extend', false, 2, 2, attempts, lease, next_iteration, null::bigint, subject, worker, coalesce($8[ord], $8[1])
+            from changed $t$, '$4') end)
+    using p_subjects, p_leases, v_lock, p_now, p_progress, v_held, v_over, fetchq.actors(p_by);
     perform fetchq.touch(p_queue, 'orphans', p_now + v_lock);
     if p_progress is not null then
         perform fetchq.touch(p_queue, 'fold', p_now + interval '1 second');

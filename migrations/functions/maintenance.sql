@@ -24,7 +24,8 @@ begin
             version := fetchq.next_version(q, v_leaves[i], version, p_since);
             exit when version is null;
             partition := i - 1;
-            for priority, date, items in execute format('select * from %I.mark_%s($1, $2, $3, $4)', s, i - 1)
+            for priority, date, items in execute format('select * from %I.mark_%s%s($1, $2, $3, $4)', s, i - 1,
+                    case when q.journal = 'all' then '_noted' else '' end)
                 using version::smallint, p_limit, p_now, p_now - p_since
             loop
                 return next;
@@ -111,7 +112,8 @@ begin
                     lease = d.lease + 1,
                     ended = 0
                 from lost l where d.subject = l.subject
-                returning d.subject, d.status, d.version, d.priority, l.attempts, d.worker, d.next_iteration, l.old_version, l.dies
+                returning d.subject, d.status, d.version, d.priority, l.attempts, d.worker, d.next_iteration, l.old_version, l.dies,
+                    d.lease, d.picked_at
             ), logged as (
                 insert into %1$I.logs (created_at, kind, attempt, subject, message, worker)
                 select $2, 1, attempts, subject, 'the lease ran out', worker from changed order by subject
@@ -124,9 +126,12 @@ begin
                     select old_version as version, 2 as status, -1 as n, dies from changed
                     union all select version, status, 1, dies from changed
                 ) c group by version
-            )
+            )%3$s
             select version::integer, $5, priority::integer, min(next_iteration) filter (where status = 1), count(*)
-            from changed group by version, priority $t$, 'q_' || p_queue, v_leaves[i])
+            from changed group by version, priority $t$, 'q_' || p_queue, v_leaves[i],
+            case when q.journal <> 'off' then fetchq.journal_text(q, $t$
+                select row_number() over (), 'orphan', false, 2, status, attempts, lease, next_iteration,
+                    fetchq.micros_between(picked_at, $2), subject, worker, null from changed $t$, '$2') end)
         using q, p_now, p_limit, q.max_attempts, i - 1, coalesce(p_now - p_since, '-infinity');
         if found then
             v_next := p_now;
@@ -218,7 +223,7 @@ begin
 end $$;
 
 -- mnt_expire removes what the queue's settings keep no longer, p_limit rows of each sort at most: answers kept for repeated
--- calls, completed and killed documents, and log lines. It returns how many rows went, and whether there may be more.
+-- calls, completed and killed documents, log lines, and the journal. It returns how many rows went, and whether there may be more.
 create function fetchq.mnt_expire(
     p_queue text, p_limit integer default 5000, p_now timestamptz default clock_timestamp(), out items bigint, out more boolean
 ) language plpgsql set lock_timeout = '5s' set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
@@ -265,13 +270,16 @@ begin
                     order by last_iteration limit $3
                     for update skip locked
                 ), gone as (
-                    delete from %1$I.%2$I d using old where d.subject = old.subject returning d.version
+                    delete from %1$I.%2$I d using old where d.subject = old.subject
+                    returning d.version, d.subject, d.attempts, d.lease
                 ), counted as (
                     insert into %1$I.deltas (version, completed, killed)
                     select version, -count(*) filter (where $1 = 3), -count(*) filter (where $1 = -1) from gone group by version
-                )
-                select count(*) from gone $t$, s, v_leaf)
-            into n using k.status::smallint, p_now - k.retention, v_left;
+                )%3$s
+                select count(*) from gone $t$, s, v_leaf, case when q.journal = 'all' then fetchq.journal_text(q, $t$
+                    select row_number() over (), 'expire', false, $1, null::smallint, attempts, lease, null::timestamptz, null::bigint, subject,
+                        null, null from gone $t$, '$4') end)
+            into n using k.status::smallint, p_now - k.retention, v_left, p_now;
             items := items + n;
             v_left := v_left - n;
             exit when v_left = 0;
@@ -295,6 +303,9 @@ begin
         items := items + n;
         more := more or n = p_limit;
     end if;
+    select * into k from fetchq.mnt_journal(p_queue, p_now);
+    items := items + k.items;
+    more := more or k.more;
 end $$;
 
 -- mnt_run does all maintenance of one queue once, but vacuum. It returns the number of rows that each job found.

@@ -26,14 +26,15 @@ create function fetchq.doc_pick_many(
     p_mark_seqs       bigint[]    default null,
     p_partition       integer     default null,
     p_since           interval    default null,
-    p_now             timestamptz default clock_timestamp()
+    p_now             timestamptz default clock_timestamp(),
+    p_by              text[]      default null
 ) returns table (
     subject text, payload jsonb, version smallint, priority smallint, attempts integer, iterations integer, created_at timestamptz,
     last_iteration timestamptz, lease bigint, lease_expires_at timestamptz, due_at timestamptz, seq bigint, size integer,
     partition integer, partitions integer, marked_priorities integer[], marked_dates timestamptz[])
 language sql as $$
     select * from fetchq.doc_pick_for(p_queue, p_version, array[p_limit], array[p_lock], array[p_worker], p_key, p_mark_partitions,
-        p_mark_priorities, p_mark_dates, p_mark_seqs, p_partition, p_since, p_now)
+        p_mark_priorities, p_mark_dates, p_mark_seqs, p_partition, p_since, p_now, p_by)
     where subject is not null
 $$;
 
@@ -53,7 +54,8 @@ create function fetchq.doc_pick_for(
     p_mark_seqs       bigint[]    default null,
     p_partition       integer     default null,
     p_since           interval    default null,
-    p_now             timestamptz default clock_timestamp()
+    p_now             timestamptz default clock_timestamp(),
+    p_by              text[]      default null
 ) returns table (
     subject text, payload jsonb, version smallint, priority smallint, attempts integer, iterations integer, created_at timestamptz,
     last_iteration timestamptz, lease bigint, lease_expires_at timestamptz, due_at timestamptz, seq bigint, size integer,
@@ -69,6 +71,7 @@ declare
     v_worker   text := p_workers[1];
     v_locks    interval[]; -- where several ask, of each place; v_workers too
     v_workers  text[];
+    v_by       text[] := p_by;
     v_limit    integer := p_limits[1];
     v_left     integer;
     v_bytes    bigint := 16777216;
@@ -90,8 +93,9 @@ begin
         or v_limit is null or v_limit not between 1 and 1000 or octet_length(v_worker) > 255
         or p_locks[1] not between interval '1 second' and interval '24 hours' then
         v_limit := fetchq.check_asks(p_limits, p_locks, p_workers);
-        select min(coalesce(u.l, q.lock)), array_agg(coalesce(u.l, q.lock) order by ord), array_agg(u.w order by ord), null
-        into v_lock, v_locks, v_workers, v_worker
+        select min(coalesce(u.l, q.lock)), array_agg(coalesce(u.l, q.lock) order by ord), array_agg(u.w order by ord), null,
+            case when cardinality(p_by) > 1 then array_agg(p_by[ord] order by ord) else p_by end
+        into v_lock, v_locks, v_workers, v_worker, v_by
         from unnest(p_limits, p_locks, p_workers) with ordinality u (n, l, w, ord), generate_series(1, n);
     end if;
     -- Calls under one key take turns, and so do picks from a queue with limits. Whoever had to wait reads the queue anew, which
@@ -130,10 +134,18 @@ begin
     v_left := v_limit;
     for i in 0 .. q.partitions - 1 loop
         exit when v_left <= 0 or v_bytes <= 0;
-        return query execute format('select * from %I.pick_%s($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)',
-            s, (v_first + i) % q.partitions)
-        using p_version::smallint, v_left, v_bytes, v_lock, v_worker, v_locks[v_limit - v_left + 1 :], v_workers[v_limit - v_left + 1 :], p_key,
-            p_mark_partitions, p_mark_priorities, p_mark_dates, p_mark_seqs, p_since, q.partitions, p_now;
+        if q.journal = 'all' then
+            return query execute format('select * from %I.pick_%s_noted($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)',
+                s, (v_first + i) % q.partitions)
+            using p_version::smallint, v_left, v_bytes, v_lock, v_worker, v_locks[v_limit - v_left + 1 :], v_workers[v_limit - v_left + 1 :], p_key,
+                p_mark_partitions, p_mark_priorities, p_mark_dates, p_mark_seqs, p_since, q.partitions, p_now,
+                case when cardinality(v_by) > 1 then v_by[v_limit - v_left + 1 :] else fetchq.actors(v_by) end;
+        else
+            return query execute format('select * from %I.pick_%s($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)',
+                s, (v_first + i) % q.partitions)
+            using p_version::smallint, v_left, v_bytes, v_lock, v_worker, v_locks[v_limit - v_left + 1 :], v_workers[v_limit - v_left + 1 :], p_key,
+                p_mark_partitions, p_mark_priorities, p_mark_dates, p_mark_seqs, p_since, q.partitions, p_now;
+        end if;
         get diagnostics v_taken = row_count;
         v_left := v_left - v_taken;
         if q.partitions > 1 then

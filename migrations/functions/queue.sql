@@ -140,7 +140,7 @@ begin
     execute format($t$
         create table %I.requests (
             key        text collate "C" not null,
-            kind       text not null check (kind in ('append', 'pick')),
+            kind       text not null check (kind in ('append', 'pick', 'act')),
             expires_at timestamptz not null,
             subjects   text[],
             leases     bigint[], -- of a pick
@@ -149,6 +149,7 @@ begin
             primary key (kind, key)
         ) $t$, s);
     execute format('create index requests_expiry on %I.requests (expires_at)', s);
+    perform fetchq.journal_build(s);
     q := fetchq.key_change(q, true);
     perform set_config('default_tablespace', v_space, true);
     perform fetchq.queue_functions(q);
@@ -207,6 +208,13 @@ begin
             q := fetchq.setting_key_limits(q, v);
         when 'logs_retention' then
             q.logs_retention := case when v <> 'null' then fetchq.setting_interval(k, v, '1 hour', v_max) end;
+        when 'journal' then
+            if coalesce(v #>> '{}', '') not in ('off', 'errors', 'all') then
+                perform fetchq.refuse(k, 'off, errors or all is wanted');
+            end if;
+            q.journal := v #>> '{}';
+        when 'journal_retention' then
+            q.journal_retention := case when v <> 'null' then fetchq.setting_interval(k, v, '1 hour', v_max) end;
         when 'completed_retention' then
             q.completed_retention := case when v <> 'null' then fetchq.setting_interval(k, v, '1 hour', v_max) end;
         when 'killed_retention' then
@@ -240,6 +248,7 @@ begin
                 q.key_rate_per, q.key_rate_burst) is distinct from (old.max_active, old.rate_picks, old.rate_per, old.rate_burst, old.key,
                 old.key_max_active, old.key_rate_picks, old.key_rate_per, old.key_rate_burst) then p_now else limits_since end,
         logs_retention = q.logs_retention, completed_retention = q.completed_retention, killed_retention = q.killed_retention,
+        journal = q.journal, journal_retention = q.journal_retention,
         partitions = q.partitions, tablespace = q.tablespace
     where name = p_queue returning * into q;
     if not p_creating and (fetchq.is_keyed(q), q.key) is distinct from (fetchq.is_keyed(old), old.key) then
@@ -362,8 +371,8 @@ begin
     end if;
 end $$;
 
--- queue_truncate removes all documents, and the log lines if asked; events stay counted.
-create function fetchq.queue_truncate(p_queue text, p_logs boolean default false) returns void
+-- queue_truncate removes all documents, and the log lines and the journal if asked; events stay counted.
+create function fetchq.queue_truncate(p_queue text, p_logs boolean default false, p_by text[] default null) returns void
 language plpgsql as $$
 begin
     perform fetchq.need_read_committed();
@@ -374,8 +383,9 @@ begin
     perform fetchq.mnt_fold(p_queue);
     execute format('truncate %1$I.docs, %1$I.requests', 'q_' || p_queue);
     if p_logs then
-        execute format('truncate %I.logs', 'q_' || p_queue);
+        execute format('truncate %1$I.logs, %1$I.journal', 'q_' || p_queue);
     end if;
+    perform fetchq.journal_all(fetchq.queue_find(p_queue), 'truncate', p_by, clock_timestamp());
     update fetchq.counters set planned = 0, pending = 0, active = 0, completed = 0, killed = 0 where queue = p_queue;
     update fetchq.queue_states set oldest_due_at = null, last_error_at = case when not p_logs then last_error_at end where queue = p_queue;
 end $$;
@@ -404,11 +414,15 @@ begin
     insert into fetchq.queues (name) values (p_queue) on conflict do nothing;
     execute format('alter table %I.docs add column if not exists requeue jsonb', s);
     perform fetchq.gate_build(s);
+    perform fetchq.journal_build(s);
+    execute format('alter table %I.requests drop constraint if exists requests_kind_check', s);
+    execute format('alter table %I.requests add constraint requests_kind_check check (kind in (''append'', ''pick'', ''act''))', s);
     q := fetchq.queue_set(p_queue, coalesce(p_settings, '{}') || jsonb_build_object('partitions', v_parts), true);
     perform fetchq.key_change(q, false);
     perform fetchq.queue_functions(fetchq.queue_find(p_queue));
     execute format('lock table %1$I.docs, %1$I.deltas in access exclusive mode', s);
     execute format('update %I.docs set lease = greatest(fetchq.micros(), lease + 1), ended = 0', s);
+    perform fetchq.journal_all(q, 'attach', null, clock_timestamp());
     perform fetchq.mnt_fold(p_queue);
     perform fetchq.queue_recount(p_queue);
     insert into fetchq.queue_states (queue, as_of) values (p_queue, clock_timestamp()) on conflict do nothing;

@@ -20,7 +20,8 @@ create function fetchq.doc_resolve_many(
     p_retries    boolean[]     default null,
     p_to_queues  text[]        default null,
     p_thens      text[]        default null,
-    p_now        timestamptz   default clock_timestamp()
+    p_now        timestamptz   default clock_timestamp(),
+    p_by         text[]        default null
 ) returns setof fetchq.result
 language plpgsql
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
@@ -38,7 +39,7 @@ begin
         and cardinality(p_leases) = n and cardinality(p_actions) = n and (cardinality(p_dates) = n) is not false
         and (cardinality(p_delays) = n) is not false and (cardinality(p_payloads) = n) is not false
         and (cardinality(p_priorities) = n) is not false then
-        v_rows := fetchq.settle_plain(q, p_subjects, p_leases, p_actions, p_dates, p_delays, p_payloads, p_priorities, p_now);
+        v_rows := fetchq.settle_plain(q, p_subjects, p_leases, p_actions, p_dates, p_delays, p_payloads, p_priorities, p_now, p_by);
     end if;
     if cardinality(v_rows) > 0 then
         if 'reschedule' = any (p_actions) then
@@ -54,7 +55,7 @@ begin
         return;
     elsif v_rows = '{}' then
         return query select * from fetchq.settle(p_queue, false, p_subjects, p_leases, p_actions, p_dates, p_delays, p_payloads, p_priorities,
-            p_versions, p_messages, p_details, p_ref_ids, p_retries, p_to_queues, p_thens, p_now);
+            p_versions, p_messages, p_details, p_ref_ids, p_retries, p_to_queues, p_thens, p_now, false, p_by);
         return;
     end if;
     -- First a look at the others, then those are settled that are to be requeued.
@@ -65,7 +66,7 @@ begin
             select (v_ords[r.ord], r.subject, r.outcome, r.detail, r.status, r.version, r.priority, r.next_iteration)::fetchq.result
             from fetchq.settle(p_queue, false, fetchq.at(p_subjects, v_ords), fetchq.at(p_leases, v_ords), fetchq.at(p_actions, v_ords),
                 fetchq.at(p_dates, v_ords), fetchq.at(p_delays, v_ords), fetchq.at(p_payloads, v_ords), fetchq.at(p_priorities, v_ords),
-                null, null, null, null, null, null, null, p_now, v_look) r
+                null, null, null, null, null, null, null, p_now, v_look, case when cardinality(p_by) > 1 then fetchq.at(p_by, v_ords) else p_by end) r
             where r.outcome <> 'requeued');
     end loop;
     return query select * from unnest(v_rows) r order by r.ord;
@@ -75,11 +76,13 @@ end $$;
 -- their order. It goes from leaf to leaf in the order of lock_docs.
 create function fetchq.settle_plain(
     q fetchq.queues, p_subjects text[], p_leases bigint[], p_actions text[], p_dates timestamptz[], p_delays interval[],
-    p_payloads jsonb[], p_priorities integer[], p_now timestamptz
+    p_payloads jsonb[], p_priorities integer[], p_now timestamptz, p_by text[]
 ) returns fetchq.result[]
 language plpgsql as $$
 declare
-    v_call constant text := 'select array_agg((r.*)::fetchq.result order by r.ord) from %I.settle_%s($1, $2, $3, $4, $5, $6, $7, $8, $9) r';
+    v_call constant text := 'select array_agg((r.*)::fetchq.result order by r.ord) from %I.settle_%s'
+        || case when q.journal = 'all' then '_noted($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) r' else '($1, $2, $3, $4, $5, $6, $7, $8, $9) r' end;
+    v_by   constant text[] := case when q.journal = 'all' then fetchq.actors(p_by) end;
     v_part integer;
     v_ords integer[];
     v_rows fetchq.result[];
@@ -87,13 +90,13 @@ declare
 begin
     if q.partitions = 1 then
         execute format(v_call, 'q_' || q.name, 0) into v_rows
-        using v_ords, p_subjects, p_leases, p_actions, p_dates, p_delays, p_payloads, p_priorities, p_now;
+        using v_ords, p_subjects, p_leases, p_actions, p_dates, p_delays, p_payloads, p_priorities, p_now, v_by;
         return coalesce(v_rows, '{}');
     end if;
     for v_part, v_ords in select * from fetchq.partition_items(q, p_subjects) loop
         execute format(v_call, 'q_' || q.name, v_part) into v_rows
         using v_ords, fetchq.at(p_subjects, v_ords), fetchq.at(p_leases, v_ords), fetchq.at(p_actions, v_ords), fetchq.at(p_dates, v_ords),
-            fetchq.at(p_delays, v_ords), fetchq.at(p_payloads, v_ords), fetchq.at(p_priorities, v_ords), p_now;
+            fetchq.at(p_delays, v_ords), fetchq.at(p_payloads, v_ords), fetchq.at(p_priorities, v_ords), p_now, v_by;
         v_all := v_all || v_rows;
     end loop;
     return array(select r from unnest(v_all) r order by (r).ord);
@@ -116,15 +119,17 @@ create function fetchq.doc_act_many(
     p_ref_ids    text[]        default null,
     p_to_queues  text[]        default null,
     p_thens      text[]        default null,
-    p_now        timestamptz   default clock_timestamp()
+    p_now        timestamptz   default clock_timestamp(),
+    p_by         text[]        default null
 ) returns setof fetchq.result
 language sql as $$
     select * from fetchq.settle(p_queue, true, p_subjects, null, p_actions, p_dates, p_delays, p_payloads, p_priorities,
-        p_versions, p_messages, p_details, p_ref_ids, null, p_to_queues, p_thens, p_now)
+        p_versions, p_messages, p_details, p_ref_ids, null, p_to_queues, p_thens, p_now, false, p_by)
 $$;
 
 -- doc_put_back releases documents that were picked for somebody who has gone away since, each while its lease is the one that is
--- named: that pick does not count as an attempt. Outcomes: ok, stale, not_found, invalid (it is not active any more).
+-- named: that pick does not count as an attempt. Outcomes: ok, stale, not_found, invalid (it is not active any more). To the journal
+-- it is nobody's doing but the engine's.
 create function fetchq.doc_put_back(p_queue text, p_subjects text[], p_leases bigint[], p_now timestamptz default clock_timestamp())
 returns setof fetchq.result
 language sql as $$
@@ -174,12 +179,13 @@ $$;
 create function fetchq.settle(
     p_queue text, p_admin boolean, p_subjects text[], p_leases bigint[], p_actions text[], p_dates timestamptz[], p_delays interval[],
     p_payloads jsonb[], p_priorities integer[], p_versions integer[], p_messages text[], p_details jsonb[], p_ref_ids text[],
-    p_retries boolean[], p_to_queues text[], p_thens text[], p_now timestamptz, p_look boolean default false
+    p_retries boolean[], p_to_queues text[], p_thens text[], p_now timestamptz, p_look boolean default false, p_by text[] default null
 ) returns setof fetchq.result
 language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare
     q fetchq.queues := fetchq.queue_find(p_queue);
     n constant integer := coalesce(cardinality(p_subjects), 0);
+    v_by constant text[] := case when p_by is not null or not p_admin or p_leases is null then fetchq.actors(p_by) end;
     v_held    text[];
     v_rows    fetchq.result[];
     v_forward jsonb[];
@@ -222,11 +228,11 @@ begin
             from unnest($19) u (subject)
                 cross join lateral (
                     select lease as d_lease, status, version as d_version, priority as d_priority, attempts, next_iteration, ended, worker,
-                        requeue, case when requeue is not null then payload end as own
+                        picked_at, requeue, case when requeue is not null then payload end as own
                     from %1$I.docs where subject = u.subject limit 1
                 ) d
         ), judged as (
-            select k.*, h.d_lease, h.status, h.d_version, h.d_priority, h.attempts, h.next_iteration, h.ended, h.worker, h.own,
+            select k.*, h.d_lease, h.status, h.d_version, h.d_priority, h.attempts, h.next_iteration, h.ended, h.worker, h.picked_at, h.own,
                 case when k.action is distinct from 'edit' then h.requeue end as requeue, case
                 when k.wrong is not null then 'invalid'
                 when h.subject is null then 'not_found'
@@ -306,7 +312,7 @@ begin
                         else coalesce(s.priority, (s.requeue -> 'priority')::integer) end as priority
             ) p
             where d.subject = s.subject and s.wins and not s.gone
-            returning d.subject, d.status, d.version, d.priority, d.next_iteration,
+            returning d.subject, d.status, d.version, d.priority, d.next_iteration, d.lease,
                 case when s.action = 'forward' then d.payload end as payload
         ), gone as (
             delete from %1$I.docs d using settled s
@@ -334,7 +340,7 @@ begin
                 union all
                 select then_version, then_status, 1, action, new_status, message, anew from settled where wins and not gone
             ) c group by c.version order by sum((c.status = 2)::integer * c.n)
-        ), answered as (
+        )%2$s, answered as (
             select s.ord::integer as ord, s.subject,
                 case
                     when s.verdict in ('not killed', 'not active', 'finished') then 'invalid'
@@ -364,10 +370,16 @@ begin
         select array_agg((ord, subject, outcome, detail, status, version, priority, next_iteration)::fetchq.result order by ord),
             array_agg(forward order by ord) filter (where forward is not null),
             min(next_iteration) filter (where status = 0)
-        from answered $t$, 'q_' || p_queue)
+        from answered $t$, 'q_' || p_queue, case when q.journal <> 'off' and not p_look then fetchq.journal_text(q, $t$
+            select s.ord, s.action, $3 and s.lease is null, s.status, c.status, s.attempts, coalesce(c.lease, s.d_lease), c.next_iteration,
+                case when s.status = 2 and s.action <> 'edit' then fetchq.micros_between(s.picked_at, $2) end, s.subject,
+                case when s.status = 2 then s.worker end, coalesce($21[s.ord], $21[1])
+            from settled s left join changed c on c.subject = s.subject
+            where s.wins $t$ || case when q.journal = 'errors' then $t$ and (s.action in ('reject', 'kill') or $3 and s.lease is null) $t$ else '' end,
+            '$2') end)
     into v_rows, v_forward, v_next
     using q, p_now, p_admin, p_subjects, p_leases, p_actions, p_dates, p_delays, p_payloads, p_priorities, p_versions, p_messages,
-        p_details, p_ref_ids, p_retries, p_to_queues, p_thens, q.max_attempts, v_held, p_look;
+        p_details, p_ref_ids, p_retries, p_to_queues, p_thens, q.max_attempts, v_held, p_look, v_by;
 
     if p_look then
         if exists (select from unnest(v_rows) r where r.outcome = 'again') then
@@ -377,7 +389,7 @@ begin
         return;
     end if;
     if v_forward is not null then
-        v_rows := fetchq.forward(v_rows, v_forward, p_now);
+        v_rows := fetchq.forward(v_rows, v_forward, p_now, v_by);
     end if;
     if v_next is not null then
         perform fetchq.touch(p_queue, 'mark_due', v_next);
@@ -395,7 +407,7 @@ $$;
 
 -- forward pushes what resolutions hand on, queue by queue, and writes exists into the answer where a subject is taken. What
 -- a push refuses was checked before, so that it is an error here: else the document would be nowhere.
-create function fetchq.forward(p_rows fetchq.result[], p_items jsonb[], p_now timestamptz) returns fetchq.result[]
+create function fetchq.forward(p_rows fetchq.result[], p_items jsonb[], p_now timestamptz, p_by text[]) returns fetchq.result[]
 language plpgsql as $$
 declare
     v_queue text;
@@ -413,7 +425,8 @@ begin
                 array(select (i ->> 'version')::integer from unnest(v_items) with ordinality u (i, o) order by o),
                 array(select (i ->> 'priority')::integer from unnest(v_items) with ordinality u (i, o) order by o),
                 array(select (i ->> 'date')::timestamptz from unnest(v_items) with ordinality u (i, o) order by o),
-                null, 'ignore', p_now)
+                null, 'ignore', p_now,
+                case when cardinality(p_by) > 1 then array(select p_by[(i ->> 'ord')::integer] from unnest(v_items) with ordinality u (i, o) order by o) else p_by end)
         loop
             if v_row.outcome = 'ignored' then
                 v_taken := v_taken || (v_items[v_row.ord] ->> 'ord')::integer;
