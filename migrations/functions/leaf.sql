@@ -168,8 +168,9 @@ declare
     v_subjects text[];
     v_dates    timestamptz[];
     v_leases   bigint[];
+    v_attempts integer[]; -- for the journal; v_first too
+    v_first    bigint;
     v_bytes    bigint;
-    v_places   integer[];
     v_priorities integer[]; -- of what was marked; v_marked too
     v_marked     timestamptz[];
 begin
@@ -185,14 +186,14 @@ begin
             p_mark_seqs := array_fill(0::bigint, array[cardinality(v_priorities)]);
         end if;
 %4$s        continue when v_subjects is null;
-        return query%7$s
+%7$s        return query
             update %1$I.%2$I d set status = 2, next_iteration = p_now + coalesce(i.lock, p_lock), picked_at = p_now,
                 attempts = d.attempts + 1, lease = d.lease + 1, ended = 0, worker = coalesce(i.worker, p_worker)
             from unnest(v_subjects, v_dates, p_locks[p_limit - v_left + 1 : p_limit - v_left + cardinality(v_subjects)],
-                p_workers[p_limit - v_left + 1 : p_limit - v_left + cardinality(v_subjects)]) %8$si (subject, due_at, lock, worker%9$s)
+                p_workers[p_limit - v_left + 1 : p_limit - v_left + cardinality(v_subjects)]) i (subject, due_at, lock, worker)
             where d.subject = i.subject
             returning d.subject, d.payload, d.version, d.priority, d.attempts, d.iterations, d.created_at, d.last_iteration, d.lease,
-                d.next_iteration, i.due_at, d.seq, d.size, %3$s, p_partitions, v_priorities, v_marked%10$s;
+                d.next_iteration, i.due_at, d.seq, d.size, %3$s, p_partitions, v_priorities, v_marked;
         insert into %1$I.deltas (version, pending, active, ev_picked)
         values (p_version, -cardinality(v_subjects), cardinality(v_subjects), cardinality(v_subjects));
         if p_key is not null then
@@ -207,15 +208,18 @@ begin
     end if;
 end $$ $t$, s, p_leaf, p_number, case when p_keyed then format($t$
         select subjects, dates, leases, bytes into v_subjects, v_dates, v_leases, v_bytes
-        from %I.choose_%s(p_version, v_left, p_bytes - v_taken, p_now);
-$t$, s, p_number) else format($t$
+        from %1$I.choose_%2$s(p_version, v_left, p_bytes - v_taken, p_now);
+%3$s$t$, s, p_number, case when p_noted then format($t$
+        select array_agg(d.attempts + 1 order by i.ord) into v_attempts
+        from unnest(v_subjects) with ordinality i (subject, ord) cross join lateral (select attempts from %I.%I where subject = i.subject limit 1) d;
+$t$, s, p_leaf) else '' end) else format($t$
         -- The frames follow the order of the scan. The first document always fits.
         if p_mark_partitions is null then
-            select array_agg(subject), array_agg(next_iteration), array_agg(lease + 1), sum(size)
-            into v_subjects, v_dates, v_leases, v_bytes
+            select array_agg(subject), array_agg(next_iteration), array_agg(lease + 1), sum(size)%4$s
+            into v_subjects, v_dates, v_leases, v_bytes%5$s
             from (
                 select *, sum(size) over (rows unbounded preceding) - size as before from (
-                    select subject, next_iteration, lease, size from %1$I.%2$I
+                    select subject, next_iteration, lease, size%6$s from %1$I.%2$I
                     where status = 1 and version = p_version and next_iteration <= p_now
                     order by priority desc, next_iteration, seq
                     limit v_left
@@ -223,8 +227,8 @@ $t$, s, p_number) else format($t$
             ) fits
             where before = 0 or before < p_bytes - v_taken;
         else
-            select array_agg(subject), array_agg(next_iteration), array_agg(lease + 1), sum(size)
-            into v_subjects, v_dates, v_leases, v_bytes
+            select array_agg(subject), array_agg(next_iteration), array_agg(lease + 1), sum(size)%4$s
+            into v_subjects, v_dates, v_leases, v_bytes%5$s
             from (
                 select *, sum(size) over (rows unbounded preceding) - size as before from (
                     select d.*
@@ -232,7 +236,7 @@ $t$, s, p_number) else format($t$
                         select * from unnest(p_mark_partitions, p_mark_priorities, p_mark_dates, p_mark_seqs) u (partition, priority, date, seq)
                         where partition = %3$s order by priority desc
                     ) mark cross join lateral (
-                        select subject, next_iteration, lease, size from %1$I.%2$I
+                        select subject, next_iteration, lease, size%6$s from %1$I.%2$I
                         where status = 1 and version = p_version and next_iteration <= p_now
                             and priority = mark.priority and (next_iteration, seq) >= (mark.date, mark.seq)
                         order by next_iteration, seq
@@ -243,22 +247,15 @@ $t$, s, p_number) else format($t$
             ) fits
             where before = 0 or before < p_bytes - v_taken;
         end if;
-$t$, s, p_leaf, p_number) end, case when p_noted then '_noted' else '' end, case when p_noted then ', p_by text[]' else '' end,
-    case when p_noted then ' with picked as (' else '' end, case when p_noted then 'with ordinality ' else '' end,
-    case when p_noted then ', ord' else '' end, case when p_noted then format($t$, d.worker, i.ord
-        ), numbered as materialized (
-            select nextval('%1$I.seq') as first
-        ), noted as (
-            insert into %1$I.journal_0 (id, at, action, old_status, new_status, attempt, lease, next_iteration, took, subject, worker, actor)
-            select n.first + ord, p_now, 'pick', 1, 2, p.attempts, p.lease, p.ends, fetchq.micros_between(p.due_at, p_now), p.subject, p.worker,
-                coalesce(p_by[p_limit - v_left + p.ord], p_by[1])
-            from picked p (subject, payload, version, priority, attempts, iterations, created_at, last_iteration, lease, ends, due_at, seq,
-                size, partition, partitions, priorities, dates, worker, ord) cross join numbered n
-        )
-        select p.subject, p.payload, p.version, p.priority, p.attempts, p.iterations, p.created_at, p.last_iteration, p.lease, p.ends, p.due_at,
-            p.seq, p.size, p.partition, p.partitions, p.priorities, p.dates
-        from picked p (subject, payload, version, priority, attempts, iterations, created_at, last_iteration, lease, ends, due_at, seq,
-            size, partition, partitions, priorities, dates, worker, ord)$t$, s) else '' end)
+$t$, s, p_leaf, p_number, case when p_noted then ', array_agg(attempts + 1)' else '' end, case when p_noted then ', v_attempts' else '' end,
+    case when p_noted then ', attempts' else '' end) end,
+    case when p_noted then '_noted' else '' end, case when p_noted then ', p_by text[]' else '' end, case when p_noted then format($t$        v_first := nextval('%1$I.seq');
+        insert into %1$I.journal_0 (id, at, action, old_status, new_status, attempt, lease, next_iteration, took, subject, worker, actor)
+        select v_first + i.ord, p_now, 'pick', 1, 2, i.attempt, i.lease, p_now + coalesce(p_locks[p_limit - v_left + i.ord], p_lock),
+            fetchq.micros_between(i.due_at, p_now), i.subject, coalesce(p_workers[p_limit - v_left + i.ord], p_worker),
+            coalesce(p_by[p_limit - v_left + i.ord], p_by[1])
+        from unnest(v_subjects, v_dates, v_leases, v_attempts) with ordinality i (subject, due_at, lease, attempt, ord);
+$t$, s) else '' end)
 $f$;
 
 -- settle_text is the function settle_<number> of a leaf: it completes and reschedules what it may in one short statement, for that
@@ -269,7 +266,9 @@ $f$;
 -- The rows are written in the order of subjects, as by all who write several. status + 0: the planner must not come by
 -- the small index of active documents, which under a held snapshot is a heap of dead entries.
 create function fetchq.settle_text(s text, p_leaf text, p_number integer, p_noted boolean) returns text
-language sql immutable as $f$
+language sql stable as $f$
+    -- Postgres 18 tells what was there before an update; an older one has to look.
+    with v as (select current_setting('server_version_num')::integer >= 180000 as tells)
     select format($t$
 create or replace function %1$I.settle_%3$s%4$s(
     p_ords integer[], p_subjects text[], p_leases bigint[], p_actions text[], p_dates timestamptz[], p_delays interval[], p_payloads jsonb[],
@@ -307,13 +306,15 @@ begin
         )%8$s
         select ord, subject, 'ok', null::text, status, version, priority, next_iteration from changed;
 end $$ $t$, s, p_leaf, p_number, case when p_noted then '_noted' else '' end, case when p_noted then ', p_by text[]' else '' end,
-    case when p_noted then format(' cross join lateral (select attempts from %I.%I where subject = i.subject limit 1) o', s, p_leaf) else '' end,
-    case when p_noted then ', o.attempts, d.lease, d.picked_at, d.worker' else '' end, case when p_noted then format($t$, numbered as materialized (
+    case when p_noted and not v.tells then format(' cross join lateral (select attempts from %I.%I where subject = i.subject limit 1) o', s, p_leaf)
+        else '' end,
+    case when not p_noted then '' when v.tells then ', old.attempts, d.lease, d.picked_at, d.worker'
+        else ', o.attempts, d.lease, d.picked_at, d.worker' end, case when p_noted then format($t$, numbered as materialized (
             select nextval('%1$I.seq') as first from (select count(*) from changed) c
         ), noted as (
             insert into %1$I.journal_0 (id, at, action, old_status, new_status, attempt, lease, next_iteration, took, subject, worker, actor)
             select n.first + c.ord, p_now, case when c.status = 3 then 'complete' else 'reschedule' end, 2, c.status, c.attempts, c.lease,
                 c.next_iteration, fetchq.micros_between(c.picked_at, p_now), c.subject, c.worker, coalesce(p_by[c.ord], p_by[1])
             from changed c cross join numbered n
-        )$t$, s) else '' end)
+        )$t$, s) else '' end) from v
 $f$;
