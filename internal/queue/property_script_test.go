@@ -38,6 +38,14 @@ type step struct {
 	Key     string
 }
 
+// ofVersion is the version that a pause is for; -1 is all of the queue.
+func (s step) ofVersion() int {
+	if s.Key != "" {
+		return s.Version
+	}
+	return -1
+}
+
 // item is one document of a call.
 type item struct {
 	Subject  string
@@ -119,6 +127,8 @@ var (
 			RatePer:            8 * time.Second, // a power of two: the model's fractions of a pick are exact
 			RateBurst:          3,
 			Partitions:         even(1, 1, 1, 3).Draw(t, "partitions"),
+			KeyMaxActive:       even(0, 0, 0, 1).Draw(t, "max_active of a key"),
+			KeyRatePicks:       even(0, 0, 0, 1).Draw(t, "rate of a key"),
 			CompletedRetention: keep.Draw(t, "completed_retention"),
 			KilledRetention:    keep.Draw(t, "killed_retention"),
 			LogsRetention:      keep.Draw(t, "logs_retention"),
@@ -131,8 +141,8 @@ var (
 // weighted are the calls, as often as they are to be made: 128 in all, of which "nothing" is the first.
 var weighted = strings.Fields("nothing " + strings.Repeat("push ", 16) + strings.Repeat("pick ", 24) + strings.Repeat("resolve ", 32) +
 	strings.Repeat("act ", 7) + strings.Repeat("extend ", 6) + strings.Repeat("orphans ", 6) + strings.Repeat("fold ", 12) +
-	strings.Repeat("mark_due ", 3) + strings.Repeat("append ", 7) + strings.Repeat("resume ", 5) +
-	"expire note pause expire recount note attach put drop truncate")
+	strings.Repeat("mark_due ", 3) + strings.Repeat("append ", 5) + strings.Repeat("resume ", 4) +
+	"expire note pause pause recount note attach put put index drop truncate")
 
 // even draws one of some values, the first ones at least as often as the last. It is without the bias for what is small
 // that other generators have, so that the rare calls are made too.
@@ -165,7 +175,7 @@ func (r rules) json() json.RawMessage {
 	settings := map[string]any{
 		"max_attempts": r.MaxAttempts, "lock": r.Lock.String(), "partitions": r.Partitions,
 		"backoff":    map[string]any{"kind": r.Backoff, "base": r.Base.String(), "cap": r.Cap.String(), "jitter": r.Jitter},
-		"max_active": nil, "rate": nil,
+		"max_active": nil, "rate": nil, "key": nil, "key_limits": nil,
 		"completed_retention": nil, "killed_retention": nil, "logs_retention": nil,
 	}
 	if r.MaxActive > 0 {
@@ -173,6 +183,16 @@ func (r rules) json() json.RawMessage {
 	}
 	if r.RatePicks > 0 {
 		settings["rate"] = map[string]any{"picks": r.RatePicks, "per": r.RatePer.String(), "burst": r.RateBurst}
+	}
+	if r.keyed() {
+		limits := map[string]any{}
+		if r.KeyMaxActive > 0 {
+			limits["max_active"] = r.KeyMaxActive
+		}
+		if r.KeyRatePicks > 0 {
+			limits["rate"] = map[string]any{"picks": r.KeyRatePicks, "per": r.RatePer.String(), "burst": r.RateBurst}
+		}
+		settings["key"], settings["key_limits"] = map[string]any{"payload": "/n"}, limits
 	}
 	for name, keep := range map[string]time.Duration{"completed_retention": r.CompletedRetention, "killed_retention": r.KilledRetention,
 		"logs_retention": r.LogsRetention} {
