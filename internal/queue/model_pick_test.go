@@ -52,22 +52,22 @@ func (c *calendar) allowed(now time.Time, limit int) int {
 		limit = min(limit, free)
 	}
 	if c.RatePicks > 0 {
-		limit = min(limit, c.bucket.fill(now, c.since, c.RatePicks, c.rules))
+		limit = min(limit, c.bucket.fill(now, c.since, c.RatePicks, c.RatePer, c.RateBurst))
 	}
 	return max(limit, 0)
 }
 
 // fill adds to a bucket what came in since it was looked at last, and not before the limits were changed, and returns how many
 // picks it holds.
-func (b *bucket) fill(now, since time.Time, picks int, r rules) int {
+func (b *bucket) fill(now, since time.Time, picks int, per time.Duration, burst int) int {
 	if b.filled.IsZero() {
-		b.tokens = float64(r.RateBurst)
+		b.tokens = float64(burst)
 	} else {
 		if since.Before(b.filled) {
 			since = b.filled
 		}
-		came := max(now.Sub(since), 0).Seconds() / r.RatePer.Seconds() * float64(picks)
-		b.tokens = min(b.tokens+came, float64(r.RateBurst))
+		came := max(now.Sub(since), 0).Seconds() / per.Seconds() * float64(picks)
+		b.tokens = min(b.tokens+came, float64(burst))
 	}
 	b.filled = now
 	return int(b.tokens)
@@ -91,7 +91,7 @@ func (c *calendar) open(now time.Time, key string, limit int) int {
 		if c.byKey[key] == nil {
 			c.byKey[key] = &bucket{}
 		}
-		limit = min(limit, c.byKey[key].fill(now, c.since, c.KeyRatePicks, c.rules))
+		limit = min(limit, c.byKey[key].fill(now, c.since, c.KeyRatePicks, c.RatePer, c.KeyRateBurst))
 	}
 	return max(limit, 0)
 }

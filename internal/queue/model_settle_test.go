@@ -60,14 +60,20 @@ func (m model) settleOne(now time.Time, name string, r queue.Resolution, leased 
 	if r.Message != "" && r.Action != "reject" {
 		c.line(now, "note", d, worker, r.Message)
 	}
-	if !leased && r.Action != "release" && r.Action != "edit" && d.Requeue != nil {
-		d.set(d.Requeue.Payload, d.Requeue.Version, d.Requeue.Priority) // an admin has the last word
+	wish, last := d.Requeue, !leased && r.Action != "release" && r.Action != "edit"
+	if wish != nil && last { // an admin has the last word
 		d.Requeue = nil
+		if r.Payload == nil {
+			r.Payload = wish.Payload
+		}
+		r.Version, r.Priority = cmp.Or(r.Version, wish.Version), cmp.Or(r.Priority, wish.Priority)
 	}
-	wish := d.Requeue
 	outcome := m.act(now, c, d, r)
 	switch {
 	case wish == nil || r.Action == "edit":
+	case last && r.Action == "forward": // which leaves the values of the document as they are
+		d.set(wish.Payload, wish.Version, wish.Priority)
+	case last:
 	case c.docs[r.Subject] == nil: // it enters anew; what was not asked for, and its lease number, stay
 		d.Attempts, d.Iterations, d.CreatedAt, d.LastIteration, d.PickedAt, d.Worker = 0, 0, now, nil, nil, nil
 		d.goOn(now)

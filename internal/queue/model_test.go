@@ -43,7 +43,8 @@ type rules struct {
 	LogsRetention      time.Duration // 0: for ever
 	Partitions         int
 	KeyMaxActive       int // 0: none; the key is the member n of the payload
-	KeyRatePicks       int // 0: none; with RatePer and RateBurst
+	KeyRatePicks       int // 0: none; with RatePer
+	KeyRateBurst       int // with KeyRatePicks
 }
 
 // limited tells whether picks from the queue take turns.

@@ -100,13 +100,13 @@ func (w *world) step(st step) error {
 	name := w.names[st.Queue]
 	switch st.Call {
 	case "drop", "truncate", "recount", "attach", "put", "index":
-		if err := w.finish(len(weighted)); err != nil { // they would wait for open transactions
+		if err := w.finish(len(everything.calls)); err != nil { // they would wait for open transactions
 			return err
 		}
-	case "pick", "mark_due", "orphans", "expire":
-		// Picks under limits wait for each other. All four skip what is locked, which may be more than what changed.
+	case "pick", "mark_due", "orphans", "expire", "pause":
+		// Picks under limits wait for each other. All of them skip what is locked, which may be more than what changed.
 		if c := w.model[name]; c.limited() || slices.ContainsFunc(w.open, func(t *transaction) bool { return t.unsure }) {
-			if err := w.finish(len(weighted)); err != nil {
+			if err := w.finish(len(everything.calls)); err != nil {
 				return err
 			}
 		}

@@ -63,7 +63,7 @@ func (w *world) call(to calls, m model, st step) error {
 	case "drop":
 		return w.drop(to, m, name)
 	case "pause":
-		p := pause{atOnce: st.Plain}
+		p := pause{atOnce: st.AtOnce}
 		if st.Update {
 			p.until = w.now.Add(20 * time.Second)
 			if w.real {
@@ -82,8 +82,8 @@ func (w *world) call(to calls, m model, st step) error {
 		c.MaxAttempts = st.Limit
 		if st.Update {
 			before := c.rules
-			c.MaxActive, c.RatePicks = map[int]int{2: 2, 10: 3}[st.Limit], st.Version
-			c.KeyMaxActive, c.KeyRatePicks = len(st.Items)%3, map[bool]int{true: 1}[st.Plain]
+			c.MaxActive, c.RatePicks = map[bool]int{true: 2}[st.Plain], map[int]int{1: 1, 2: 4}[st.Limit]
+			c.KeyMaxActive, c.KeyRatePicks = len(st.Items)%3, map[bool]int{true: 1}[st.AtOnce]
 			if c.rules != before {
 				c.since = w.now
 			}
@@ -109,7 +109,7 @@ func (w *world) free(st step, name string) []item {
 	}
 	items := make([]item, 0, len(st.Items))
 	for _, it := range st.Items {
-		if it.Aim && len(held) > 0 && st.Call != "push" {
+		if it.Aim && len(held) > 0 && (st.Call != "push" || st.Requeue) {
 			it.Subject = held[int(it.Subject[0]-'a')%len(held)]
 		}
 		if last := w.last[name]; it.Repeat && st.Call == "resolve" && last.Subject != "" {
@@ -127,7 +127,7 @@ func (w *world) push(to calls, c *calendar, name string, st step) error {
 	if st.Update {
 		policy = queue.Update
 	}
-	if st.Update && st.Limit == 1 {
+	if st.Update && st.Requeue {
 		policy = queue.Requeue
 	}
 	docs := make([]queue.Push, len(st.Items))
