@@ -26,8 +26,20 @@ type TraceResponse struct {
 
 // PauseRequest is the body of a pause.
 type PauseRequest struct {
-	Reason string `json:"reason,omitempty" maxLength:"1000" example:"the site is down" doc:"Why; shown to everybody who looks at the queue."`
-	Until  string `json:"until,omitempty" example:"+1h" doc:"An RFC 3339 date, or a span from now with a sign; default: until resumed."`
+	Reason  string `json:"reason,omitempty" maxLength:"1000" example:"the site is down" doc:"Why; shown to everybody who looks at the queue."`
+	Until   string `json:"until,omitempty" example:"+1h" doc:"An RFC 3339 date, or a span from now with a sign; default: until resumed."`
+	Kind    string `json:"kind,omitempty" enum:"drain,at_once" default:"drain" doc:"drain: what workers hold is worked on to its end. at_once: their leases end, and the documents are pending again without an attempt."`
+	Version *int   `json:"version,omitempty" minimum:"0" maximum:"32767" doc:"Pause this payload version only; default: all of the queue."`
+}
+
+// ResumeRequest is the body of a resume.
+type ResumeRequest struct {
+	Version *int `json:"version,omitempty" minimum:"0" maximum:"32767" doc:"End the pause of this payload version; default: that of the queue."`
+}
+
+// VersionsResponse is the payload versions of a queue.
+type VersionsResponse struct {
+	Versions []Version `json:"versions"`
 }
 
 // TruncateRequest is the body of a truncation.

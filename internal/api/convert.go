@@ -34,20 +34,57 @@ func clientQueue(q queue.Queue) client.Queue {
 	s := q.Settings
 	out := client.Queue{
 		Name: q.Name, CreatedAt: clientTime(q.CreatedAt), Paused: q.Paused, PauseReason: q.PauseReason, PausedUntil: optionalTime(q.PausedUntil),
+		Pauses: []client.Pause{},
 		Settings: client.Settings{
 			MaxAttempts: s.MaxAttempts, Lock: s.Lock.String(),
 			Backoff:   client.Backoff{Kind: s.Backoff.Kind, Base: s.Backoff.Base.String(), Cap: s.Backoff.Cap.String(), Jitter: s.Backoff.Jitter},
-			MaxActive: s.MaxActive, LogsRetention: optionalInterval(s.LogsRetention),
+			MaxActive: s.MaxActive, Rate: clientRate(s.Rate), LogsRetention: optionalInterval(s.LogsRetention),
 			CompletedRetention: optionalInterval(s.CompletedRetention), KilledRetention: optionalInterval(s.KilledRetention),
 			Partitions: s.Partitions, Tablespace: s.Tablespace,
 		},
 		Counts:      client.Counts(q.Counts),
 		OldestDueAt: optionalTime(q.OldestDueAt), AsOf: clientTime(q.AsOf),
 	}
-	if s.Rate != nil {
-		out.Settings.Rate = &client.Rate{Picks: s.Rate.Picks, Per: s.Rate.Per.String(), Burst: s.Rate.Burst}
+	if s.Key != nil {
+		out.Settings.Key = &client.Key{Payload: s.Key.Payload, Subject: s.Key.Subject, Until: s.Key.Until, Nth: s.Key.Nth}
+	}
+	if l := s.KeyLimits; l != nil {
+		out.Settings.KeyLimits = &client.KeyLimits{MaxActive: l.MaxActive, Rate: clientRate(l.Rate)}
+	}
+	if s.Key != nil && s.KeyLimits != nil {
+		out.KeyIndex = new(map[bool]string{false: "building", true: "ready"}[q.KeysReady])
+	}
+	for _, p := range q.Pauses {
+		if p.Version == nil {
+			out.PauseKind = new(string(p.Kind))
+		} else {
+			out.Pauses = append(out.Pauses, *clientPause(&p))
+		}
 	}
 	return out
+}
+
+func clientRate(r *queue.Rate) *client.Rate {
+	if r == nil {
+		return nil
+	}
+	return &client.Rate{Picks: r.Picks, Per: r.Per.String(), Burst: r.Burst}
+}
+
+// clientPause is a pause of one version; nil where there is none.
+func clientPause(p *queue.Pause) *client.Pause {
+	if p == nil {
+		return nil
+	}
+	return &client.Pause{Version: *p.Version, Kind: string(p.Kind), Reason: p.Reason, Until: optionalTime(p.Until)}
+}
+
+// clientControl tells a worker of a pause; nil: there is none.
+func clientControl(p *queue.Pause) client.Control {
+	if p == nil {
+		return client.Control{}
+	}
+	return client.Control{Paused: true, Kind: string(p.Kind), Reason: p.Reason, Until: optionalTime(p.Until)}
 }
 
 func clientDocument(d queue.Document) client.Document {
@@ -58,6 +95,9 @@ func clientDocument(d queue.Document) client.Document {
 	}
 	if d.Status == queue.Active {
 		out.LeaseExpiresAt = &client.Time{Time: d.Next}
+	}
+	if r := d.Requeue; r != nil {
+		out.Requeue = &client.Requeue{NextIteration: clientTime(r.Next), Payload: r.Payload, Version: r.Version, Priority: r.Priority}
 	}
 	return out
 }

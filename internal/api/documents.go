@@ -62,9 +62,9 @@ func (s *Server) pushDocuments(ctx context.Context, in *struct {
 	if err := wire.CheckText("Idempotency-Key", in.Key, 255); err != nil {
 		return nil, err
 	}
-	policy := queue.OnConflict(body.OnConflict)
-	if policy == "" {
-		policy = queue.Ignore
+	policy, err := policyOf(body.OnConflict, body.Then)
+	if err != nil {
+		return nil, err
 	}
 	results, err := sift(body.Documents, document, func(d client.Push) string { return d.Subject }, func(good []queue.Push) ([]queue.Result, error) {
 		return s.Engine.Append(ctx, in.Queue, ownKey(ctx, in.Key), good, policy)
@@ -82,11 +82,31 @@ func (s *Server) pushDocuments(ctx context.Context, in *struct {
 			answer.Created++
 		case client.OutcomeUpdated:
 			answer.Updated++
+		case client.OutcomeRequeued:
+			answer.Requeued++
 		case client.OutcomeIgnored:
 			answer.Ignored++
 		}
 	}
 	return &out[client.PushResponse]{answer}, nil
+}
+
+// policyOf reads what becomes of a document whose subject is taken.
+func policyOf(onConflict, then string) (queue.OnConflict, error) {
+	policy := queue.OnConflict(onConflict)
+	switch {
+	case policy == "" && then == "":
+		return queue.Ignore, nil
+	case policy != "" && policy != queue.Ignore && policy != queue.Update:
+		return "", errs.Field("on_conflict", "%.40q is no policy; ignore or update is wanted", onConflict)
+	case then == "":
+		return policy, nil
+	case then != string(queue.Requeue):
+		return "", errs.Field("then", "%.40q is no wish; requeue is wanted", then)
+	case policy != queue.Update:
+		return "", errs.Field("then", `then belongs to "on_conflict": "update"`)
+	}
+	return queue.Requeue, nil
 }
 
 // documentOrList answers both forms of the same path: one document by its subject, or a list.

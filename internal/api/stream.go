@@ -51,9 +51,9 @@ func (s *Server) streamDocuments(next echo.HandlerFunc) echo.HandlerFunc {
 		if err := permit(ctx, auth.Add, name); err != nil {
 			return err
 		}
-		policy := queue.OnConflict(c.QueryParam("on_conflict"))
-		if policy == "" {
-			policy = queue.Ignore
+		policy, err := policyOf(c.QueryParam("on_conflict"), c.QueryParam("then"))
+		if err != nil {
+			return err
 		}
 		leave, err := s.streams.enter(ctx, tokenOf(ctx).ID)
 		if err != nil {
@@ -189,6 +189,8 @@ func (p *streamPush) flush(ctx context.Context) error {
 			p.answer.Created++
 		case client.OutcomeUpdated:
 			p.answer.Updated++
+		case client.OutcomeRequeued:
+			p.answer.Requeued++
 		case client.OutcomeInvalid:
 			p.refuse(p.numbers[i], r.Detail)
 		default: // ignored, active, duplicate: the subject was taken
@@ -212,6 +214,6 @@ func (s *Server) describeStream() {
 	post := s.huma.OpenAPI().Paths[base+"/queues/{queue}/documents"].Post
 	schemas := s.huma.OpenAPI().Components.Schemas
 	post.RequestBody.Content[ndjson] = &huma.MediaType{Schema: schemas.Schema(reflect.TypeFor[client.Push](), true, "")}
-	post.Description = "As application/x-ndjson, one document a line: any number of lines; on_conflict stands in the query then, " +
+	post.Description = "As application/x-ndjson, one document a line: any number of lines; on_conflict and then stand in the query, " +
 		"and the answer counts created, updated, ignored and invalid lines and tells the first 100 errors."
 }

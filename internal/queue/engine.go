@@ -34,6 +34,7 @@ type Engine struct {
 	sweeps *sweeps
 	peers  *peers
 	states *states
+	asks   *asks
 
 	pushes   *merger[Push, Result]
 	picks    *merger[pickAsk, []Leased]
@@ -51,6 +52,7 @@ func New(db *pgxpool.Pool, opt Options) *Engine {
 	e := &Engine{
 		db: db, log: opt.Log, now: opt.Now,
 		hub: newHub(opt.Now), marks: newMarks(opt.Now), sweeps: newSweeps(opt.Now), states: newStates(opt.Now),
+		asks:    newAsks(opt.Now),
 		stopped: make(chan struct{}),
 	}
 	e.pushes = newMerger[Push, Result](func(p Push) string { return p.Subject }, each, nil)
@@ -65,7 +67,7 @@ func New(db *pgxpool.Pool, opt Options) *Engine {
 // this process does.
 func (e *Engine) Start(ctx context.Context) error {
 	ctx, e.stop = context.WithCancel(context.WithoutCancel(ctx))
-	for _, loop := range []func(context.Context){e.hub.tick, e.peers.listen, e.peers.tell} {
+	for _, loop := range []func(context.Context){e.hub.tick, e.peers.listen, e.peers.tell, e.writeAsks} {
 		e.running.Go(func() { loop(ctx) })
 	}
 	return nil

@@ -13,6 +13,9 @@ func (c *calendar) pick(now time.Time, p queue.PickParams, locked func(subject s
 	if again := c.pickAgain(now, p.IdempotencyKey); again != nil {
 		return again
 	}
+	if c.isPaused(now, p.Version) != nil {
+		return nil
+	}
 	limit := c.allowed(now, p.Limit)
 	if limit == 0 {
 		return nil
@@ -37,12 +40,8 @@ func (c *calendar) pickAgain(now time.Time, key string) []*document {
 	return again
 }
 
-// allowed is how many documents the queue may hand out: none while it is paused, max_active in all, and what the token
-// bucket of its rate holds.
+// allowed is how many documents the queue may hand out: max_active in all, and what the token bucket of its rate holds.
 func (c *calendar) allowed(now time.Time, limit int) int {
-	if c.isPaused(now) {
-		return 0
-	}
 	if c.MaxActive > 0 {
 		free := c.MaxActive
 		for _, d := range c.docs {
@@ -53,21 +52,48 @@ func (c *calendar) allowed(now time.Time, limit int) int {
 		limit = min(limit, free)
 	}
 	if c.RatePicks > 0 {
-		limit = min(limit, c.fill(now))
+		limit = min(limit, c.bucket.fill(now, c.since, c.RatePicks, c.RatePer, c.RateBurst))
 	}
 	return max(limit, 0)
 }
 
-// fill adds to the bucket what came in since it was looked at last, and returns how many picks it holds. It begins full.
-func (c *calendar) fill(now time.Time) int {
-	if c.filled.IsZero() {
-		c.tokens = float64(c.RateBurst)
+// fill adds to a bucket what came in since it was looked at last, and not before the limits were changed, and returns how many
+// picks it holds.
+func (b *bucket) fill(now, since time.Time, picks int, per time.Duration, burst int) int {
+	if b.filled.IsZero() {
+		b.tokens = float64(burst)
 	} else {
-		came := now.Sub(c.filled).Seconds() / c.RatePer.Seconds() * float64(c.RatePicks)
-		c.tokens = min(c.tokens+came, float64(c.RateBurst))
+		if since.Before(b.filled) {
+			since = b.filled
+		}
+		came := max(now.Sub(since), 0).Seconds() / per.Seconds() * float64(picks)
+		b.tokens = min(b.tokens+came, float64(burst))
 	}
-	c.filled = now
-	return int(c.tokens)
+	b.filled = now
+	return int(b.tokens)
+}
+
+// open is how many documents of a key may be handed out, limit at most. A lease that ran out counts for a minute more.
+func (c *calendar) open(now time.Time, key string, limit int) int {
+	if key == "" {
+		return limit
+	}
+	if c.KeyMaxActive > 0 {
+		free := c.KeyMaxActive
+		for _, d := range c.docs {
+			if d.Status == queue.Active && d.key() == key && d.Next.After(now.Add(-time.Minute)) {
+				free--
+			}
+		}
+		limit = min(limit, free)
+	}
+	if c.KeyRatePicks > 0 {
+		if c.byKey[key] == nil {
+			c.byKey[key] = &bucket{}
+		}
+		limit = min(limit, c.byKey[key].fill(now, c.since, c.KeyRatePicks, c.RatePer, c.KeyRateBurst))
+	}
+	return max(limit, 0)
 }
 
 // take leases up to limit pending documents.
@@ -102,7 +128,14 @@ func (c *calendar) lease(now time.Time, d *document, p queue.PickParams) {
 
 // paid takes a pick from the bucket, and remembers it under its key.
 func (c *calendar) paid(p queue.PickParams, taken []*document) {
-	c.tokens -= float64(len(taken))
+	if c.RatePicks > 0 {
+		c.bucket.tokens -= float64(len(taken))
+	}
+	for _, d := range taken {
+		if c.KeyRatePicks > 0 && d.key() != "" {
+			c.byKey[d.key()].tokens--
+		}
+	}
 	if p.IdempotencyKey == "" || len(taken) == 0 {
 		return
 	}
@@ -129,14 +162,18 @@ func (c *calendar) extend(now time.Time, leases []queue.Lease, lock time.Duratio
 		switch {
 		case d == nil:
 			results[i].Outcome = "not_found"
+		case c.stopped(now, d.Version):
+			results[i].Version = d.Version
 		case d.Lease == l.Lease && d.live(now):
 			end := now.Add(lock)
 			d.Next = end
-			results[i].Outcome, results[i].ExpiresAt = "ok", &end
+			results[i].Outcome, results[i].ExpiresAt, results[i].Version = "ok", &end, d.Version
 			if progress != "" && !told[l.Subject] {
 				c.line(now, "note", d, d.Worker, progress)
 				told[l.Subject] = true
 			}
+		default:
+			results[i].Version = d.Version
 		}
 	}
 	return results

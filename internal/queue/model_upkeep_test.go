@@ -28,6 +28,21 @@ func (c *calendar) orphans(now time.Time, locked func(string) bool) {
 		if d.Status == queue.Killed {
 			d.LastIteration = &now
 		}
+		d.goOn(now)
+		d.fence()
+	}
+	c.takeBack(now, locked)
+}
+
+// takeBack releases what is held although it is paused at once.
+func (c *calendar) takeBack(now time.Time, locked func(string) bool) {
+	for _, d := range c.docs {
+		if !d.live(now) || locked(d.Subject) || !c.stopped(now, d.Version) {
+			continue
+		}
+		d.Attempts--
+		d.dueAt(now, now)
+		d.goOn(now)
 		d.fence()
 	}
 }
@@ -63,12 +78,27 @@ func (c *calendar) attach() {
 		d.Lease, d.Ended = 0, ""
 	}
 	clear(c.events)
-	c.paused, c.until = true, time.Time{}
+	c.pauses = map[int]pause{-1: {}}
 }
 
-// isPaused tells whether the queue hands out nothing.
-func (c *calendar) isPaused(now time.Time) bool {
-	return c.paused && (c.until.IsZero() || now.Before(c.until))
+// isPaused returns the pause under which a version stands: that of the queue, or its own.
+func (c *calendar) isPaused(now time.Time, version int) *pause {
+	for _, v := range []int{-1, version} {
+		if p, is := c.pauses[v]; is && (p.until.IsZero() || now.Before(p.until)) {
+			return &p
+		}
+	}
+	return nil
+}
+
+// stopped tells whether leases of a version are to end at once.
+func (c *calendar) stopped(now time.Time, version int) bool {
+	for _, v := range []int{-1, version} {
+		if p, is := c.pauses[v]; is && p.atOnce && (p.until.IsZero() || now.Before(p.until)) {
+			return true
+		}
+	}
+	return false
 }
 
 // note writes lines of a worker's to the log.

@@ -27,8 +27,8 @@ type calls interface {
 	put(ctx context.Context, q string, settings json.RawMessage) error
 	drop(ctx context.Context, q string) error
 	truncate(ctx context.Context, q string, logs bool) error
-	pause(ctx context.Context, q string, until time.Time) error
-	resume(ctx context.Context, q string) error
+	pause(ctx context.Context, q string, p pause, version int) error // -1: all of the queue
+	resume(ctx context.Context, q string, version int) error
 }
 
 // querier is a pool, a connection or a transaction.
@@ -105,9 +105,12 @@ func (s sqlCalls) extend(ctx context.Context, q string, leases []queue.Lease, lo
 		subjects[i], tokens[i] = l.Subject, l.Lease
 	}
 	return collect(ctx, s.db, func(row pgx.CollectableRow) (r queue.ExtendResult, err error) {
-		err = row.Scan(&r.Subject, &r.Outcome, &r.ExpiresAt)
+		var version *int
+		if err = row.Scan(&r.Subject, &r.Outcome, &r.ExpiresAt, &version); version != nil {
+			r.Version = *version
+		}
 		return r, err
-	}, `select subject, outcome, lease_expires_at from fetchq.doc_extend_many($1, $2, $3, $4, $5, p_now => $6) order by ord`,
+	}, `select subject, outcome, lease_expires_at, version from fetchq.doc_extend_many($1, $2, $3, $4, $5, p_now => $6) order by ord`,
 		q, subjects, tokens, span(lock), text(progress), s.now)
 }
 
@@ -125,6 +128,14 @@ func (s sqlCalls) upkeep(ctx context.Context, q, job string) error {
 		return s.exec(ctx, fmt.Sprintf(`select fetchq.mnt_%s($1, p_now => $2)`, job), q, s.now)
 	case "recount":
 		return s.exec(ctx, `select fetchq.queue_recount($1)`, q)
+	case "index":
+		plan, err := collect(ctx, s.db, pgx.RowTo[string], `select * from fetchq.key_plan($1)`, q)
+		for _, statement := range append(plan, `select fetchq.key_done('`+q+`')`) {
+			if err == nil {
+				err = s.exec(ctx, statement)
+			}
+		}
+		return err
 	case "attach": // to what a queue is that was put back with Postgres's own tools
 		if err := s.upkeep(ctx, q, "fold"); err != nil {
 			return err
@@ -140,7 +151,7 @@ func (s sqlCalls) upkeep(ctx context.Context, q, job string) error {
 }
 
 func (s sqlCalls) put(ctx context.Context, q string, settings json.RawMessage) error {
-	return s.exec(ctx, `select fetchq.queue_put($1, $2)`, q, settings)
+	return s.exec(ctx, `select fetchq.queue_put($1, $2, $3)`, q, settings, s.now)
 }
 
 func (s sqlCalls) drop(ctx context.Context, q string) error {
@@ -151,12 +162,29 @@ func (s sqlCalls) truncate(ctx context.Context, q string, logs bool) error {
 	return s.exec(ctx, `select fetchq.queue_truncate($1, $2)`, q, logs)
 }
 
-func (s sqlCalls) pause(ctx context.Context, q string, until time.Time) error {
-	return s.exec(ctx, `select fetchq.queue_pause($1, 'a test', $2)`, q, pgtype.Timestamptz{Time: until, Valid: !until.IsZero()})
+func (s sqlCalls) pause(ctx context.Context, q string, p pause, version int) error {
+	return s.exec(ctx, `select fetchq.queue_pause($1, 'a test', $2, p_kind => $3, p_version => $4, p_now => $5)`, q,
+		pgtype.Timestamptz{Time: p.until, Valid: !p.until.IsZero()}, p.kind(), orAll(version), s.now)
 }
 
-func (s sqlCalls) resume(ctx context.Context, q string) error {
-	return s.exec(ctx, `select fetchq.queue_resume($1)`, q)
+// kind is the word for what the pause stops.
+func (p pause) kind() queue.PauseKind {
+	if p.atOnce {
+		return queue.AtOnce
+	}
+	return queue.Drain
+}
+
+// orAll is nil for all versions.
+func orAll(version int) *int {
+	if version < 0 {
+		return nil
+	}
+	return &version
+}
+
+func (s sqlCalls) resume(ctx context.Context, q string, version int) error {
+	return s.exec(ctx, `select fetchq.queue_resume($1, $2)`, q, orAll(version))
 }
 
 func (s sqlCalls) exec(ctx context.Context, sql string, args ...any) error {

@@ -92,6 +92,11 @@ func (w *world) adopt(name string, d, e *document) error {
 	d.Marked = false
 	if w.real {
 		same := w.close(0)
+		if d.Requeue != nil && e.Requeue != nil && cmp.Equal(d.Requeue.Next, e.Requeue.Next, same) {
+			r := *d.Requeue
+			r.Next = e.Requeue.Next
+			d.Requeue = &r
+		}
 		for _, t := range [][2]*time.Time{{&d.Next, &e.Next}, {&d.CreatedAt, &e.CreatedAt}, {d.LastIteration, e.LastIteration}, {d.PickedAt, e.PickedAt}} {
 			if t[0] != nil && t[1] != nil && cmp.Equal(*t[0], *t[1], same) {
 				*t[0] = *t[1]
@@ -126,10 +131,10 @@ func (w *world) read(name string) (found, error) {
 	schema := pgx.Identifier{"q_" + name}.Sanitize()
 	batch := &pgx.Batch{}
 	batch.Queue(`select subject, status, payload, version, priority, attempts, iterations, next_iteration, created_at, last_iteration,
-			picked_at, worker, lease from ` + schema + `.docs`).Query(func(rows pgx.Rows) error {
+			picked_at, worker, requeue, lease from ` + schema + `.docs`).Query(func(rows pgx.Rows) error {
 		var d document
 		_, err := pgx.ForEachRow(rows, []any{&d.Subject, &d.Status, &d.Payload, &d.Version, &d.Priority, &d.Attempts, &d.Iterations, &d.Next,
-			&d.CreatedAt, &d.LastIteration, &d.PickedAt, &d.Worker, &d.Lease}, func() error {
+			&d.CreatedAt, &d.LastIteration, &d.PickedAt, &d.Worker, &d.Requeue, &d.Lease}, func() error {
 			e := d
 			e.Payload = slices.Clone(d.Payload)
 			f.docs[d.Subject] = &e

@@ -66,6 +66,8 @@ func (c engineCalls) upkeep(ctx context.Context, q, job string) (err error) {
 		_, err = c.e.Fold(ctx, q)
 	case "expire":
 		_, err = c.e.Expire(ctx, q)
+	case "index":
+		_, err = c.e.Index(ctx, q)
 	default:
 		err = fmt.Errorf("the engine has no job %s", job)
 	}
@@ -84,13 +86,13 @@ func (c engineCalls) truncate(ctx context.Context, q string, logs bool) error {
 	return err
 }
 
-func (c engineCalls) pause(ctx context.Context, q string, until time.Time) error {
-	_, err := c.e.Pause(ctx, q, "a test", wire.Date{At: until})
+func (c engineCalls) pause(ctx context.Context, q string, p pause, version int) error {
+	_, err := c.e.Pause(ctx, q, queue.PauseParams{Reason: "a test", Until: wire.Date{At: p.until}, Kind: p.kind(), Version: orAll(version)})
 	return err
 }
 
-func (c engineCalls) resume(ctx context.Context, q string) error {
-	_, err := c.e.Resume(ctx, q)
+func (c engineCalls) resume(ctx context.Context, q string, version int) error {
+	_, err := c.e.Resume(ctx, q, orAll(version))
 	return err
 }
 

@@ -99,14 +99,14 @@ func (w *world) step(st step) error {
 	}
 	name := w.names[st.Queue]
 	switch st.Call {
-	case "drop", "truncate", "recount", "attach", "put":
-		if err := w.finish(len(weighted)); err != nil { // they would wait for open transactions
+	case "drop", "truncate", "recount", "attach", "put", "index":
+		if err := w.finish(len(everything.calls)); err != nil { // they would wait for open transactions
 			return err
 		}
-	case "pick", "mark_due", "orphans", "expire":
-		// Picks under limits wait for each other. All four skip what is locked, which may be more than what changed.
-		if c := w.model[name]; c.MaxActive > 0 || c.RatePicks > 0 || slices.ContainsFunc(w.open, func(t *transaction) bool { return t.unsure }) {
-			if err := w.finish(len(weighted)); err != nil {
+	case "pick", "mark_due", "orphans", "expire", "pause":
+		// Picks under limits wait for each other. All of them skip what is locked, which may be more than what changed.
+		if c := w.model[name]; c.limited() || slices.ContainsFunc(w.open, func(t *transaction) bool { return t.unsure }) {
+			if err := w.finish(len(everything.calls)); err != nil {
 				return err
 			}
 		}
@@ -147,7 +147,7 @@ func (w *world) holdable(st step) bool {
 	case len(w.open) == connections-1 || w.conns[0] == nil:
 		return false
 	case st.Call == "pick":
-		return st.Key == "" && c.Partitions == 1 && c.MaxActive == 0 && c.RatePicks == 0
+		return st.Key == "" && c.Partitions == 1 && !c.limited()
 	}
 	return slices.Contains([]string{"push", "resolve", "act", "extend"}, st.Call)
 }

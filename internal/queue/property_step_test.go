@@ -49,9 +49,10 @@ func (w *world) call(to calls, m model, st step) error {
 		c.orphans(w.now, locked)
 	case "expire":
 		c.expire(w.now, locked)
-	case "fold", "recount":
+	case "fold", "recount", "index":
 	case "attach":
 		c.attach()
+		c.since = w.now
 		if err := to.upkeep(w.ctx, name, st.Call); err != nil {
 			return err
 		}
@@ -62,19 +63,31 @@ func (w *world) call(to calls, m model, st step) error {
 	case "drop":
 		return w.drop(to, m, name)
 	case "pause":
-		c.paused, c.until = true, time.Time{}
+		p := pause{atOnce: st.AtOnce}
 		if st.Update {
-			c.until = w.now.Add(20 * time.Second)
+			p.until = w.now.Add(20 * time.Second)
 			if w.real {
-				c.until = w.now.Add(time.Hour)
+				p.until = w.now.Add(time.Hour)
 			}
 		}
-		return to.pause(w.ctx, name, c.until)
+		c.pauses[st.ofVersion()] = p
+		if p.atOnce {
+			c.takeBack(w.now, locked)
+		}
+		return to.pause(w.ctx, name, p, st.ofVersion())
 	case "resume":
-		c.paused = false
-		return to.resume(w.ctx, name)
+		delete(c.pauses, st.ofVersion())
+		return to.resume(w.ctx, name, st.ofVersion())
 	case "put":
 		c.MaxAttempts = st.Limit
+		if st.Update {
+			before := c.rules
+			c.MaxActive, c.RatePicks = map[bool]int{true: 2}[st.Plain], map[int]int{1: 1, 2: 4}[st.Limit]
+			c.KeyMaxActive, c.KeyRatePicks = len(st.Items)%3, map[bool]int{true: 1}[st.AtOnce]
+			if c.rules != before {
+				c.since = w.now
+			}
+		}
 		return to.put(w.ctx, name, c.json())
 	default:
 		return errors.New("there is no such call")
@@ -96,7 +109,7 @@ func (w *world) free(st step, name string) []item {
 	}
 	items := make([]item, 0, len(st.Items))
 	for _, it := range st.Items {
-		if it.Aim && len(held) > 0 && st.Call != "push" {
+		if it.Aim && len(held) > 0 && (st.Call != "push" || st.Requeue) {
 			it.Subject = held[int(it.Subject[0]-'a')%len(held)]
 		}
 		if last := w.last[name]; it.Repeat && st.Call == "resolve" && last.Subject != "" {
@@ -113,6 +126,9 @@ func (w *world) push(to calls, c *calendar, name string, st step) error {
 	policy := queue.Ignore
 	if st.Update {
 		policy = queue.Update
+	}
+	if st.Update && st.Requeue {
+		policy = queue.Requeue
 	}
 	docs := make([]queue.Push, len(st.Items))
 	for i, it := range st.Items {

@@ -16,7 +16,7 @@ import (
 )
 
 // Push puts up to MaxBatch documents into a queue and returns one result each, in their order. Outcomes: created,
-// updated, ignored, active, duplicate, invalid. Errors: NotFound (no such queue), Invalid (too many, unknown policy).
+// updated, requeued, ignored, active, duplicate, invalid. Errors: NotFound (no such queue), Invalid (too many, unknown policy).
 func (e *Engine) Push(ctx context.Context, queue string, docs []Push, policy OnConflict) ([]Result, error) {
 	if n := len(docs); n == 0 || n > mergePushes {
 		return e.pushAll(ctx, queue, docs, policy)
@@ -55,7 +55,7 @@ func (e *Engine) push(ctx context.Context, queue string, docs []Push, policy OnC
 	if err := errors.Join(find(queue), batch("documents", len(docs))); err != nil {
 		return nil, err
 	}
-	if policy != Ignore && policy != Update {
+	if policy != Ignore && policy != Update && policy != Requeue {
 		return nil, errs.Field("on_conflict", "%q is no policy; ignore or update is wanted", policy)
 	}
 	if len(docs) == 0 {

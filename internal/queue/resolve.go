@@ -110,10 +110,21 @@ func (e *Engine) settleOnce(ctx context.Context, queue string, items []Resolutio
 		return nil, err
 	}
 	e.noteResults(queue, results)
+	e.freed(ctx, queue, ended(results))
 	if toOther {
 		e.noteForwards(items, results)
 	}
 	return results, nil
+}
+
+// ended counts the documents of a call that it settled: each may have been held.
+func ended(results []Result) (n int) {
+	for _, r := range results {
+		if r.Outcome == "ok" || r.Outcome == "exists" {
+			n++
+		}
+	}
+	return n
 }
 
 // noteForwards tells the queues that documents were handed on to. Where they stand there is not known in full: a node
@@ -128,11 +139,11 @@ func (e *Engine) noteForwards(items []Resolution, results []Result) {
 }
 
 // Extend moves the end of live leases to now + lock (0: the queue's lock) and returns one result each, in their order:
-// ok, stale, not_found. progress, when not empty, is written to each document's log as a note. paused tells whether the
-// queue is paused. Errors: NotFound (no such queue), Invalid (too many, lock).
-func (e *Engine) Extend(ctx context.Context, queue string, leases []Lease, lock time.Duration, progress string) (results []ExtendResult, paused bool, err error) {
+// ok, stale, not_found. progress, when not empty, is written to each document's log as a note. pause is that of the
+// queue, or of the version of one of the documents; nil: there is none. Errors: NotFound (no such queue), Invalid (too many, lock).
+func (e *Engine) Extend(ctx context.Context, queue string, leases []Lease, lock time.Duration, progress string) (results []ExtendResult, pause *Pause, err error) {
 	if err := errors.Join(find(queue), batch("leases", len(leases)), checkLock(lock)); err != nil {
-		return nil, false, err
+		return nil, nil, err
 	}
 	extend := func(ctx context.Context, leases []Lease) ([]ExtendResult, error) {
 		subjects, tokens := make([]string, len(leases)), make([]int64, len(leases))
@@ -140,7 +151,7 @@ func (e *Engine) Extend(ctx context.Context, queue string, leases []Lease, lock 
 			subjects[i], tokens[i] = l.Subject, l.Lease
 		}
 		return query(ctx, e, "extend leases of "+queue, scanExtend,
-			`select subject, outcome, detail, lease_expires_at from fetchq.doc_extend_many($1, $2, $3, $4, $5)`,
+			`select subject, outcome, detail, lease_expires_at, version from fetchq.doc_extend_many($1, $2, $3, $4, $5)`,
 			queue, subjects, tokens, lockInterval(lock), optional(progress))
 	}
 	switch n := len(leases); {
@@ -150,16 +161,20 @@ func (e *Engine) Extend(ctx context.Context, queue string, leases []Lease, lock 
 		results, err = e.extends.do(ctx, queue+" "+lock.String(), leases, extend)
 	}
 	if err != nil {
-		return nil, false, err
+		return nil, nil, err
 	}
 	state, err := e.state(ctx, queue)
-	return results, state.paused, err
+	for i := 0; i < len(results) && pause == nil && state.pauses != nil; i++ {
+		pause = pauseOf(state.pauses, results[i].Version)
+	}
+	return results, pause, err
 }
 
 func scanExtend(row pgx.CollectableRow) (r ExtendResult, err error) {
 	var subject, detail *string
-	err = row.Scan(&subject, &r.Outcome, &detail, &r.ExpiresAt)
-	r.Subject, r.Detail = value(subject), value(detail)
+	var version *int
+	err = row.Scan(&subject, &r.Outcome, &detail, &r.ExpiresAt, &version)
+	r.Subject, r.Detail, r.Version = value(subject), value(detail), value(version)
 	return r, err
 }
 

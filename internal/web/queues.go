@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/queue"
 	"github.com/fetchq/server/web/templates"
 )
 
@@ -227,7 +228,7 @@ func (s *Server) pauseQueues(c echo.Context) error {
 	date, err := parseDate("until", until)
 	for _, name := range names {
 		if err == nil {
-			_, err = s.Engine.Pause(c.Request().Context(), name, reason, date)
+			_, err = s.Engine.Pause(c.Request().Context(), name, queue.PauseParams{Reason: reason, Until: date})
 		}
 	}
 	if field, text, ok := wrong(err); ok || len(names) == 0 {
@@ -254,7 +255,7 @@ func (s *Server) resumeQueues(c echo.Context) error {
 		return err
 	}
 	for _, name := range names {
-		if _, err := s.Engine.Resume(c.Request().Context(), name); err != nil {
+		if _, err := s.Engine.Resume(c.Request().Context(), name, nil); err != nil {
 			return err
 		}
 	}

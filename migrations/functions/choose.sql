@@ -31,7 +31,9 @@ declare
     v_seen  text[] := '{}';
     v_at    text;
     v_key   text;
-    b       record; -- the bucket of the key
+    v_kept   float8; -- the bucket of the key, as it was kept; v_filled_at and v_was_ready too
+    v_filled_at timestamptz;
+    v_was_ready timestamptz;
     v_tokens float8;
     v_open   integer; -- how many documents of the key may be taken
     v_held   integer;
@@ -86,8 +88,8 @@ begin
         v_open := v_left;
         v_tokens := null;
         if v_key <> '' and v_rate is not null then
-            select tokens, filled_at, ready_at into b from %1$I.keys where key = v_key;
-            v_tokens := fetchq.bucket(b.tokens, b.filled_at, q.limits_since, p_now, q.key_rate_picks, q.key_rate_per, q.key_rate_burst);
+            select tokens, filled_at, ready_at into v_kept, v_filled_at, v_was_ready from %1$I.keys where key = v_key;
+            v_tokens := fetchq.bucket(v_kept, v_filled_at, q.limits_since, p_now, q.key_rate_picks, q.key_rate_per, q.key_rate_burst);
             v_open := least(v_open, floor(v_tokens + 1e-6));
         end if;
         if v_key <> '' and q.key_max_active is not null and v_open > 0 then
@@ -120,14 +122,14 @@ begin
         if v_taken = 0 and v_phase <> 'line' then
             v_vain := v_vain + 1;
         end if;
-        if v_tokens is not null and (v_taken > 0 or b.tokens is not null) then
+        if v_tokens is not null and (v_taken > 0 or v_kept is not null) then
             v_tokens := v_tokens - v_taken;
             v_ready := case
                 when v_tokens < 1 - 1e-6 then p_now + interval '1 microsecond' + make_interval(secs => (1 - v_tokens) / v_rate)
                 when v_left = 0 then p_now
                 %6$s
             end; -- else nothing is due, or what ends a lease opens the key: the walk finds it then
-            if v_taken > 0 or v_ready is distinct from b.ready_at and (b.ready_at > p_now) is not true then
+            if v_taken > 0 or v_ready is distinct from v_was_ready and (v_was_ready > p_now) is not true then
                 insert into %1$I.keys as k (key, tokens, filled_at, ready_at) values (v_key, v_tokens, p_now, v_ready)
                 on conflict (key) do update set tokens = excluded.tokens, filled_at = excluded.filled_at, ready_at = excluded.ready_at;
             end if;

@@ -99,7 +99,7 @@ begin
     if p_taken > 0 then
         execute format('update %1$I.gate set id = id + 1, tokens = $1, filled_at = $2, picked = $3, counted_at = $4, counted_ms = $5
             where id = (select id from %1$I.gate order by id desc limit 1)', s)
-        using g.tokens - p_taken, g.filled_at, g.picked + p_taken, g.counted_at, g.counted_ms;
+        using g.tokens - case when q.rate_picks is null then 0 else p_taken end, g.filled_at, g.picked + p_taken, g.counted_at, g.counted_ms;
     end if;
     if p_wanted > 0 and q.rate_picks is not null and g.tokens - p_taken < 1 then
         return g.filled_at + interval '1 microsecond'
