@@ -58,6 +58,7 @@ type Document struct {
 	LeaseExpiresAt *Time           `json:"lease_expires_at" doc:"Set while the document is active."`
 	Requeue        *Requeue        `json:"requeue,omitempty" doc:"What an active document goes on with when its lease ends; only where one document is shown."`
 	Logs           []Log           `json:"logs,omitempty" doc:"Newest first; only where logs were asked for."`
+	Journal        []Transition    `json:"journal,omitempty" doc:"Newest first; only where the journal was asked for."`
 }
 
 // Requeue is what a document that is held goes on with when its lease ends. What is left out stays as it is then.
@@ -116,6 +117,7 @@ type Queue struct {
 	Pauses      []Pause  `json:"version_pauses" doc:"Payload versions that are paused one by one."`
 	KeyIndex    *string  `json:"key_index" enum:"building,ready" doc:"Of a queue with key_limits: while the index is built, picks keep the limits and are slower."`
 	Settings    Settings `json:"settings"`
+	Move        *Move    `json:"move" doc:"To another tablespace; null: none is on."`
 	Counts      Counts   `json:"counts"`
 	OldestDueAt *Time    `json:"oldest_due_at"`
 	AsOf        Time     `json:"as_of"`
@@ -154,6 +156,8 @@ type Settings struct {
 	Rate               *Rate      `json:"rate"`
 	Key                *Key       `json:"key"`
 	KeyLimits          *KeyLimits `json:"key_limits"`
+	Journal            string     `json:"journal" enum:"off,errors,all"`
+	JournalRetention   *string    `json:"journal_retention"`
 	LogsRetention      *string    `json:"logs_retention"`
 	CompletedRetention *string    `json:"completed_retention"`
 	KilledRetention    *string    `json:"killed_retention"`

@@ -20,8 +20,9 @@ type LogsResponse struct {
 
 // TraceResponse is what is known of a subject in all queues.
 type TraceResponse struct {
-	Documents []Document `json:"documents"`
-	Logs      []Log      `json:"logs"`
+	Documents []Document   `json:"documents"`
+	Logs      []Log        `json:"logs"`
+	Journal   []Transition `json:"journal" doc:"The newest first in each queue."`
 }
 
 // PauseRequest is the body of a pause.
@@ -45,5 +46,15 @@ type VersionsResponse struct {
 // TruncateRequest is the body of a truncation.
 type TruncateRequest struct {
 	Confirm string `json:"confirm" example:"pages" doc:"The queue's name."`
-	Logs    bool   `json:"logs,omitempty" default:"false" doc:"Remove the log too."`
+	Logs    bool   `json:"logs,omitempty" default:"false" doc:"Remove the log and the journal too."`
+}
+
+// ToRequest is the body of a rename or a clone.
+type ToRequest struct {
+	To string `json:"to" pattern:"^[a-z][a-z0-9_]{0,39}$" example:"pages_2" doc:"The new name: 1 to 40 of a-z, 0-9 and _; begins with a letter."`
+}
+
+// MoveRequest is the body of a move.
+type MoveRequest struct {
+	Tablespace *string `json:"tablespace" nullable:"true" example:"fast_disk" doc:"Where the queue's tables are to stand; one of the server's. null: the default."`
 }

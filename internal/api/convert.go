@@ -39,6 +39,7 @@ func clientQueue(q queue.Queue) client.Queue {
 			MaxAttempts: s.MaxAttempts, Lock: s.Lock.String(),
 			Backoff:   client.Backoff{Kind: s.Backoff.Kind, Base: s.Backoff.Base.String(), Cap: s.Backoff.Cap.String(), Jitter: s.Backoff.Jitter},
 			MaxActive: s.MaxActive, Rate: clientRate(s.Rate), LogsRetention: optionalInterval(s.LogsRetention),
+			Journal: s.Journal, JournalRetention: optionalInterval(s.JournalRetention),
 			CompletedRetention: optionalInterval(s.CompletedRetention), KilledRetention: optionalInterval(s.KilledRetention),
 			Partitions: s.Partitions, Tablespace: s.Tablespace,
 		},
@@ -53,6 +54,9 @@ func clientQueue(q queue.Queue) client.Queue {
 	}
 	if s.Key != nil && s.KeyLimits != nil {
 		out.KeyIndex = new(map[bool]string{false: "building", true: "ready"}[q.KeysReady])
+	}
+	if m := q.Move; m != nil {
+		out.Move = &client.Move{BeganAt: clientTime(m.BeganAt), Relations: m.Relations, Bytes: m.Bytes, Halt: m.Halt}
 	}
 	for _, p := range q.Pauses {
 		if p.Version == nil {
@@ -118,6 +122,31 @@ func clientLog(l queue.Log) client.Log {
 		out.Details = l.Details
 	}
 	return out
+}
+
+func clientTransition(t queue.Transition) client.Transition {
+	out := client.Transition{
+		ID: t.ID, At: clientTime(t.At), Queue: t.Queue, Subject: t.Subject, Action: t.Action, Admin: t.Admin, Attempt: t.Attempt, Lease: t.Lease,
+		NextIteration: optionalTime(t.Next), WaitMS: milliseconds(t.Wait), WorkMS: milliseconds(t.Work), Worker: t.Worker, By: t.By,
+	}
+	for _, s := range []struct {
+		from *queue.Status
+		to   **string
+	}{{t.From, &out.From}, {t.To, &out.To}} {
+		if s.from != nil {
+			word := s.from.String()
+			*s.to = &word
+		}
+	}
+	return out
+}
+
+func milliseconds(d *time.Duration) *float64 {
+	if d == nil {
+		return nil
+	}
+	ms := float64(d.Microseconds()) / 1000
+	return &ms
 }
 
 func clientResults(results []queue.Result) []client.Result {

@@ -22,11 +22,13 @@ type settingsBody struct {
 	Rate               *client.Rate      `json:"rate,omitempty" doc:"How many may be picked in a period, over all nodes; null: no limit, as at first."`
 	Key                *client.Key       `json:"key,omitempty" doc:"By which key_limits count; null: by none, as at first."`
 	KeyLimits          *client.KeyLimits `json:"key_limits,omitempty" doc:"Limits for each key, over all nodes; null: none, as at first."`
+	Journal            *string           `json:"journal,omitempty" enum:"off,errors,all" example:"errors" doc:"Which transitions of documents are written down: none, those that failed and what an admin did (as at first), or every one."`
+	JournalRetention   *string           `json:"journal_retention,omitempty" nullable:"true" example:"30 days" doc:"How long they are kept: 1 h or more; null: for ever. At first: 30 days."`
 	LogsRetention      *string           `json:"logs_retention,omitempty" nullable:"true" example:"30 days" doc:"How long log lines are kept: 1 h or more; null: for ever. At first: 30 days."`
 	CompletedRetention *string           `json:"completed_retention,omitempty" nullable:"true" example:"90 days" doc:"How long completed documents are kept: 1 h or more; null: for ever, as at first."`
 	KilledRetention    *string           `json:"killed_retention,omitempty" nullable:"true" example:"1 year" doc:"How long killed documents are kept: 1 h or more; null: for ever, as at first."`
 	Partitions         *int              `json:"partitions,omitempty" minimum:"1" maximum:"256" example:"1" doc:"At creation only: tables that a very large queue is spread over. At first: 1."`
-	Tablespace         *string           `json:"tablespace,omitempty" nullable:"true" doc:"At creation only: where the queue's tables stand; one of the server's. null: the default."`
+	Tablespace         *string           `json:"tablespace,omitempty" nullable:"true" doc:"At creation only, for there is a call to move a queue: where its tables stand; one of the server's. null: the default."`
 }
 
 // InQueueBody is the input of a call about one queue with a body.
@@ -48,6 +50,7 @@ func (s *Server) queueRoutes() {
 	register(s, route{method: http.MethodGet, path: "/queues/{queue}", needs: auth.See, summary: "Show a queue with exact counts"}, s.getQueue)
 	register(s, route{method: http.MethodDelete, path: "/queues/{queue}", needs: auth.Manage, summary: "Drop a queue", status: http.StatusNoContent}, s.dropQueue)
 	register(s, route{method: http.MethodPost, path: "/queues/{queue}/truncate", needs: auth.Manage, summary: "Remove all documents of a queue", body: client.TruncateRequest{}}, s.truncateQueue)
+	s.relocateRoutes()
 	register(s, route{method: http.MethodPost, path: "/queues/{queue}/pause", needs: auth.Halt, summary: "Pause a queue", body: client.PauseRequest{}}, s.pauseQueue)
 	register(s, route{method: http.MethodPost, path: "/queues/{queue}/resume", needs: auth.Halt, summary: "Resume a queue", body: client.ResumeRequest{}}, s.resumeQueue)
 	register(s, route{method: http.MethodGet, path: "/queues/{queue}/versions", needs: auth.See, summary: "List the payload versions of a queue"}, s.listVersions)

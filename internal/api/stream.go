@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -60,11 +61,20 @@ func (s *Server) streamDocuments(next echo.HandlerFunc) echo.HandlerFunc {
 			return err
 		}
 		defer leave()
+		key := c.Request().Header.Get("Idempotency-Key")
+		if err := wire.CheckText("Idempotency-Key", key, 255); err != nil {
+			return err
+		}
 		p := &streamPush{
+			keyed: key != "",
 			lines:  bufio.NewReaderSize(c.Request().Body, 64<<10),
 			answer: client.StreamResponse{Errors: []client.LineError{}},
-			push: func(ctx context.Context, docs []queue.Push) ([]queue.Result, error) {
-				return s.Engine.Append(ctx, name, "", docs, policy)
+			push: func(ctx context.Context, first int64, docs []queue.Push) ([]queue.Result, error) {
+				batch := key
+				if key != "" { // each batch has a key of its own; a stream that is repeated has the same batches
+					batch = ownKey(ctx, strconv.FormatInt(first, 10)+" "+key)
+				}
+				return s.Engine.Append(ctx, name, batch, docs, policy)
 			},
 			patience: func() { allowRead(c, s.Now().Add(streamPatient)) },
 		}
@@ -79,8 +89,9 @@ func (s *Server) streamDocuments(next echo.HandlerFunc) echo.HandlerFunc {
 type streamPush struct {
 	lines    *bufio.Reader
 	answer   client.StreamResponse
-	push     func(context.Context, []queue.Push) ([]queue.Result, error)
+	push     func(ctx context.Context, first int64, docs []queue.Push) ([]queue.Result, error) // first: the line of docs[0]
 	patience func()
+	keyed    bool // it can be repeated
 
 	line    int64 // the number of the line that was read last, from 1
 	docs    []queue.Push
@@ -90,7 +101,7 @@ type streamPush struct {
 
 func (p *streamPush) run(ctx context.Context) error {
 	// An empty batch tells of a queue that does not exist, and of an unknown policy, before the first line is read.
-	if _, err := p.push(ctx, nil); err != nil {
+	if _, err := p.push(ctx, 0, nil); err != nil {
 		return err
 	}
 	for renew := true; ; {
@@ -99,6 +110,11 @@ func (p *streamPush) run(ctx context.Context) error {
 		}
 		line, err := p.read()
 		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, errLong) {
+			if p.keyed && len(p.docs) > 0 {
+				// Half a batch would be another call than the whole one that comes when the stream is repeated.
+				return errs.New(errs.Malformed, "the body ended in the middle, or came too slowly, in line %d; the lines before %d were taken",
+					p.line, p.numbers[0])
+			}
 			// What came before a broken connection is pushed, although its call is given up.
 			if err := p.flush(context.WithoutCancel(ctx)); err != nil {
 				return err
@@ -179,7 +195,7 @@ func (p *streamPush) flush(ctx context.Context) error {
 	if len(p.docs) == 0 {
 		return nil
 	}
-	results, err := p.push(ctx, p.docs)
+	results, err := p.push(ctx, p.numbers[0], p.docs)
 	if err != nil {
 		return err
 	}
@@ -215,5 +231,6 @@ func (s *Server) describeStream() {
 	schemas := s.huma.OpenAPI().Components.Schemas
 	post.RequestBody.Content[ndjson] = &huma.MediaType{Schema: schemas.Schema(reflect.TypeFor[client.Push](), true, "")}
 	post.Description = "As application/x-ndjson, one document a line: any number of lines; on_conflict and then stand in the query, " +
-		"and the answer counts created, updated, ignored and invalid lines and tells the first 100 errors."
+		"and the answer counts created, updated, ignored and invalid lines and tells the first 100 errors. " +
+		"Under an Idempotency-Key the stream may be sent again as a whole: what was taken is not taken twice."
 }

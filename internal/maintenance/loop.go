@@ -57,6 +57,7 @@ func call(method func(*queue.Engine, context.Context, string) (queue.Upkeep, err
 const (
 	vacuum = "vacuum"
 	index  = "index" // waits for all transactions that are open
+	move   = "move"  // copies tables; it shares the slots of index
 )
 
 // kinds are the jobs of every queue, as fetchq.job_kinds lists them.
@@ -67,6 +68,7 @@ var kinds = map[string]kind{
 	"expire":   {call((*queue.Engine).Expire), "5 seconds", "15 minutes"},
 	vacuum:     {call((*queue.Engine).Vacuum), "1 minute", "15 minutes"},
 	index:      {call((*queue.Engine).Index), "1 minute", "15 minutes"}, // only queues have it whose limits by key changed
+	move:       {call((*queue.Engine).MoveOn), "1 second", "15 minutes"}, // only those that go to another tablespace
 }
 
 const (
@@ -167,7 +169,7 @@ func (s *slots) of(kind string) *int {
 	switch kind {
 	case vacuum:
 		return &s.vacuum
-	case index:
+	case index, move:
 		return &s.index
 	}
 	return &s.quick

@@ -36,10 +36,10 @@ type Engine struct {
 	states *states
 	asks   *asks
 
-	pushes   *merger[Push, Result]
+	pushes   *merger[owned[Push], Result]
 	picks    *merger[pickAsk, []Leased]
-	resolves *merger[Resolution, Result]
-	extends  *merger[Lease, ExtendResult]
+	resolves *merger[owned[Resolution], Result]
+	extends  *merger[owned[Lease], ExtendResult]
 
 	stop    context.CancelFunc
 	stopped chan struct{} // closed when Stop begins: waiting picks answer at once
@@ -55,10 +55,10 @@ func New(db *pgxpool.Pool, opt Options) *Engine {
 		asks:    newAsks(opt.Now),
 		stopped: make(chan struct{}),
 	}
-	e.pushes = newMerger[Push, Result](func(p Push) string { return p.Subject }, each, nil)
+	e.pushes = newMerger[owned[Push], Result](func(p owned[Push]) string { return p.item.Subject }, each, nil)
 	e.picks = newMerger(func(pickAsk) string { return "" }, func(a pickAsk) int { return a.limit }, e.putBack)
-	e.resolves = newMerger[Resolution, Result](func(r Resolution) string { return r.Subject }, each, nil)
-	e.extends = newMerger[Lease, ExtendResult](func(l Lease) string { return l.Subject }, each, nil)
+	e.resolves = newMerger[owned[Resolution], Result](func(r owned[Resolution]) string { return r.item.Subject }, each, nil)
+	e.extends = newMerger[owned[Lease], ExtendResult](func(l owned[Lease]) string { return l.item.Subject }, each, nil)
 	e.peers = newPeers(e, opt.Node, opt.ListenURL)
 	return e
 }

@@ -100,7 +100,10 @@ type pickAsk struct {
 	limit  int
 	lock   time.Duration // 0: the queue's
 	worker string
+	by     string
 }
+
+func (a pickAsk) who() string { return a.by }
 
 // pickNow looks once for documents. Picks that come together are one scan.
 func (e *Engine) pickNow(ctx context.Context, s spot, p PickParams) (Picked, error) {
@@ -108,7 +111,7 @@ func (e *Engine) pickNow(ctx context.Context, s spot, p PickParams) (Picked, err
 	if err != nil {
 		return Picked{}, err
 	}
-	asks := []pickAsk{{p.Limit, p.Lock, p.Worker}}
+	asks := []pickAsk{{p.Limit, p.Lock, p.Worker, byOf(ctx)}}
 	pause := pauseOf(state.pauses, s.version)
 	var docs []Leased
 	if p.IdempotencyKey != "" || pause != nil {
@@ -237,8 +240,8 @@ func (e *Engine) pickScan(ctx context.Context, s spot, sc *scan, asks []pickAsk,
 	rows, err := query(ctx, e, "pick from "+s.queue, scanPicked, `
 		select subject, payload, version, priority, attempts, iterations, created_at, last_iteration, lease, lease_expires_at,
 			due_at, seq, size, partition, partitions, marked_priorities, marked_dates
-		from fetchq.doc_pick_for($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, p_since => $11)`,
-		s.queue, s.version, limits, locks, workers, optional(key), partitions, priorities, dates, seqs, w.interval())
+		from fetchq.doc_pick_for($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, p_since => $11, p_by => $12)`,
+		s.queue, s.version, limits, locks, workers, optional(key), partitions, priorities, dates, seqs, w.interval(), bysOf(asks, pickAsk.who))
 	if err != nil {
 		// What this call took may be pending again, below marks that other picks have raised since.
 		e.marks.forget(s.queue)

@@ -73,7 +73,7 @@ func (e *Engine) Resume(ctx context.Context, name string, version *int) (Queue, 
 // Truncate removes all documents of a queue, and its logs if asked; events stay counted. Errors: NotFound, Overloaded
 // (the queue is locked by other work).
 func (e *Engine) Truncate(ctx context.Context, name string, logs bool) (Queue, error) {
-	return e.change(ctx, name, "truncate the queue ", `select fetchq.queue_truncate($1, $2)`, logs)
+	return e.change(ctx, name, "truncate the queue ", `select fetchq.queue_truncate($1, $2, $3)`, logs, who(ctx))
 }
 
 // Drop removes a queue with its documents, logs and counters. Errors: as Truncate.
@@ -103,7 +103,7 @@ func (e *Engine) change(ctx context.Context, name, op, sql string, args ...any) 
 	return e.Get(ctx, name)
 }
 
-const queueColumns = `name, created_at, ` + pausesColumn + `, key_ready or not fetchq.is_keyed(q), ` + settingsColumns
+const queueColumns = `name, created_at, ` + pausesColumn + `, key_ready or not fetchq.is_keyed(q), ` + moveColumn + `, ` + settingsColumns
 
 // Get returns one queue with its exact counts. Errors: NotFound.
 func (e *Engine) Get(ctx context.Context, name string) (Queue, error) {
@@ -166,7 +166,7 @@ func scanQueue(row pgx.CollectableRow) (q Queue, err error) {
 
 // targets is where a row goes that has queueColumns, the moment, the oldest due date, and the counts.
 func (q *Queue) targets(set *settingsRow) []any {
-	to := append([]any{&q.Name, &q.CreatedAt, &set.pauses, &q.KeysReady}, set.targets()...)
+	to := append([]any{&q.Name, &q.CreatedAt, &set.pauses, &q.KeysReady, &q.Move}, set.targets()...)
 	return append(append(to, &q.AsOf, &q.OldestDueAt), q.Counts.targets()...)
 }
 

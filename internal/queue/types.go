@@ -209,6 +209,8 @@ type Settings struct {
 	Rate               *Rate
 	Key                *Key       // nil: documents have none
 	KeyLimits          *KeyLimits // nil: none
+	Journal            string     // off, errors or all: which transitions are written down
+	JournalRetention   *wire.Interval
 	LogsRetention      *wire.Interval
 	CompletedRetention *wire.Interval
 	KilledRetention    *wire.Interval
@@ -226,6 +228,7 @@ type Queue struct {
 	Pauses      []Pause // those that last, that of the whole queue first
 	KeysReady   bool    // limits by key have their indexes, or there are no such limits
 	Settings    Settings
+	Move        *Move // to another tablespace; nil: none is on
 	Counts      Counts
 	OldestDueAt *time.Time
 	AsOf        time.Time

@@ -9,7 +9,8 @@ begin
     select * into q from fetchq.queues where name = p_queue;
     if not found then
         raise exception using errcode = 'FQ004', column = 'queue',
-            message = format('there is no queue %s', coalesce(quote_ident(left(p_queue, 40)), 'without a name'));
+            message = format('there is no queue %s', coalesce(quote_ident(left(p_queue, 40)), 'without a name'))
+                || coalesce((select format('; it is %s now', quote_ident(new_name)) from fetchq.renames where old_name = p_queue), '');
     end if;
     return q;
 end $$;

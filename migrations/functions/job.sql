@@ -1,7 +1,7 @@
 -- Jobs: when maintenance runs, and on which node. fetchq.jobs has a row for each queue and kind.
 
 -- job_kinds are the jobs of every queue. All but vacuum are functions of maintenance.sql; vacuum cannot run in one. Nor can index,
--- which only queues have whose limits by key changed.
+-- which only queues have whose limits by key changed; move only those have that go to another tablespace.
 create function fetchq.job_kinds() returns text[]
 language sql immutable as $$
     select array['mark_due', 'orphans', 'fold', 'expire', 'vacuum']
@@ -28,7 +28,7 @@ begin
 end $$;
 
 -- job_claim gives a node up to p_limit jobs that are due, or whose node died, and beside these up to p_vacuums vacuums and p_indexes
--- builds of indexes, which may take hours. It takes in the wakes first. It waits for nobody: a job that somebody else holds keeps its wakes.
+-- builds of indexes and moves to another tablespace, which may take hours. It takes in the wakes first. It waits for nobody: a job that somebody else holds keeps its wakes.
 --
 -- It puts off for 30 seconds, all at once, marking and orphans of queues in which nothing happens: the last run of such a job saw all
 -- that was folded, its next moment lies ahead, and nothing was written since, for that would have woken the fold.
@@ -66,7 +66,7 @@ language sql as $$
     from (
         select * from (
             select queue, kind from fetchq.jobs
-            where kind not in ('vacuum', 'index') and (next_run <= p_now and claimed_by is null or claimed_until <= p_now)
+            where kind not in ('vacuum', 'index', 'move') and (next_run <= p_now and claimed_by is null or claimed_until <= p_now)
             order by least(next_run, claimed_until) limit p_limit
             for update skip locked) quick
         union all select * from (
@@ -76,7 +76,7 @@ language sql as $$
             for update skip locked) slow
         union all select * from (
             select queue, kind from fetchq.jobs
-            where kind = 'index' and (next_run <= p_now and claimed_by is null or claimed_until <= p_now)
+            where kind in ('index', 'move') and (next_run <= p_now and claimed_by is null or claimed_until <= p_now)
             order by least(next_run, claimed_until) limit p_indexes
             for update skip locked) slower
     ) due
@@ -144,7 +144,7 @@ language sql stable as $$
     select extract(epoch from min(case when j.claimed_by is null then least(j.next_run, w.at) else j.claimed_until end) - p_now)::float8
     from fetchq.jobs j
         left join (select queue, kind, min(at) as at from fetchq.wakes group by queue, kind) w on (w.queue, w.kind) = (j.queue, j.kind)
-    where (p_vacuum or j.kind <> 'vacuum') and (p_index or j.kind <> 'index')
+    where (p_vacuum or j.kind <> 'vacuum') and (p_index or j.kind not in ('index', 'move'))
 $$;
 
 -- job_run_now makes a job due. FQ004: there is no such job.

@@ -194,7 +194,7 @@ begin
         perform fetchq.refuse('documents', 'the arrays differ in length');
     end if;
     if p_key is not null then
-        v_rows := fetchq.append_again(q, p_key, p_subjects, v_subjects, p_now);
+        v_rows := fetchq.repeat_begin(q, 'append', p_key, p_subjects, v_subjects, p_now);
         if v_rows is not null then
             return query select * from unnest(v_rows);
             return;
@@ -204,47 +204,9 @@ begin
         select r from fetchq.doc_push_many(p_queue, v_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, p_on_conflict, p_now,
             p_by) r);
     if p_key is not null then
-        execute format($t$
-            update %I.requests set
-                outcomes = array(select outcome from unnest($2) r order by ord), details = array(select detail from unnest($2) r order by ord)
-            where kind = 'append' and key = $1 $t$, 'q_' || q.name)
-        using p_key, v_rows;
+        perform fetchq.repeat_end(q, 'append', p_key, v_rows);
     end if;
     return query select * from unnest(v_rows);
-end $$;
-
--- append_again answers an append that was made under the same key before. Where none was it returns null, and keeps the key
--- with the subjects of this one until the transaction ends, so that of two calls at once one waits for the other's answer.
-create function fetchq.append_again(q fetchq.queues, p_key text, p_given text[], p_subjects text[], p_now timestamptz) returns fetchq.result[]
-language plpgsql as $$
-declare
-    v_subjects text[];
-    v_outcomes text[];
-    v_details  text[];
-begin
-    if octet_length(p_key) not between 1 and 255 then
-        perform fetchq.refuse('idempotency_key', format('the key has %s bytes; 1 to 255 are allowed', octet_length(p_key)));
-    end if;
-    execute format($t$
-        insert into %I.requests as r (kind, key, expires_at, subjects) values ('append', $1, $2 + interval '24 hours', $3)
-        on conflict (kind, key) do update set
-            subjects = case when r.expires_at > $2 then r.subjects else excluded.subjects end,
-            outcomes = case when r.expires_at > $2 then r.outcomes end,
-            details = case when r.expires_at > $2 then r.details end,
-            expires_at = case when r.expires_at > $2 then r.expires_at else excluded.expires_at end
-        returning subjects, outcomes, details $t$, 'q_' || q.name)
-    into v_subjects, v_outcomes, v_details using p_key, p_now, p_subjects;
-    if v_outcomes is null then
-        return null;
-    elsif cardinality(v_subjects) <> cardinality(p_subjects) then
-        perform fetchq.refuse('idempotency_key', format('this key stands for a call with %s documents; this one has %s',
-            cardinality(v_subjects), cardinality(p_subjects)));
-    elsif exists (select from unnest(p_given, v_subjects) u (given, kept) where given <> kept) then
-        perform fetchq.refuse('idempotency_key', 'this key stands for a call with other subjects');
-    end if;
-    return array(
-        select (ord, subject, outcome, detail, null, null, null, null)::fetchq.result
-        from unnest(v_subjects, v_outcomes, v_details) with ordinality u (subject, outcome, detail, ord) order by ord);
 end $$;
 
 -- doc_push pushes one document if its subject is free. It returns 1, or 0 where the subject is taken.

@@ -226,14 +226,10 @@ begin
             q.partitions := fetchq.setting_integer(k, v, 1, 256);
         when 'tablespace' then
             if not p_creating and v is distinct from coalesce(to_jsonb(q.tablespace), 'null') then
-                perform fetchq.refuse(k, 'the tablespace is set at creation');
+                perform fetchq.refuse(k, 'the tablespace is set at creation; a queue is moved to another one by a call of its own');
             end if;
             q.tablespace := v #>> '{}';
-            if q.tablespace is not null and not exists (select from pg_tablespace where spcname = q.tablespace) then
-                perform fetchq.refuse(k, 'there is no tablespace of this name');
-            elsif q.tablespace = 'pg_global' then
-                perform fetchq.refuse(k, 'pg_global is for what all databases share; another one is wanted');
-            end if;
+            perform fetchq.check_tablespace(k, q.tablespace);
         else
             perform fetchq.refuse(left(k, 40), 'there is no such setting');
         end case;

@@ -104,7 +104,8 @@ end $$;
 
 -- doc_act_many is what an admin does, whoever holds the document: complete, reschedule, kill, drop, forward from any
 -- state, and run_now, retry, release, edit. It ends a lease by giving the document a new number.
--- Outcomes: ok, not_found, active (run_now, or a new date for a document that is held), exists (forward), invalid.
+-- Outcomes: ok, not_found, active (run_now, or a new date for a document that is held), exists (forward), invalid. Under p_key the
+-- call is carried out once in 24 hours; repeated, it answers what it answered, without the state of the documents.
 create function fetchq.doc_act_many(
     p_queue      text,
     p_subjects   text[],
@@ -120,12 +121,29 @@ create function fetchq.doc_act_many(
     p_to_queues  text[]        default null,
     p_thens      text[]        default null,
     p_now        timestamptz   default clock_timestamp(),
-    p_by         text[]        default null
+    p_by         text[]        default null,
+    p_key        text          default null
 ) returns setof fetchq.result
-language sql as $$
-    select * from fetchq.settle(p_queue, true, p_subjects, null, p_actions, p_dates, p_delays, p_payloads, p_priorities,
-        p_versions, p_messages, p_details, p_ref_ids, null, p_to_queues, p_thens, p_now, false, p_by)
-$$;
+language plpgsql as $$
+declare
+    q fetchq.queues := fetchq.queue_find(p_queue);
+    v_rows fetchq.result[];
+begin
+    if p_key is not null then
+        v_rows := fetchq.repeat_begin(q, 'act', p_key, p_subjects, p_subjects, p_now);
+        if v_rows is not null then
+            return query select * from unnest(v_rows);
+            return;
+        end if;
+    end if;
+    v_rows := array(
+        select r from fetchq.settle(p_queue, true, p_subjects, null, p_actions, p_dates, p_delays, p_payloads, p_priorities, p_versions,
+            p_messages, p_details, p_ref_ids, null, p_to_queues, p_thens, p_now, false, p_by) r);
+    if p_key is not null then
+        perform fetchq.repeat_end(q, 'act', p_key, v_rows);
+    end if;
+    return query select * from unnest(v_rows);
+end $$;
 
 -- doc_put_back releases documents that were picked for somebody who has gone away since, each while its lease is the one that is
 -- named: that pick does not count as an attempt. Outcomes: ok, stale, not_found, invalid (it is not active any more). To the journal
