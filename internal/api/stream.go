@@ -66,7 +66,7 @@ func (s *Server) streamDocuments(next echo.HandlerFunc) echo.HandlerFunc {
 			return err
 		}
 		p := &streamPush{
-			keyed: key != "",
+			keyed:  key != "",
 			lines:  bufio.NewReaderSize(c.Request().Body, 64<<10),
 			answer: client.StreamResponse{Errors: []client.LineError{}},
 			push: func(ctx context.Context, first int64, docs []queue.Push) ([]queue.Result, error) {

@@ -67,7 +67,7 @@ var kinds = map[string]kind{
 	"fold":     {call((*queue.Engine).Fold), "1 second", "15 minutes"}, // who writes wakes it
 	"expire":   {call((*queue.Engine).Expire), "5 seconds", "15 minutes"},
 	vacuum:     {call((*queue.Engine).Vacuum), "1 minute", "15 minutes"},
-	index:      {call((*queue.Engine).Index), "1 minute", "15 minutes"}, // only queues have it whose limits by key changed
+	index:      {call((*queue.Engine).Index), "1 minute", "15 minutes"},  // only queues have it whose limits by key changed
 	move:       {call((*queue.Engine).MoveOn), "1 second", "15 minutes"}, // only those that go to another tablespace
 }
 

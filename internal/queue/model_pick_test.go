@@ -118,12 +118,14 @@ func (c *calendar) lease(now time.Time, d *document, p queue.PickParams) {
 	if lock == 0 {
 		lock = c.Lock
 	}
+	before := *d
 	d.Status = queue.Active
 	d.Next = now.Add(lock)
 	d.PickedAt, d.Worker = &now, &p.Worker
 	d.Attempts++
 	d.fence()
 	c.count(d.Version, "picked")
+	c.noted(now, "pick", false, caller, &before, d)
 }
 
 // paid takes a pick from the bucket, and remembers it under its key.
@@ -155,7 +157,7 @@ func (c *calendar) extend(now time.Time, leases []queue.Lease, lock time.Duratio
 		lock = c.Lock
 	}
 	results := make([]queue.ExtendResult, len(leases))
-	told := map[string]bool{}
+	told, once := map[string]bool{}, map[string]bool{}
 	for i, l := range leases {
 		d := c.docs[l.Subject]
 		results[i] = queue.ExtendResult{Subject: l.Subject, Outcome: "stale"}
@@ -165,8 +167,13 @@ func (c *calendar) extend(now time.Time, leases []queue.Lease, lock time.Duratio
 		case c.stopped(now, d.Version):
 			results[i].Version = d.Version
 		case d.Lease == l.Lease && d.live(now):
+			before := *d
 			end := now.Add(lock)
 			d.Next = end
+			if !once[l.Subject] {
+				once[l.Subject] = true
+				c.noted(now, "extend", false, caller, &before, d)
+			}
 			results[i].Outcome, results[i].ExpiresAt, results[i].Version = "ok", &end, d.Version
 			if progress != "" && !told[l.Subject] {
 				c.line(now, "note", d, d.Worker, progress)

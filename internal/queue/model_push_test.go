@@ -20,6 +20,10 @@ func (c *calendar) push(now time.Time, docs []queue.Push, policy queue.OnConflic
 func (c *calendar) pushOne(now time.Time, p queue.Push, policy queue.OnConflict, seen map[string]bool) queue.Result {
 	d, again := c.docs[p.Subject], seen[p.Subject]
 	seen[p.Subject] = true
+	var before document
+	if d != nil {
+		before = *d
+	}
 	switch {
 	case !valid(p.Subject, p.Version, p.Priority):
 		return result(p.Subject, "invalid", nil)
@@ -27,6 +31,7 @@ func (c *calendar) pushOne(now time.Time, p queue.Push, policy queue.OnConflict,
 		return result(p.Subject, "duplicate", nil)
 	case d == nil:
 		d = c.enter(now, p)
+		c.noted(now, "push", false, caller, nil, d)
 		return result(p.Subject, "created", d)
 	case policy == queue.Ignore:
 		return result(p.Subject, "ignored", d)
@@ -41,6 +46,7 @@ func (c *calendar) pushOne(now time.Time, p queue.Push, policy queue.OnConflict,
 		}
 		r.Version, r.Priority = cmp.Or(p.Version, r.Version), cmp.Or(p.Priority, r.Priority)
 		d.Requeue = &r
+		c.noted(now, "requeue", false, caller, &before, d)
 		return result(p.Subject, "requeued", d)
 	case d.Status == queue.Active:
 		return result(p.Subject, "active", d)
@@ -51,6 +57,7 @@ func (c *calendar) pushOne(now time.Time, p queue.Push, policy queue.OnConflict,
 	d.set(p.Payload, p.Version, p.Priority)
 	d.dueAt(now, dateOf(p.Next, now, now))
 	d.fence()
+	c.noted(now, "update", false, caller, &before, d)
 	return result(p.Subject, "updated", d)
 }
 

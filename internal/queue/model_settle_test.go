@@ -89,8 +89,10 @@ func (m model) settleOne(now time.Time, name string, r queue.Resolution, leased 
 		d.fence()
 	}
 	if c.docs[r.Subject] == nil {
+		c.noted(now, r.Action, !leased, caller, &held, nil)
 		return result(r.Subject, outcome, nil)
 	}
+	c.noted(now, r.Action, !leased, caller, &held, d)
 	return result(r.Subject, outcome, d)
 }
 

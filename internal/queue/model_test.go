@@ -41,6 +41,8 @@ type rules struct {
 	CompletedRetention time.Duration // 0: for ever
 	KilledRetention    time.Duration // 0: for ever
 	LogsRetention      time.Duration // 0: for ever
+	JournalRetention   time.Duration // 0: for ever
+	Journal            string        // off, errors, all
 	Partitions         int
 	KeyMaxActive       int // 0: none; the key is the member n of the payload
 	KeyRatePicks       int // 0: none; with RatePer
@@ -61,16 +63,17 @@ type event struct {
 // calendar is one queue.
 type calendar struct {
 	rules
-	pauses map[int]pause // by version; -1 is all of the queue
-	since  time.Time     // when limits changed last
-	docs   map[string]*document
-	events map[event]int64
-	logs   []queue.Log
-	keys   map[string][]queue.Lease // picks under an idempotency key
-	made   map[string]made          // appends under an idempotency key
-	next   int64                    // Seq of the next document
-	bucket bucket                   // of the rate
-	byKey  map[string]*bucket       // of the rate of each key
+	pauses  map[int]pause // by version; -1 is all of the queue
+	since   time.Time     // when limits changed last
+	docs    map[string]*document
+	events  map[event]int64
+	logs    []queue.Log
+	journal []line
+	keys    map[string][]queue.Lease // picks under an idempotency key
+	made    map[string]made          // appends, and what admins did, under an idempotency key
+	next    int64                    // Seq of the next document
+	bucket  bucket                   // of the rate
+	byKey   map[string]*bucket       // of the rate of each key
 }
 
 // pause is one that may be over.
@@ -224,6 +227,7 @@ func (m model) clone() model {
 			k.keys[key] = leases
 		}
 		k.logs = slices.Clone(c.logs)
+		k.journal = slices.Clone(c.journal)
 		out[name] = &k
 	}
 	return out

@@ -11,8 +11,17 @@ import (
 func (c *calendar) markDue(now time.Time, locked func(string) bool, versions ...int) {
 	for _, d := range c.docs {
 		if d.Status == queue.Planned && !d.Next.After(now) && !locked(d.Subject) && (versions == nil || slices.Contains(versions, d.Version)) {
-			d.Status = queue.Pending
+			c.marked(now, d)
 		}
+	}
+}
+
+// marked makes a planned document pending.
+func (c *calendar) marked(now time.Time, d *document) {
+	if d.Status == queue.Planned {
+		before := *d
+		d.Status = queue.Pending
+		c.noted(now, "mark_due", false, "", &before, d)
 	}
 }
 
@@ -22,6 +31,7 @@ func (c *calendar) orphans(now time.Time, locked func(string) bool) {
 		if d.Status != queue.Active || d.live(now) || locked(d.Subject) {
 			continue
 		}
+		before := *d
 		c.count(d.Version, "orphaned")
 		c.line(now, "error", d, d.Worker, "")
 		c.failed(now, d, true, queue.Resolution{})
@@ -30,6 +40,7 @@ func (c *calendar) orphans(now time.Time, locked func(string) bool) {
 		}
 		d.goOn(now)
 		d.fence()
+		c.noted(now, "orphan", false, "", &before, d)
 	}
 	c.takeBack(now, locked)
 }
@@ -40,10 +51,12 @@ func (c *calendar) takeBack(now time.Time, locked func(string) bool) {
 		if !d.live(now) || locked(d.Subject) || !c.stopped(now, d.Version) {
 			continue
 		}
+		before := *d
 		d.Attempts--
 		d.dueAt(now, now)
 		d.goOn(now)
 		d.fence()
+		c.noted(now, "release", false, "", &before, d)
 	}
 }
 
@@ -57,23 +70,28 @@ func (c *calendar) expire(now time.Time, locked func(string) bool) {
 		if d.Status == queue.Completed && over(*d.LastIteration, c.CompletedRetention) ||
 			d.Status == queue.Killed && over(*d.LastIteration, c.KilledRetention) {
 			delete(c.docs, subject)
+			c.noted(now, "expire", false, "", d, nil)
 		}
 	}
+	c.forget(now)
 	c.logs = slices.DeleteFunc(c.logs, func(l queue.Log) bool { return over(l.CreatedAt, c.LogsRetention) })
 }
 
-// truncate removes the documents, and the log if asked; events stay counted.
-func (c *calendar) truncate(logs bool) {
+// truncate removes the documents, and the log and the journal if asked; events stay counted.
+func (c *calendar) truncate(now time.Time, logs bool) {
 	clear(c.docs)
 	clear(c.keys)
 	clear(c.made)
 	if logs {
-		c.logs = nil
+		c.logs, c.journal = nil, nil
 	}
+	c.notedAll(now, "truncate", caller)
 }
 
 // attach is a restore: documents get new lease numbers, events begin anew, and the queue is paused.
-func (c *calendar) attach() {
+func (c *calendar) attach(now time.Time) {
+	c.Journal = "errors" // as of any queue at first
+	c.notedAll(now, "attach", "role:postgres")
 	for _, d := range c.docs {
 		d.Lease, d.Ended = 0, ""
 	}

@@ -21,6 +21,7 @@ type calls interface {
 	add(ctx context.Context, q, key string, docs []queue.Push, policy queue.OnConflict) ([]queue.Result, error)
 	pick(ctx context.Context, q string, p queue.PickParams) ([]queue.Leased, error)
 	settle(ctx context.Context, q string, items []queue.Resolution, leased bool) ([]queue.Result, error)
+	once(ctx context.Context, q, key string, item queue.Resolution) ([]queue.Result, error)
 	extend(ctx context.Context, q string, leases []queue.Lease, lock time.Duration, progress string) ([]queue.ExtendResult, error)
 	note(ctx context.Context, q string, lines []queue.NewLog, worker string) error
 	upkeep(ctx context.Context, q, job string) error
@@ -51,8 +52,8 @@ func (s sqlCalls) push(ctx context.Context, q string, docs []queue.Push, policy 
 		a.set(i, d.Payload, d.Version, d.Priority, d.Next)
 	}
 	return collect(ctx, s.db, scanResultRow, `select subject, outcome, status, version, priority, next_iteration
-		from fetchq.doc_push_many($1, $2, $3, $4, $5, $6, $7, $8, p_now => $9) order by ord`,
-		q, subjects, a.payloads, a.versions, a.priorities, a.dates, a.delays, policy, s.now)
+		from fetchq.doc_push_many($1, $2, $3, $4, $5, $6, $7, $8, p_now => $9, p_by => $10) order by ord`,
+		q, subjects, a.payloads, a.versions, a.priorities, a.dates, a.delays, policy, s.now, bys(subjects))
 }
 
 func (s sqlCalls) add(ctx context.Context, q, key string, docs []queue.Push, policy queue.OnConflict) ([]queue.Result, error) {
@@ -63,8 +64,8 @@ func (s sqlCalls) add(ctx context.Context, q, key string, docs []queue.Push, pol
 		a.set(i, d.Payload, d.Version, d.Priority, d.Next)
 	}
 	return collect(ctx, s.db, scanResultRow, `select subject, outcome, status, version, priority, next_iteration
-		from fetchq.doc_append_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) order by ord`,
-		q, a.payloads, a.versions, a.priorities, a.dates, a.delays, text(key), subjects, policy, s.now)
+		from fetchq.doc_append_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) order by ord`,
+		q, a.payloads, a.versions, a.priorities, a.dates, a.delays, text(key), subjects, policy, s.now, []string{caller})
 }
 
 func (s sqlCalls) pick(ctx context.Context, q string, p queue.PickParams) ([]queue.Leased, error) {
@@ -73,11 +74,19 @@ func (s sqlCalls) pick(ctx context.Context, q string, p queue.PickParams) ([]que
 			&l.Lease, &l.ExpiresAt)
 		return l, err
 	}, `select subject, payload, version, priority, attempts, iterations, created_at, last_iteration, lease, lease_expires_at
-		from fetchq.doc_pick_many($1, $2, $3, $4, $5, $6, p_now => $7)`,
-		q, p.Version, p.Limit, span(p.Lock), p.Worker, text(p.IdempotencyKey), s.now)
+		from fetchq.doc_pick_many($1, $2, $3, $4, $5, $6, p_now => $7, p_by => $8)`,
+		q, p.Version, p.Limit, span(p.Lock), p.Worker, text(p.IdempotencyKey), s.now, []string{caller})
 }
 
 func (s sqlCalls) settle(ctx context.Context, q string, items []queue.Resolution, leased bool) ([]queue.Result, error) {
+	return s.settleUnder(ctx, q, "", items, leased)
+}
+
+func (s sqlCalls) once(ctx context.Context, q, key string, item queue.Resolution) ([]queue.Result, error) {
+	return s.settleUnder(ctx, q, key, []queue.Resolution{item}, false)
+}
+
+func (s sqlCalls) settleUnder(ctx context.Context, q, key string, items []queue.Resolution, leased bool) ([]queue.Result, error) {
 	n := len(items)
 	a := newFields(n)
 	subjects, leases, actions, messages := make([]string, n), make([]int64, n), make([]string, n), make([]*string, n)
@@ -90,13 +99,14 @@ func (s sqlCalls) settle(ctx context.Context, q string, items []queue.Resolution
 	if leased {
 		return collect(ctx, s.db, scanResultRow, `select subject, outcome, status, version, priority, next_iteration
 			from fetchq.doc_resolve_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, p_retries => $11, p_to_queues => $12, p_thens => $13,
-				p_now => $14) order by ord`,
+				p_now => $14, p_by => $15) order by ord`,
 			q, subjects, leases, actions, a.dates, a.delays, a.payloads, a.priorities, given(a.versions), given(messages), given(retries),
-			given(toQueues), given(thens), s.now)
+			given(toQueues), given(thens), s.now, bys(subjects))
 	}
 	return collect(ctx, s.db, scanResultRow, `select subject, outcome, status, version, priority, next_iteration
-		from fetchq.doc_act_many($1, $2, $3, $4, $5, $6, $7, $8, $9, p_to_queues => $10, p_thens => $11, p_now => $12) order by ord`,
-		q, subjects, actions, a.dates, a.delays, a.payloads, a.priorities, a.versions, messages, toQueues, thens, s.now)
+		from fetchq.doc_act_many($1, $2, $3, $4, $5, $6, $7, $8, $9, p_to_queues => $10, p_thens => $11, p_now => $12, p_by => $13,
+			p_key => $14) order by ord`,
+		q, subjects, actions, a.dates, a.delays, a.payloads, a.priorities, a.versions, messages, toQueues, thens, s.now, bys(subjects), text(key))
 }
 
 func (s sqlCalls) extend(ctx context.Context, q string, leases []queue.Lease, lock time.Duration, progress string) ([]queue.ExtendResult, error) {
@@ -110,8 +120,8 @@ func (s sqlCalls) extend(ctx context.Context, q string, leases []queue.Lease, lo
 			r.Version = *version
 		}
 		return r, err
-	}, `select subject, outcome, lease_expires_at, version from fetchq.doc_extend_many($1, $2, $3, $4, $5, p_now => $6) order by ord`,
-		q, subjects, tokens, span(lock), text(progress), s.now)
+	}, `select subject, outcome, lease_expires_at, version from fetchq.doc_extend_many($1, $2, $3, $4, $5, p_now => $6, p_by => $7) order by ord`,
+		q, subjects, tokens, span(lock), text(progress), s.now, bys(subjects))
 }
 
 func (s sqlCalls) note(ctx context.Context, q string, lines []queue.NewLog, worker string) error {
@@ -145,7 +155,7 @@ func (s sqlCalls) upkeep(ctx context.Context, q, job string) error {
 				return err
 			}
 		}
-		return s.exec(ctx, `select fetchq.queue_attach($1)`, q)
+		return s.exec(ctx, `select fetchq.queue_attach($1, p_now => $2)`, q, s.now)
 	}
 	return fmt.Errorf("there is no job %s", job)
 }
@@ -159,7 +169,7 @@ func (s sqlCalls) drop(ctx context.Context, q string) error {
 }
 
 func (s sqlCalls) truncate(ctx context.Context, q string, logs bool) error {
-	return s.exec(ctx, `select fetchq.queue_truncate($1, $2)`, q, logs)
+	return s.exec(ctx, `select fetchq.queue_truncate($1, $2, $3, $4)`, q, logs, []string{caller}, s.now)
 }
 
 func (s sqlCalls) pause(ctx context.Context, q string, p pause, version int) error {
@@ -227,6 +237,18 @@ func collect[T any](ctx context.Context, db querier, row pgx.RowToFunc[T], sql s
 		return nil, err
 	}
 	return pgx.CollectRows(rows, row)
+}
+
+// bys is who calls for each of several documents.
+func bys(subjects []string) []string {
+	if len(subjects) == 1 {
+		return []string{caller}
+	}
+	all := make([]string, len(subjects))
+	for i, s := range subjects {
+		all[i] = callerOf(s)
+	}
+	return all
 }
 
 // given is nil where no item has a value, as callers leave out what they do not need.

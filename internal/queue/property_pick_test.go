@@ -99,6 +99,7 @@ func (w *world) pickAny(c *calendar, name string, p queue.PickParams, got []queu
 		taken = append(taken, d)
 	}
 	for _, d := range taken {
+		c.marked(w.now, d)
 		c.lease(w.now, d, p)
 	}
 	if limit > 0 {

@@ -148,6 +148,8 @@ func (w *world) holdable(st step) bool {
 		return false
 	case st.Call == "pick":
 		return st.Key == "" && c.Partitions == 1 && !c.limited()
+	case st.Call == "act" && st.Key != "" && len(st.Items) == 1:
+		return false // it holds its key
 	}
 	return slices.Contains([]string{"push", "resolve", "act", "extend"}, st.Call)
 }
@@ -192,9 +194,10 @@ func (w *world) locked(name string) func(subject string) bool {
 type change map[string]changed
 
 type changed struct {
-	docs   map[string]*document // nil: gone
-	events map[event]int64
-	logs   []queue.Log
+	docs    map[string]*document // nil: gone
+	events  map[event]int64
+	logs    []queue.Log
+	journal []line
 }
 
 // to returns the changes that lead from m to after. Numbers of documents that enter are drawn at once, as the engine's
@@ -204,7 +207,7 @@ func (m model) to(after model) change {
 	for name, c := range m {
 		k := after[name]
 		c.next = k.next
-		ch := changed{docs: map[string]*document{}, events: map[event]int64{}, logs: k.logs[len(c.logs):]}
+		ch := changed{docs: map[string]*document{}, events: map[event]int64{}, logs: k.logs[len(c.logs):], journal: k.journal[len(c.journal):]}
 		for subject, d := range k.docs {
 			if old := c.docs[subject]; old == nil || !same(old, d) {
 				ch.docs[subject] = d
@@ -237,6 +240,7 @@ func (m model) apply(all change) {
 			c.events[e] += n
 		}
 		c.logs = append(c.logs, ch.logs...)
+		c.journal = append(c.journal, ch.journal...)
 	}
 }
 

@@ -102,7 +102,7 @@ func (r rules) json() json.RawMessage {
 		"max_attempts": r.MaxAttempts, "lock": r.Lock.String(), "partitions": r.Partitions,
 		"backoff":    map[string]any{"kind": r.Backoff, "base": r.Base.String(), "cap": r.Cap.String(), "jitter": r.Jitter},
 		"max_active": nil, "rate": nil, "key": nil, "key_limits": nil,
-		"completed_retention": nil, "killed_retention": nil, "logs_retention": nil,
+		"completed_retention": nil, "killed_retention": nil, "logs_retention": nil, "journal_retention": nil, "journal": r.Journal,
 	}
 	if r.MaxActive > 0 {
 		settings["max_active"] = r.MaxActive
@@ -121,7 +121,7 @@ func (r rules) json() json.RawMessage {
 		settings["key"], settings["key_limits"] = map[string]any{"payload": "/n"}, limits
 	}
 	for name, keep := range map[string]time.Duration{"completed_retention": r.CompletedRetention, "killed_retention": r.KilledRetention,
-		"logs_retention": r.LogsRetention} {
+		"logs_retention": r.LogsRetention, "journal_retention": r.JournalRetention} {
 		if keep > 0 {
 			settings[name] = keep.String()
 		}

@@ -51,14 +51,16 @@ func (w *world) call(to calls, m model, st step) error {
 		c.expire(w.now, locked)
 	case "fold", "recount", "index":
 	case "attach":
-		c.attach()
+		journal := c.Journal
+		c.attach(w.now)
+		c.Journal = journal
 		c.since = w.now
 		if err := to.upkeep(w.ctx, name, st.Call); err != nil {
 			return err
 		}
 		return to.put(w.ctx, name, c.json())
 	case "truncate":
-		c.truncate(st.Update)
+		c.truncate(w.now, st.Update)
 		return to.truncate(w.ctx, name, st.Update)
 	case "drop":
 		return w.drop(to, m, name)
@@ -88,6 +90,7 @@ func (w *world) call(to calls, m model, st step) error {
 				c.since = w.now
 			}
 		}
+		c.Journal = []string{"off", "errors", "all", "all", "all"}[len(st.Items)]
 		return to.put(w.ctx, name, c.json())
 	default:
 		return errors.New("there is no such call")
@@ -142,20 +145,20 @@ func (w *world) push(to calls, c *calendar, name string, st step) error {
 	return w.results(c, c.push(w.now, docs, policy), got)
 }
 
-// append pushes documents of which some have no subject. Under a key, of those that have none, it does so once in 24 hours,
-// and answers a call that is repeated as the first one, whatever has become of the documents.
+// append pushes documents of which some have no subject. Under a key it does so once in 24 hours, and answers a call that is
+// repeated as the first one, whatever has become of the documents.
 func (w *world) append(to calls, c *calendar, name string, st step) error {
 	key, policy := st.Key, queue.Ignore
-	if key != "" {
-		key = fmt.Sprint(key, len(st.Items))
-	}
 	if st.Update {
 		policy = queue.Update
 	}
 	docs := make([]queue.Push, len(st.Items))
 	for i, it := range st.Items {
-		if docs[i] = it.asPush(w.now); it.Aim || key != "" {
+		if docs[i] = it.asPush(w.now); it.Aim {
 			docs[i].Subject = ""
+		}
+		if key != "" {
+			key += fmt.Sprintf(" %.9s", docs[i].Subject)
 		}
 	}
 	got, err := to.add(w.ctx, name, key, docs, policy)
@@ -207,6 +210,9 @@ func (w *world) settle(to calls, m model, name string, st step) error {
 		}
 		items[i] = it.asResolution(w.now, it.Subject, lease, other)
 	}
+	if st.Key != "" && st.Call == "act" && len(items) == 1 {
+		return w.once(to, m, name, fmt.Sprint(st.Key, items[0].Subject), items[0])
+	}
 	got, err := to.settle(w.ctx, name, items, st.Call == "resolve")
 	w.wrote(name, st.Call, items, outcomes(got))
 	if err != nil {
@@ -219,6 +225,22 @@ func (w *world) settle(to calls, m model, name string, st step) error {
 		}
 	}
 	return w.results(m[name], want, got)
+}
+
+// once is what an admin does under a key: once in 24 hours, whatever it is and whatever has become of the document.
+func (w *world) once(to calls, m model, name, key string, item queue.Resolution) error {
+	got, err := to.once(w.ctx, name, key, item)
+	w.wrote(name, "act", key, item, outcomes(got))
+	if err != nil {
+		return err
+	}
+	c := m[name]
+	if was, again := c.made["act "+key]; again && w.now.Before(was.at.Add(24*time.Hour)) {
+		return w.results(c, slices.Clone(was.results), got)
+	}
+	want := m.settle(w.now, name, []queue.Resolution{item}, false)
+	c.made["act "+key] = made{results: []queue.Result{result(item.Subject, want[0].Outcome, nil)}, at: w.now}
+	return w.results(c, want, got)
 }
 
 // lease is the number that an item means.

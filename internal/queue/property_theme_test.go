@@ -145,6 +145,8 @@ func (th theme) rules() *rapid.Generator[rules] {
 			CompletedRetention: keep.Draw(t, "completed_retention"),
 			KilledRetention:    keep.Draw(t, "killed_retention"),
 			LogsRetention:      keep.Draw(t, "logs_retention"),
+			JournalRetention:   keep.Draw(t, "journal_retention"),
+			Journal:            even("all", "errors", "all", "off").Draw(t, "journal"),
 		}
 	})
 }

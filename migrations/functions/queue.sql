@@ -368,7 +368,9 @@ begin
 end $$;
 
 -- queue_truncate removes all documents, and the log lines and the journal if asked; events stay counted.
-create function fetchq.queue_truncate(p_queue text, p_logs boolean default false, p_by text[] default null) returns void
+create function fetchq.queue_truncate(
+    p_queue text, p_logs boolean default false, p_by text[] default null, p_now timestamptz default clock_timestamp()
+) returns void
 language plpgsql as $$
 begin
     perform fetchq.need_read_committed();
@@ -381,14 +383,16 @@ begin
     if p_logs then
         execute format('truncate %1$I.logs, %1$I.journal', 'q_' || p_queue);
     end if;
-    perform fetchq.journal_all(fetchq.queue_find(p_queue), 'truncate', p_by, clock_timestamp());
+    perform fetchq.journal_all(fetchq.queue_find(p_queue), 'truncate', p_by, p_now);
     update fetchq.counters set planned = 0, pending = 0, active = 0, completed = 0, killed = 0 where queue = p_queue;
     update fetchq.queue_states set oldest_due_at = null, last_error_at = case when not p_logs then last_error_at end where queue = p_queue;
 end $$;
 
 -- queue_attach takes in the schema of a queue that was put back with Postgres's own tools: registers it, paused,
 -- recounts it, and gives every document a new lease number, so that a lease from before is refused.
-create function fetchq.queue_attach(p_queue text, p_settings jsonb default '{}') returns fetchq.queues
+create function fetchq.queue_attach(
+    p_queue text, p_settings jsonb default '{}', p_by text[] default null, p_now timestamptz default clock_timestamp()
+) returns fetchq.queues
 language plpgsql as $$
 declare
     q fetchq.queues;
@@ -418,7 +422,7 @@ begin
     perform fetchq.queue_functions(fetchq.queue_find(p_queue));
     execute format('lock table %1$I.docs, %1$I.deltas in access exclusive mode', s);
     execute format('update %I.docs set lease = greatest(fetchq.micros(), lease + 1), ended = 0', s);
-    perform fetchq.journal_all(q, 'attach', null, clock_timestamp());
+    perform fetchq.journal_all(q, 'attach', p_by, p_now);
     perform fetchq.mnt_fold(p_queue);
     perform fetchq.queue_recount(p_queue);
     insert into fetchq.queue_states (queue, as_of) values (p_queue, clock_timestamp()) on conflict do nothing;
