@@ -69,7 +69,7 @@ func TestPropertiesFindPlantedBugs(t *testing.T) {
 				`h.worker, h.own,`, `h.worker, h.place, h.own,`,
 				`d.subject = s.subject and s.wins and not s.gone`, `d.ctid = s.place and s.wins and not s.gone`)
 		}},
-	}, about(&limiting, limitBugs), about(&requeueing, requeueBugs), about(&pausing, pauseBugs))
+	}, about(&limiting, limitBugs), about(&requeueing, requeueBugs), about(&pausing, pauseBugs), about(&noting, journalBugs))
 	for _, bug := range bugs {
 		t.Run(bug.name, func(t *testing.T) {
 			t.Parallel()

@@ -61,10 +61,21 @@ var pausing = theme{
 	versions: []int{0, 1},
 }
 
+var noting = theme{
+	calls: times("nothing", 1, "push", 12, "append", 8, "pick", 14, "resolve", 14, "act", 12, "extend", 4, "orphans", 6, "mark_due", 3,
+		"expire", 5, "put", 2, "truncate", 1),
+	limits:   []int{0},
+	attempts: []int{4, 2},
+	advances: []int{0, 0, 0, 0, 0, 2, 40, 2000},
+	actions:  []string{"complete", "reschedule", "reject", "kill", "drop", "forward", "complete", "kill"},
+	requeues: []bool{false, true},
+	versions: []int{0},
+}
+
 // aScript is about everything, or about one of the others.
 var aScript = rapid.Custom(func(t *rapid.T) script {
-	i := even(0, 0, 0, 0, 1, 1, 2, 3).Draw(t, "theme")
-	return []theme{everything, limiting, requeueing, pausing}[i].script().Draw(t, "script")
+	i := even(0, 0, 0, 4, 1, 1, 2, 3).Draw(t, "theme")
+	return []theme{everything, limiting, requeueing, pausing, noting}[i].script().Draw(t, "script")
 })
 
 // script returns a generator of scripts of the theme.
