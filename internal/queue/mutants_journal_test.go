@@ -23,7 +23,7 @@ var journalBugs = []bug{
 	replaced("journal: a lost lease is nobody's", "mnt_orphans", `fetchq.micros_between(picked_at, $2), subject, worker, null`, `fetchq.micros_between(picked_at, $2), subject, null, null`),
 	replaced("journal: lost leases only with all", "mnt_orphans", `case when q.journal <> 'off' then`, `case when q.journal = 'all' then`),
 	replaced("journal: nothing of an update", "push_change", `'update', false, old_status, status`, `'update', false, old_status, old_status`),
-	replaced("journal: nothing of a requeue", "push_change", `union all select ord, 'requeue'`, `union all select ord + 1, 'requeue'`),
+	replaced("journal: nothing of a requeue", "push_change", `from kept $t$`, `from kept where false $t$`),
 	replaced("journal: an extension has the old end", "doc_extend_many", `'extend', false, 2, 2, attempts, lease, next_iteration`, `'extend', false, 2, 2, attempts, lease, $4`),
 	replaced("journal: nothing of what is kept no longer", "mnt_expire", `case when q.journal = 'all' then fetchq.journal_text`, `case when false then fetchq.journal_text`),
 	replaced("journal: it is kept for ever", "mnt_journal", `where at < $1`, `where at < $1 and false`),

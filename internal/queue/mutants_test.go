@@ -44,7 +44,7 @@ func TestPropertiesFindPlantedBugs(t *testing.T) {
 		}},
 		{name: "lease base restarted after drop", plant: func(t *testing.T, db *pgxpool.Pool) {
 			// The base of a queue's documents is the moment when the queue was made.
-			const base = `(select (extract(epoch from created_at) * 1000000)::bigint from fetchq.queues where name = p_queue)`
+			const base = `(select (extract(epoch from created_at) * 1000000)::bigint from fetchq.queues where name = q.name)`
 			dbtest.Replace(t, db, "push_ignore", `fetchq.micros()`, base)
 		}},
 		{name: "double fold", plant: func(t *testing.T, db *pgxpool.Pool) {
@@ -66,7 +66,7 @@ func TestPropertiesFindPlantedBugs(t *testing.T) {
 		{name: "join on ctid", plant: func(t *testing.T, db *pgxpool.Pool) {
 			dbtest.Replace(t, db, "settle",
 				`select lease as d_lease,`, `select ctid as place, lease as d_lease,`,
-				`h.worker, h.own,`, `h.worker, h.place, h.own,`,
+				`h.picked_at, h.own,`, `h.picked_at, h.place, h.own,`,
 				`d.subject = s.subject and s.wins and not s.gone`, `d.ctid = s.place and s.wins and not s.gone`)
 		}},
 	}, about(&limiting, limitBugs), about(&requeueing, requeueBugs), about(&pausing, pauseBugs), about(&noting, journalBugs))

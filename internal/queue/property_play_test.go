@@ -148,7 +148,7 @@ func (w *world) holdable(st step) bool {
 		return false
 	case st.Call == "pick":
 		return st.Key == "" && c.Partitions == 1 && !c.limited()
-	case st.Call == "act" && st.Key != "" && len(st.Items) == 1:
+	case st.Call == "act" && st.Key != "":
 		return false // it holds its key
 	}
 	return slices.Contains([]string{"push", "resolve", "act", "extend"}, st.Call)

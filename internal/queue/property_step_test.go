@@ -210,7 +210,7 @@ func (w *world) settle(to calls, m model, name string, st step) error {
 		}
 		items[i] = it.asResolution(w.now, it.Subject, lease, other)
 	}
-	if st.Key != "" && st.Call == "act" && len(items) == 1 {
+	if st.Key != "" && st.Call == "act" && len(items) > 0 {
 		return w.once(to, m, name, fmt.Sprint(st.Key, items[0].Subject), items[0])
 	}
 	got, err := to.settle(w.ctx, name, items, st.Call == "resolve")

@@ -16,7 +16,8 @@ type theme struct {
 	advances []int // seconds
 	actions  []string
 	requeues []bool
-	versions []int // of what is picked and paused
+	versions []int  // of what is picked and paused
+	keyed    []bool // whether a call has a key; none: a quarter has
 }
 
 var everything = theme{
@@ -66,10 +67,11 @@ var noting = theme{
 		"expire", 5, "put", 2, "truncate", 1),
 	limits:   []int{0},
 	attempts: []int{4, 2},
-	advances: []int{0, 0, 0, 0, 0, 2, 40, 2000},
+	advances: []int{0, 0, 0, 0, 0, 40, 2000, 90_000},
 	actions:  []string{"complete", "reschedule", "reject", "kill", "drop", "forward", "complete", "kill"},
 	requeues: []bool{false, true},
 	versions: []int{0},
+	keyed:    []bool{false, true},
 }
 
 // aScript is about everything, or about one of the others.
@@ -80,7 +82,10 @@ var aScript = rapid.Custom(func(t *rapid.T) script {
 
 // script returns a generator of scripts of the theme.
 func (th theme) script() *rapid.Generator[script] {
-	items := th.item()
+	items, keyed := th.item(), th.keyed
+	if keyed == nil {
+		keyed = []bool{false, false, false, true}
+	}
 	steps := rapid.Custom(func(t *rapid.T) step {
 		return step{
 			Call:    even(th.calls...).Draw(t, "call"),
@@ -97,7 +102,7 @@ func (th theme) script() *rapid.Generator[script] {
 			Plain:   even(false, false, false, true).Draw(t, "plain"),
 			AtOnce:  even(false, true).Draw(t, "at once"),
 			Lock:    time.Second * time.Duration(even(0, 3600, 3, 3600).Draw(t, "lock")),
-			Key:     even("", "", "", "k").Draw(t, "key"),
+			Key:     map[bool]string{true: "k"}[even(keyed...).Draw(t, "key")],
 		}
 	})
 	some := th.rules()
