@@ -45,7 +45,7 @@ $$;
 -- number never comes again for a subject that was dropped and pushed anew.
 create function fetchq.micros() returns bigint
 language sql volatile as $$
-    select (extract(epoch from clock_timestamp()) * 1000000)::bigint
+    select (date_part('epoch', clock_timestamp()) * 1000000)::bigint
 $$;
 
 -- uuid_v7 returns a UUID of version 7 (RFC 9562, 5.7): 48 bits of milliseconds, then random bits.

@@ -47,13 +47,14 @@ language sql immutable as $$
 $$;
 
 -- push_text is the function push of a queue: doc_push_many where a subject that is taken stays as it is. The rows go in by
--- subject, so that two calls with the same subjects wait for each other in one order.
+-- subject, so that two calls with the same subjects wait for each other in one order. Each has the lease number of the moment in
+-- which it goes in: a call may wait for long before one, and a document that came and went meanwhile had higher numbers than its beginning.
 create function fetchq.push_text(s text, p_noted boolean) returns text
 language sql immutable as $f$
     select format($t$
 create or replace function %1$I.push%2$s(
     p_subjects text[], p_payloads jsonb[], p_versions integer[], p_priorities integer[], p_dates timestamptz[], p_delays interval[],
-    p_lease bigint, p_now timestamptz%3$s
+    p_now timestamptz%3$s
 ) returns table (ord integer, subject text, outcome text, detail text, status smallint, version smallint, priority smallint,
     next_iteration timestamptz)
 language plpgsql as $$
@@ -73,7 +74,7 @@ begin
             ) i
         ), made as (
             insert into %1$I.docs (subject, seq, lease, next_iteration, created_at, size, version, priority, status, payload)
-            select subject, block.first + ord, p_lease, date, p_now, pg_column_size(payload), version, priority, (date <= p_now)::integer, payload
+            select subject, block.first + ord, fetchq.micros(), date, p_now, pg_column_size(payload), version, priority, (date <= p_now)::integer, payload
             from item cross join block
             where problem is null and nth = 1
             order by subject
@@ -91,11 +92,11 @@ begin
         from item i left join made m on m.subject = i.subject and i.nth = 1 and i.problem is null
         order by i.ord;
 end $$ $t$, s, case when p_noted then '_noted' else '' end, case when p_noted then ', p_by text[]' else '' end,
-    case when p_noted then ', seq' else '' end, case when p_noted then format($t$, numbered as materialized (
+    case when p_noted then ', seq, lease' else '' end, case when p_noted then format($t$, numbered as materialized (
             select nextval('%1$I.seq') as first from (select count(*) from made) m
         ), noted as (
             insert into %1$I.journal_0 (id, at, action, new_status, attempt, lease, next_iteration, subject, actor)
-            select n.first + m.seq - block.first, p_now, 'push', m.status, 0, p_lease, m.next_iteration, m.subject,
+            select n.first + m.seq - block.first, p_now, 'push', m.status, 0, m.lease, m.next_iteration, m.subject,
                 coalesce(p_by[m.seq - block.first], p_by[1])
             from made m cross join block cross join numbered n
         )$t$, s) else '' end)

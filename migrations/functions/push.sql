@@ -57,16 +57,14 @@ create function fetchq.push_ignore(
     p_dates timestamptz[], p_delays interval[], p_now timestamptz, p_by text[]
 ) returns setof fetchq.result
 language plpgsql as $$
-declare
-    v_lease constant bigint := fetchq.micros();
 begin
     if q.journal = 'all' then
-        return query execute format('select * from %I.push_noted($1, $2, $3, $4, $5, $6, $7, $8, $9)', 'q_' || q.name)
-        using p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, v_lease, p_now, fetchq.actors(p_by);
+        return query execute format('select * from %I.push_noted($1, $2, $3, $4, $5, $6, $7, $8)', 'q_' || q.name)
+        using p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, p_now, fetchq.actors(p_by);
         return;
     end if;
-    return query execute format('select * from %I.push($1, $2, $3, $4, $5, $6, $7, $8)', 'q_' || q.name)
-    using p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, v_lease, p_now;
+    return query execute format('select * from %I.push($1, $2, $3, $4, $5, $6, $7)', 'q_' || q.name)
+    using p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, p_now;
 end $$;
 
 -- push_update is doc_push_many where a subject that is taken gets the new values. What is new goes in first, for who
