@@ -76,27 +76,7 @@ func TestTheJournalIsInTheOrderInWhichItHappened(t *testing.T) {
 	for _, partitions := range []int{1, 8} {
 		url := dbtest.URL(t)
 		e := start(t, url, "n")
-		db := dbtest.Open(t, url)
-		put(t, e, "a", fmt.Sprintf(`{"partitions":%d,"max_attempts":1000000,"backoff":{"kind":"none"},"journal":"all"}`, partitions))
-		var callers errgroup.Group
-		for i := range 24 {
-			callers.Go(func() error {
-				r := rand.New(rand.NewPCG(11, uint64(i))) //nolint:gosec // a test
-				for range 20 {
-					if err := meet(t.Context(), e, r); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
-		}
-		if err := callers.Wait(); err != nil {
-			t.Fatal(err)
-		}
-		lines, err := readJournal(t.Context(), db, "a")
-		if err != nil || len(lines) < 1000 {
-			t.Fatalf("%d lines, %v", len(lines), err)
-		}
+		lines := meetInJournal(t, e, dbtest.Open(t, url), partitions)
 		if err := chained(lines); err != nil {
 			t.Error(err)
 		}
@@ -111,6 +91,44 @@ func TestTheJournalIsInTheOrderInWhichItHappened(t *testing.T) {
 		}
 		checkLookups(t, e, lines)
 	}
+}
+
+// TestAnOrderByTheBeginningsOfCallsIsFoundOut plants the mistake that is near at hand: numbers that are those of the moments in which
+// calls began.
+func TestAnOrderByTheBeginningsOfCallsIsFoundOut(t *testing.T) {
+	t.Parallel()
+	url := dbtest.URL(t)
+	e, db := start(t, url, "n"), dbtest.Open(t, url)
+	dbtest.Replace(t, db, "journal_text", `n.first + l.ord, %3$s`, `(date_part('epoch', %3$s) * 1000000)::bigint * 100 + l.ord %% 100, %3$s`)
+	if err := chained(meetInJournal(t, e, db, 1)); err == nil {
+		t.Error("nothing is wrong with it")
+	}
+}
+
+// meetInJournal makes a queue, lets many change the same documents, and returns its journal.
+func meetInJournal(t *testing.T, e *queue.Engine, db *pgxpool.Pool, partitions int) []line {
+	t.Helper()
+	put(t, e, "a", fmt.Sprintf(`{"partitions":%d,"max_attempts":1000000,"backoff":{"kind":"none"},"journal":"all"}`, partitions))
+	var callers errgroup.Group
+	for i := range 24 {
+		callers.Go(func() error {
+			r := rand.New(rand.NewPCG(11, uint64(i))) //nolint:gosec // a test
+			for range 20 {
+				if err := meet(t.Context(), e, r); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := callers.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	lines, err := readJournal(t.Context(), db, "a")
+	if err != nil || len(lines) < 1000 {
+		t.Fatalf("%d lines, %v", len(lines), err)
+	}
+	return lines
 }
 
 // checkLookups reads the lines of each document by its subject, as a page does.
