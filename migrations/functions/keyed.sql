@@ -32,7 +32,8 @@ $$;
 -- that is due, in which a million documents of a blocked key may stand before an open one.
 create function fetchq.key_indexes(q fetchq.queues) returns table (name text, definition text)
 language sql immutable as $$
-    select l.leaf || i.name || left(md5(k.key), 8), format('on %I.%I (%s) where status + 0 = %s', 'q_' || q.name, l.leaf, i.columns, i.status)
+    select l.leaf || i.name || left(md5(k.key), 8), format('on %I.%I (%s)%s where status + 0 = %s', 'q_' || q.name, l.leaf, i.columns,
+            coalesce(' tablespace ' || quote_ident(q.tablespace), ''), i.status)
     from (select fetchq.key_text(q.key) as key) k cross join unnest(fetchq.leaves(q)) l (leaf) cross join lateral (values
         ('_keyed_', 'version, ' || k.key || ', priority desc, next_iteration, seq', 1), ('_held_', k.key || ', next_iteration', 2)) i (name, columns, status)
     where fetchq.is_keyed(q)
@@ -44,10 +45,12 @@ create function fetchq.key_change(q fetchq.queues, p_creating boolean) returns f
 language plpgsql as $$
 declare
     s constant text := 'q_' || q.name;
+    v_space constant text := current_setting('default_tablespace');
     v_index text;
     v_definition text;
 begin
     if fetchq.is_keyed(q) then
+        perform set_config('default_tablespace', coalesce(q.tablespace, ''), true);
         execute format($t$
             create table if not exists %I.keys (
                 key       text collate "C" primary key,
@@ -57,6 +60,7 @@ begin
             ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000,
                 autovacuum_vacuum_cost_delay = 0) $t$, s);
         execute format('create index if not exists keys_ready on %I.keys (ready_at) where ready_at is not null', s);
+        perform set_config('default_tablespace', v_space, true);
     end if;
     if p_creating then
         for v_index, v_definition in select * from fetchq.key_indexes(q) loop
