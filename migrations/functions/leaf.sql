@@ -182,7 +182,7 @@ begin
         perform set_config('fetchq.bytes', v_taken::text, true);
     end if;
 end $$ $t$, s, p_leaf, p_number, case when p_keyed then format($t$
-        select subjects, dates, leases, bytes into v_subjects, v_dates, v_leases, v_bytes
+        select subjects, dates, leases, bytes, moment into v_subjects, v_dates, v_leases, v_bytes, p_now
         from %I.choose_%s(p_version, v_left, p_bytes - v_taken, p_now);
 $t$, s, p_number) else format($t$
         -- The frames follow the order of the scan. The first document always fits.
