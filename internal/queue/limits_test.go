@@ -245,7 +245,7 @@ func TestNoHostIsWorkedOnMoreThanItsLimitsAllow(t *testing.T) {
 				c := newCrowd(t, fmt.Sprintf(`{"partitions":%d,"key":{"subject":"host"},"key_limits":%s}`, partitions, limits), hosts, 40_000)
 				c.work = 20 * time.Millisecond
 				if name == "active" {
-					c.workers, c.work = 150, 100*time.Millisecond // more workers than the hosts allow
+					c.workers, c.work = 150, 200*time.Millisecond // more workers than the hosts allow
 				}
 				c.run(t, 4*time.Second)
 				worst, rates := 0.0, 0.0

@@ -112,8 +112,8 @@ begin
             update %1$I.gate set id = id + 1, filled_at = greatest(filled_at, $1), picked = $2, counted_at = $3, counted_ms = $4,
                 tokens = case when $5 is null then tokens
                     else fetchq.bucket($6, $1, $1, greatest(filled_at, $1), $5, $7, $8) - $9 end
-            where id = (select id from %1$I.gate order by id desc limit 1) $t$, s)
-        using g.filled_at, g.picked + p_taken, g.counted_at, g.counted_ms, q.rate_picks, g.tokens, q.rate_per, q.rate_burst, p_taken;
+            where id = %2$s $t$, s, case when fetchq.is_keyed(q) then format('(select id from %I.gate order by id desc limit 1)', s) else '$10' end)
+        using g.filled_at, g.picked + p_taken, g.counted_at, g.counted_ms, q.rate_picks, g.tokens, q.rate_per, q.rate_burst, p_taken, g.id;
     end if;
     if p_wanted > 0 and q.rate_picks is not null and g.tokens - p_taken < 1 then
         return g.filled_at + interval '1 microsecond'
