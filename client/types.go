@@ -186,8 +186,8 @@ type Rate struct {
 type Key struct {
 	Payload string `json:"payload,omitempty" maxLength:"255" example:"/host" doc:"A JSON pointer to a value in the payload."`
 	Subject string `json:"subject,omitempty" enum:"host,prefix" doc:"host: of the URL that the subject is, without user and port. prefix: the subject up to the nth until."`
-	Until   string `json:"until,omitempty" example:"/" doc:"Of a prefix: one character."`
-	Nth     int    `json:"nth,omitempty" minimum:"1" maximum:"32" example:"3" doc:"Of a prefix: which until ends it; default: the first."`
+	Until   string `json:"until,omitempty" doc:"Of a prefix: one character, as /."`
+	Nth     int    `json:"nth,omitempty" minimum:"1" maximum:"32" doc:"Of a prefix: which until ends it; default: the first."`
 }
 
 // KeyLimits are limits for each key of a queue, over all nodes.

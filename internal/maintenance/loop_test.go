@@ -97,6 +97,11 @@ func TestTheLoopDoesEveryJobOfAQueue(t *testing.T) {
 		return scan[int](t, db, `select count(*) from q_a.deltas`) == 0 &&
 			scan[int](t, db, `select pending from fetchq.counters where queue = 'a'`) == 2
 	})
+	put(t, e, "a", `{"key":{"subject":"host"},"key_limits":{"max_active":1}}`)
+	eventually(t, "the indexes by key are there and used", func() bool {
+		q, err := e.Get(ctx, "a")
+		return err == nil && q.KeysReady
+	})
 	eventually(t, "every job ran and said ok", func() bool {
 		return scan[int](t, db, `select count(*) from fetchq.jobs where last_outcome = 'ok'`) == len(kinds)
 	})

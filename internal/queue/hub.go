@@ -106,15 +106,17 @@ func (h *hub) rest(s spot, d time.Duration) {
 	h.wakeIn(s, d)
 }
 
-// freed lets up to n picks of each line of a queue look again: leases of it ended, and it has limits.
-func (h *hub) freed(queue string, n int) {
+// freed lets up to n picks of each line of a queue look again, for leases of it ended and it has limits. It returns how many look.
+func (h *hub) freed(queue string, n int) (looks int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for s := range h.lines {
+	for s, line := range h.lines {
 		if s.queue == queue {
+			looks += min(n, line.Len())
 			h.wakeLine(s, n)
 		}
 	}
+	return looks
 }
 
 // join puts a pick at the end of its line.
@@ -151,6 +153,13 @@ func (h *hub) leave(w *waiter) {
 func (h *hub) wake(s spot, n int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.wakeLine(s, n)
+}
+
+// pushed is wake for what is new in a line, which may rest.
+func (h *hub) pushed(s spot, n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	if until, rests := h.rests[s]; !rests || !h.now().Before(until) {
 		h.wakeLine(s, n)
 	}
@@ -178,9 +187,6 @@ func (h *hub) wakeLine(s spot, n int) {
 func (h *hub) wakeQueue(queue string) {
 	for _, s := range h.known() {
 		if queue == "" || s.queue == queue {
-			h.mu.Lock()
-			delete(h.rests, s)
-			h.mu.Unlock()
 			h.wake(s, int(^uint(0)>>1))
 		}
 	}

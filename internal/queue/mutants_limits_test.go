@@ -4,9 +4,9 @@ package queue_test
 var limitBugs = []bug{
 	replaced("what is not folded is not active", "gate_count", `from %s where ctid >= $2`, `from %s where ctid >= $2 and active < 0`),
 	replaced("a bucket gets the new rate for the time before it", "bucket", `greatest(p_filled_at, p_since)`, `p_filled_at`),
-	replaced("a bucket has no bottom", "gate_leave", `g.tokens - case when q.rate_picks is null then 0 else p_taken end`, `g.tokens`),
-	replaced("active documents of a key are not counted", "choose_text", `v_open := least(v_open, q.key_max_active - v_held);`, ``),
-	replaced("the rate of a key is not paid", "choose_text", `v_tokens := v_tokens - v_taken;`, ``),
+	replaced("a bucket has no bottom", "gate_leave", `$7, $8) - $9 end`, `$7, $8) end`),
+	replaced("active documents of a key are not counted", "choose_text", `floor(v_tokens + 1e-6), q.key_max_active - v_held)`, `floor(v_tokens + 1e-6))`),
+	replaced("the rate of a key is not paid", "choose_text", `q.key_rate_burst) - u.taken as tokens`, `q.key_rate_burst) as tokens`),
 	replaced("a key's first document is its newest", "choose_text", `order by priority desc, next_iteration, seq
                         limit v_open`, `order by priority desc, next_iteration desc, seq desc limit v_open`),
 	replaced("a walk does not begin anew", "choose_text", `v_again := true;`, `exit;`),

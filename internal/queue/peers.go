@@ -95,7 +95,7 @@ func (e *Engine) note(queue string, made []pending) {
 	}
 	for key, m := range lowest {
 		e.marks.lower(key.spot, key.priority, m.date)
-		e.hub.wake(key.spot, m.count)
+		e.hub.pushed(key.spot, m.count)
 		e.peers.made(key, m.date, m.count)
 	}
 }
@@ -108,7 +108,7 @@ func (e *Engine) freed(ctx context.Context, queue string, n int) {
 	if s, err := e.state(ctx, queue); err != nil || !s.limited {
 		return // what cannot be read is found by looking every second
 	}
-	e.hub.freed(queue, n)
+	n = max(n-e.hub.freed(queue, n), 1) // one elsewhere all the same, so that those of one node do not get everything
 	p := e.peers
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -277,7 +277,7 @@ func (p *peers) hear(m message) {
 	case sayPending:
 		s := spot{m.Queue, m.Version}
 		p.e.marks.lower(s, m.Priority, time.UnixMicro(m.Date))
-		p.e.hub.wake(s, m.Count)
+		p.e.hub.pushed(s, m.Count)
 	case sayChanged:
 		p.e.forget(m.Queue)
 	case sayFreed:

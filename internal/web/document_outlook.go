@@ -70,7 +70,11 @@ func activeOutlook(d queue.Document, q queue.Queue) string {
 	if left <= 0 {
 		return fmt.Sprintf("The lease of %s is over, which counts as a failure: in a moment %s.", lower(who), after)
 	}
-	return fmt.Sprintf("%s holds it for %s more; nobody else gets it meanwhile. If the lease runs out, that counts as a failure, and %s.", who, templates.Span(left), after)
+	says := fmt.Sprintf("%s holds it for %s more; nobody else gets it meanwhile. If the lease runs out, that counts as a failure, and %s.", who, templates.Span(left), after)
+	if r := d.Requeue; r != nil {
+		says += " It was pushed again meanwhile: however the lease ends, it goes on with what was pushed then, due " + templates.Stamp(r.Next) + "."
+	}
+	return says
 }
 
 // lower is "a worker" within a sentence; names stay as they are.

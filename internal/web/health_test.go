@@ -72,11 +72,22 @@ func TestSettingsOfAFormBecomeThoseOfTheAPI(t *testing.T) {
 	t.Parallel()
 	v := values{"max_attempts": "3", "lock": "5m", "backoff.kind": "fixed", "backoff.base": "1s", "backoff.cap": "1m", "backoff.jitter": "0", "rate.picks": "10", "rate.per": "1s"}
 	patch, err := v.patch(false)
-	const want = `{"backoff":{"base":"1s","cap":"1m","jitter":0,"kind":"fixed"},"completed_retention":null,"killed_retention":null,"lock":"5m","logs_retention":null,"max_active":null,"max_attempts":3,"rate":{"per":"1s","picks":10}}`
+	const want = `{"backoff":{"base":"1s","cap":"1m","jitter":0,"kind":"fixed"},"completed_retention":null,"key":null,"key_limits":null,"killed_retention":null,"lock":"5m","logs_retention":null,"max_active":null,"max_attempts":3,"rate":{"per":"1s","picks":10}}`
 	if err != nil || string(patch) != want {
 		t.Errorf("the patch is %s, %v; %s is wanted", patch, err, want)
 	}
-	for field, value := range map[string]string{"max_attempts": "", "max_active": "many", "rate.picks": "1.5", "backoff.jitter": "none"} {
+	for of, want := range map[string]string{"payload": `{"payload":"/host"}`, "host": `{"subject":"host"}`, "prefix": `{"nth":3,"subject":"prefix","until":"/"}`} {
+		v := values{"max_attempts": "3", "backoff.kind": "none", "key.of": of, "key.payload": "/host", "key.until": "/", "key.nth": "3", "key_limits.max_active": "2",
+			"key_limits.rate.picks": "5"}
+		patch, err := v.patch(false)
+		want = `"key":` + want + `,"key_limits":{"max_active":2,"rate":{"per":"1s","picks":5}}`
+		if err != nil || !strings.Contains(string(patch), want) {
+			t.Errorf("the patch is %s, %v; %s is wanted in it", patch, err, want)
+		}
+	}
+	for field, value := range map[string]string{
+		"max_attempts": "", "max_active": "many", "rate.picks": "1.5", "backoff.jitter": "none", "key_limits.max_active": "few", "key_limits.rate.burst": "x",
+	} {
 		broken := values{}
 		for name := range v {
 			broken[name] = v[name]

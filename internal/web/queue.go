@@ -50,6 +50,11 @@ func (s *Server) queueHead(c echo.Context, q queue.Queue, here string) templates
 	h := judge(queue.Summary{
 		Name: q.Name, Paused: q.Paused, PauseReason: q.PauseReason, PausedUntil: q.PausedUntil, Counts: q.Counts, OldestDueAt: q.OldestDueAt,
 	}, t, s.Now())
+	for _, p := range q.Pauses {
+		if p.Version != nil {
+			h.reasons = append(h.reasons, fmt.Sprintf("version %d is paused: %s", *p.Version, pauseWords(p.Kind, p.Until, p.Reason, s.Now())))
+		}
+	}
 	documents := total(q.Counts)
 	tab := func(word, below string, count *int64) templates.Tab {
 		to := queueURL(q.Name)
@@ -88,8 +93,20 @@ func (s *Server) queuePage(c echo.Context) (frame, templ.Component, error) {
 		v.Versions = append(v.Versions, templates.VersionRow{
 			Version: n.Version, Planned: n.Counts.Planned, Pending: n.Counts.Pending, Active: n.Counts.Active,
 			Completed: n.Counts.Completed, Killed: n.Counts.Killed,
-			Href: fmt.Sprintf("%s?version=%d", queueURL(q.Name, "documents"), n.Version),
+			Href:    fmt.Sprintf("%s?version=%d", queueURL(q.Name, "documents"), n.Version),
+			AskedAt: n.AskedAt, AskedBy: text(n.AskedBy), Unasked: n.Unasked, Paused: n.Pause != nil,
 		})
+		if n.Unasked {
+			v.Head.Reasons = append(v.Head.Reasons, fmt.Sprintf("%s of version %d wait, and for %s no worker has asked for them",
+				documentsWord(int(n.Counts.Pending)), n.Version, templates.Span(queue.Unasked)))
+		}
+	}
+	if !q.KeysReady {
+		reason := "limits by key are kept, and picks are slower until the index for them is made"
+		if share, runs, err := s.Engine.Indexing(c.Request().Context(), q.Name); err == nil && runs {
+			reason += fmt.Sprintf(": %.0f %% are done", share*100)
+		}
+		v.Head.Reasons = append(v.Head.Reasons, reason)
 	}
 	return queueFrame(q.Name, ""), templates.Queue(v), nil
 }

@@ -9,13 +9,14 @@
 -- nothing, it goes along the line of keys that had to wait for their time and have it now. If all that gave nothing, it walks
 -- on over 2,000 further keys; where there are more, it says in the setting fetchq.look_again when to look again.
 --
--- Only picks write keys, in their turns, with moments that lie ahead. So the line begins at its lowest moment that is left,
+-- What it returns is leased at the moment that it returns, after all was seen that the limits count; the buckets are those of that
+-- moment too. Only picks write keys, in their turns, with moments that lie ahead. So the line begins at its lowest moment that is left,
 -- which the gate keeps: the dead entries before it, that a held snapshot keeps, are not walked.
 create function fetchq.choose_text(q fetchq.queues, s text, p_leaf text, p_number integer) returns text
 language sql immutable as $f$
     select format($t$
 create or replace function %1$I.choose_%3$s(p_version smallint, p_limit integer, p_bytes bigint, p_now timestamptz,
-    out subjects text[], out dates timestamptz[], out leases bigint[], out bytes bigint)
+    out subjects text[], out dates timestamptz[], out leases bigint[], out bytes bigint, out moment timestamptz)
 language plpgsql as $$
 declare
     q       constant fetchq.queues := fetchq.queue_find(%4$L);
@@ -31,14 +32,18 @@ declare
     v_seen  text[] := '{}';
     v_at    text;
     v_key   text;
-    v_kept   float8; -- the bucket of the key, as it was kept; v_filled_at and v_was_ready too
+    v_held   integer; -- how many documents of the key are active
+    v_kept   float8;  -- the bucket of the key, as it was kept; v_filled_at and v_was_ready too
     v_filled_at timestamptz;
     v_was_ready timestamptz;
     v_tokens float8;
     v_open   integer; -- how many documents of the key may be taken
-    v_held   integer;
     v_found  record;
     v_taken  integer;
+    v_more   boolean;
+    v_keys   text[] := '{}'; -- whose buckets are written; v_takens and v_mores too
+    v_takens integer[] := '{}';
+    v_mores  boolean[] := '{}'; -- it may have more to pick: null where that is another leaf
     v_ready  timestamptz;
     walk cursor (p_from text) for
         with recursive w as (
@@ -47,9 +52,9 @@ declare
             select n.key from w cross join lateral (
                 select %5$s as key from %1$I.%2$I where status + 0 = 1 and version = p_version and %5$s > w.key order by 1 limit 1) n
         )
-        select key from w;
+        select %7$s from w %8$s;
     line cursor for
-        select key from %1$I.keys where ready_at >= v_front and ready_at <= p_now order by ready_at;
+        select %7$s from %1$I.keys w %8$s where w.ready_at >= v_front and w.ready_at <= p_now order by w.ready_at;
 begin
     bytes := 0;
     select id, key_at[%3$s + 1], coalesce(key_front, '-infinity') into v_gate, v_start, v_front from %1$I.gate order by id desc limit 1;
@@ -61,7 +66,7 @@ begin
             open line;
         end if;
         if v_phase = 'line' then
-            fetch line into v_key;
+            fetch line into v_key, v_held, v_kept, v_filled_at, v_was_ready;
             if not found then
                 v_phase := 'walk on';
                 continue;
@@ -69,7 +74,7 @@ begin
             continue when v_key = any (v_seen);
         else
             exit when v_over or v_phase = 'walk on' and (subjects is not null or v_vain >= 2064);
-            fetch walk into v_key;
+            fetch walk into v_key, v_held, v_kept, v_filled_at, v_was_ready;
             if not found and not v_again and v_start is not null then
                 v_again := true;
                 close walk;
@@ -87,16 +92,11 @@ begin
 
         v_open := v_left;
         v_tokens := null;
-        if v_key <> '' and v_rate is not null then
-            select tokens, filled_at, ready_at into v_kept, v_filled_at, v_was_ready from %1$I.keys where key = v_key;
-            v_tokens := fetchq.bucket(v_kept, v_filled_at, q.limits_since, p_now, q.key_rate_picks, q.key_rate_per, q.key_rate_burst);
-            v_open := least(v_open, floor(v_tokens + 1e-6));
-        end if;
-        if v_key <> '' and q.key_max_active is not null and v_open > 0 then
-            select count(*) into v_held from (
-                select from %1$I.docs where status + 0 = 2 and %5$s = v_key and next_iteration > p_now - interval '1 minute'
-                limit q.key_max_active) held;
-            v_open := least(v_open, q.key_max_active - v_held);
+        if v_key <> '' then
+            if v_rate is not null then
+                v_tokens := fetchq.bucket(v_kept, v_filled_at, q.limits_since, p_now, q.key_rate_picks, q.key_rate_per, q.key_rate_burst);
+            end if;
+            v_open := least(v_open, floor(v_tokens + 1e-6), q.key_max_active - v_held);
         end if;
         v_taken := 0;
         if v_open > 0 then
@@ -123,15 +123,13 @@ begin
             v_vain := v_vain + 1;
         end if;
         if v_tokens is not null and (v_taken > 0 or v_kept is not null) then
-            v_tokens := v_tokens - v_taken;
-            v_ready := case
-                when v_tokens < 1 - 1e-6 then p_now + interval '1 microsecond' + make_interval(secs => (1 - v_tokens) / v_rate)
-                when v_left = 0 then p_now
-                %6$s
-            end; -- else nothing is due, or what ends a lease opens the key: the walk finds it then
-            if v_taken > 0 or v_ready is distinct from v_was_ready and (v_was_ready > p_now) is not true then
-                insert into %1$I.keys as k (key, tokens, filled_at, ready_at) values (v_key, v_tokens, p_now, v_ready)
-                on conflict (key) do update set tokens = excluded.tokens, filled_at = excluded.filled_at, ready_at = excluded.ready_at;
+            v_more := v_taken = v_open or v_open <= 0;
+            %6$s
+            -- Of what was not picked only those are written that come into the line, or leave it.
+            if v_taken > 0 or (v_was_ready > p_now) is not true and (v_was_ready is not null or v_more and v_tokens < 1 - 1e-6) then
+                v_keys := v_keys || v_key;
+                v_takens := v_takens || v_taken;
+                v_mores := v_mores || v_more;
             end if;
         end if;
     end loop;
@@ -143,16 +141,44 @@ begin
         perform set_config('fetchq.look_again', '250 milliseconds', true);
     end if;
     v_at := coalesce(v_at, v_start);
+    moment := fetchq.moment(p_now);
+    if v_keys <> '{}' then
+        -- A key that has its time and was not picked empty is opened by what ends a lease: the walk finds it then.
+        insert into %1$I.keys as k (key, tokens, filled_at, ready_at)
+        select u.key, u.tokens, moment, case
+            when u.more is null then moment
+            when not u.more then null
+            when u.tokens < 1 - 1e-6 then moment + interval '1 microsecond' + make_interval(secs => (1 - u.tokens) / v_rate)
+            when v_left = 0 and u.key = v_key then moment end
+        from (
+            select u.key, u.more, fetchq.bucket(k.tokens, k.filled_at, q.limits_since, moment, q.key_rate_picks, q.key_rate_per,
+                q.key_rate_burst) - u.taken as tokens
+            from unnest(v_keys, v_takens, v_mores) u (key, taken, more)
+                left join lateral (select tokens, filled_at from %1$I.keys where key = u.key limit 1) k on true
+        ) u
+        on conflict (key) do update set tokens = excluded.tokens, filled_at = excluded.filled_at, ready_at = excluded.ready_at;
+    end if;
     if v_rate is not null then
         select ready_at into v_ready from %1$I.keys where ready_at >= v_front order by ready_at limit 1;
     end if;
-    if v_at is distinct from v_start or v_ready is distinct from v_front then
-        update %1$I.gate set id = id + 1, key_at[%3$s + 1] = v_at, key_front = v_ready where id = v_gate;
+    if subjects is not null or v_at is distinct from v_start or v_ready is distinct from v_front then
+        update %1$I.gate set id = id + 1, key_at[%3$s + 1] = v_at, key_front = v_ready,
+            filled_at = case when subjects is null then filled_at else greatest(filled_at, moment) end
+        where id = v_gate;
     end if;
 end $$ $t$, s, p_leaf, p_number, q.name, fetchq.key_text(q.key), case when q.partitions > 1 then
-        format($t$ when v_taken < v_open and exists (select from %I.docs where status + 0 = 1 and version = p_version and %s = v_key limit 1)
-                    then p_now -- in another leaf $t$, s, fetchq.key_text(q.key))
-        else '' end)
+        format($t$if not v_more and exists (select from %I.docs where status + 0 = 1 and version = p_version and %s = v_key limit 1) then
+                v_more := null;
+            end if;$t$, s, fetchq.key_text(q.key))
+        else '' end,
+        'w.key, held.n, kept.tokens, kept.filled_at, kept.ready_at',
+        -- A lease that ran out counts until it is taken back, or for a minute: an extension that came in time may not be committed yet.
+        format($t$cross join lateral (
+                select count(*)::integer as n from (
+                    select from %1$I.docs where status + 0 = 2 and %2$s = w.key and next_iteration > p_now - interval '1 minute'
+                    limit coalesce(q.key_max_active, 0)) h
+            ) held left join lateral (select tokens, filled_at, ready_at from %1$I.keys where key = w.key limit 1) kept on v_rate is not null$t$,
+            s, fetchq.key_text(q.key)))
 $f$;
 
 -- choose_slowly_text is choose_<number> while the indexes by key are being made: it looks at the first 1,000 documents that are
@@ -161,7 +187,7 @@ create function fetchq.choose_slowly_text(q fetchq.queues, s text, p_leaf text, 
 language sql immutable as $f$
     select format($t$
 create or replace function %1$I.choose_%3$s(p_version smallint, p_limit integer, p_bytes bigint, p_now timestamptz,
-    out subjects text[], out dates timestamptz[], out leases bigint[], out bytes bigint)
+    out subjects text[], out dates timestamptz[], out leases bigint[], out bytes bigint, out moment timestamptz)
 language plpgsql as $$
 declare
     q       constant fetchq.queues := fetchq.queue_find(%4$L);
@@ -171,6 +197,7 @@ declare
     v_held  jsonb; -- by key: how many documents are active
     v_open  jsonb := '{}'; -- by key: how many more may be taken
     v_key   text;
+    v_keys  text[] := '{}'; -- of what is taken
     v_tokens float8;
     c       record;
     d       record;
@@ -214,18 +241,21 @@ begin
         bytes := bytes + d.size;
         continue when v_key = '';
         v_open := v_open || jsonb_build_object(v_key, (v_open -> v_key)::integer - 1);
-        if q.key_rate_picks is not null then
-            insert into %1$I.keys as k (key, tokens, filled_at) values (v_key, q.key_rate_burst - 1, p_now)
-            on conflict (key) do update set filled_at = excluded.filled_at, ready_at = null, tokens =
-                fetchq.bucket(k.tokens, k.filled_at, q.limits_since, p_now, q.key_rate_picks, q.key_rate_per, q.key_rate_burst) - 1;
-        end if;
+        v_keys := v_keys || v_key;
     end loop;
+    moment := fetchq.moment(p_now);
+    if q.key_rate_picks is not null then
+        insert into %1$I.keys as k (key, tokens, filled_at)
+        select key, q.key_rate_burst - count(*), moment from unnest(v_keys) key group by key
+        on conflict (key) do update set filled_at = moment, ready_at = null, tokens = excluded.tokens - q.key_rate_burst
+            + fetchq.bucket(k.tokens, k.filled_at, q.limits_since, moment, q.key_rate_picks, q.key_rate_per, q.key_rate_burst);
+    end if;
     if cardinality(subjects) < p_limit then
         perform set_config('fetchq.look_again', '50 milliseconds', true);
     end if;
     subjects := nullif(subjects, '{}');
-    if v_at <> v_start then
-        update %1$I.gate set id = id + 1, key_at[%3$s + 1] = v_at where id = v_gate;
-    end if;
+    update %1$I.gate set id = id + 1, key_at[%3$s + 1] = v_at,
+        filled_at = case when subjects is null then filled_at else greatest(filled_at, moment) end
+    where id = v_gate and (v_at <> v_start or subjects is not null);
 end $$ $t$, s, p_leaf, p_number, q.name, fetchq.key_text(q.key))
 $f$;

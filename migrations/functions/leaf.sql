@@ -208,7 +208,7 @@ begin
         perform set_config('fetchq.bytes', v_taken::text, true);
     end if;
 end $$ $t$, s, p_leaf, p_number, case when p_keyed then format($t$
-        select subjects, dates, leases, bytes into v_subjects, v_dates, v_leases, v_bytes
+        select subjects, dates, leases, bytes, moment into v_subjects, v_dates, v_leases, v_bytes, p_now
         from %1$I.choose_%2$s(p_version, v_left, p_bytes - v_taken, p_now);
 %3$s$t$, s, p_number, case when p_noted then format($t$
         select array_agg(d.attempts + 1 order by i.ord) into v_attempts

@@ -40,7 +40,8 @@ $$;
 
 -- doc_pick_for is doc_pick_many for several who ask at once, each with a limit, a lock and a worker of its own: the first
 -- documents are the first one's, and so on. All limits together are 1 to 1,000. A queue with limits that hands out less than was
--- asked for says so in a last row without a subject, whose due_at is when it may hand out more by itself; null: not known.
+-- asked for says so in a last row without a subject: created_at is the moment of the pick, and due_at when it may hand out more by
+-- itself; null: not known.
 create function fetchq.doc_pick_for(
     p_queue           text,
     p_version         integer,
@@ -156,6 +157,7 @@ begin
     if v_gate.allowed is not null then
         due_at := fetchq.gate_leave(q, v_gate, v_limit - v_left, v_asked - v_limit + v_left);
         if v_asked > v_limit - v_left then
+            created_at := v_gate.filled_at;
             return next;
         end if;
     end if;

@@ -1,4 +1,4 @@
--- Queues: creation, settings, pause, removal.
+-- Queues: creation, settings, removal.
 
 -- queue_create makes a queue. FQ001: a name or setting outside its limits. FQ006: the name is taken, or its schema.
 create function fetchq.queue_create(p_queue text, p_settings jsonb default '{}') returns fetchq.queues
@@ -155,24 +155,6 @@ begin
     perform fetchq.queue_functions(q);
 end $$;
 
--- gate_build makes the gate of a queue with limits, where it is missing, or columns of it: one row, which each pick writes.
-create function fetchq.gate_build(s text) returns void
-language plpgsql as $$
-begin
-    execute format('create table if not exists %I.gate (tokens float8, filled_at timestamptz) with (fillfactor = 20)', s);
-    execute format($t$
-        alter table %I.gate
-            add column if not exists id bigint not null default 0, -- of the last write
-            add column if not exists picked bigint,                -- documents that were ever picked; null: not known
-            add column if not exists counted_at timestamptz,       -- when all of the counters was read
-            add column if not exists counted_ms float8,            -- how long that took
-            add column if not exists key_at text[],                -- by leaf: the key that was walked last
-            add column if not exists key_front timestamptz         -- the lowest ready_at of keys $t$, s);
-    execute format('create unique index if not exists gate_id on %I.gate (id)', s);
-    execute format('insert into %1$I.gate select where not exists (select from %1$I.gate)', s);
-    execute format('update %I.gate set picked = null, counted_at = null, key_front = null', s);
-end $$;
-
 -- queue_set changes the settings that p_settings names and leaves the rest. Durations are text that Postgres reads as
 -- an interval. FQ001 names the setting as column. partitions and tablespace are taken at creation only.
 create function fetchq.queue_set(
@@ -251,96 +233,6 @@ begin
         q := fetchq.key_change(q, false);
     end if;
     return q;
-end $$;
-
--- queue_pause stops a queue, or one payload version of it, from handing out documents, until p_until, for p_for, or until
--- queue_resume. drain: those that are held are worked on to their ends. at_once: their leases end too, as by an admin's
--- release, now or where something is in the way by the job orphans; and none can be extended.
-create function fetchq.queue_pause(
-    p_queue text, p_reason text default null, p_until timestamptz default null, p_for interval default null,
-    p_kind text default 'drain', p_version integer default null, p_now timestamptz default clock_timestamp()
-) returns fetchq.queues
-language plpgsql as $$
-declare
-    q fetchq.queues := fetchq.queue_find(p_queue);
-    v_until constant timestamptz := fetchq.date_of(p_until, p_for, null, clock_timestamp());
-begin
-    if octet_length(p_reason) > 1000 then
-        perform fetchq.refuse('reason', format('the reason has %s bytes; 1000 are allowed', octet_length(p_reason)));
-    end if;
-    if v_until <= clock_timestamp() then
-        perform fetchq.refuse('until', 'the end of a pause lies ahead');
-    elsif v_until > '9999-12-31 23:59:59+00' or v_until is null and p_for is not null then
-        perform fetchq.refuse('until', 'the end of a pause lies ahead, and before the year 10000');
-    end if;
-    if p_kind is null or p_kind not in ('drain', 'at_once') then
-        perform fetchq.refuse('kind', 'drain or at_once is wanted');
-    elsif p_version not between 0 and 32767 then
-        perform fetchq.refuse('version', format('version is %s; 0 to 32767 are allowed', p_version));
-    end if;
-    if p_version is null then
-        update fetchq.queues set paused = true, pause_reason = p_reason, paused_until = v_until, pause_kind = p_kind
-        where name = p_queue returning * into q;
-    else
-        update fetchq.queues set version_pauses = coalesce(version_pauses, '{}') || jsonb_build_object(p_version::text,
-            jsonb_build_object('kind', p_kind, 'reason', p_reason, 'until', v_until))
-        where name = p_queue returning * into q;
-        if (select count(*) from jsonb_object_keys(q.version_pauses)) > 100 then
-            perform fetchq.refuse('version', '100 versions of this queue are paused one by one; pause the queue instead');
-        end if;
-    end if;
-    if p_kind = 'at_once' then
-        perform fetchq.take_back(q, 10000, p_now);
-        perform fetchq.touch(p_queue, 'orphans', clock_timestamp());
-    end if;
-    return q;
-end $$;
-
--- queue_resume ends the pause of a queue, or that of one payload version.
-create function fetchq.queue_resume(p_queue text, p_version integer default null) returns fetchq.queues
-language plpgsql as $$
-declare
-    q fetchq.queues;
-begin
-    perform fetchq.queue_find(p_queue);
-    if p_version is null then
-        update fetchq.queues set paused = false, pause_reason = null, paused_until = null, pause_kind = 'drain'
-        where name = p_queue returning * into q;
-    else
-        update fetchq.queues set version_pauses = nullif(version_pauses - p_version::text, '{}') where name = p_queue returning * into q;
-    end if;
-    return q;
-end $$;
-
--- take_back releases up to p_limit documents whose leases live although their queue or version is paused at once. It leaves
--- those alone that somebody else has locked.
-create function fetchq.take_back(q fetchq.queues, p_limit integer, p_now timestamptz) returns setof fetchq.result
-language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
-declare
-    v_versions constant integer[] := array(select version from fetchq.pauses(q, p_now) where kind = 'at_once');
-    v_subjects text[] := '{}';
-    v_leases   bigint[] := '{}';
-    v_some     record;
-    v_leaf     text;
-begin
-    if v_versions = '{}' then
-        return;
-    end if;
-    foreach v_leaf in array fetchq.leaves(q) loop
-        execute format($t$
-            select array_agg(subject) as subjects, array_agg(lease) as leases from (
-                select subject, lease from %I.%I
-                where status = 2 and next_iteration > $1 and ($2 is null or version = any ($2))
-                limit $3
-                for update skip locked) held $t$, 'q_' || q.name, v_leaf)
-        into v_some using p_now, case when array_position(v_versions, null) is null then v_versions end, p_limit - cardinality(v_subjects);
-        v_subjects := v_subjects || v_some.subjects;
-        v_leases := v_leases || v_some.leases;
-        exit when cardinality(v_subjects) >= p_limit;
-    end loop;
-    if v_subjects <> '{}' then
-        return query select * from fetchq.doc_put_back(q.name, v_subjects, v_leases, p_now);
-    end if;
 end $$;
 
 -- queue_drop removes a queue with its documents, logs and counters.

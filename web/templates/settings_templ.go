@@ -26,12 +26,20 @@ func SettingInputs(values, defaults map[string]string, wrong, text string, creat
 		{Name: "lock", Label: "Lease", Help: "How long a worker holds a document where its pick does not say. After that it counts as failed. 1s to 24h."},
 		{Name: "backoff.kind", Label: "Backoff", Type: "select", Options: []Option{{"exponential", "exponential: base, doubled each time, up to the cap"}, {"fixed", "fixed: base each time"}, {"none", "none: back at once"}}, Help: "How long a failed document waits before it comes back."},
 		{Name: "backoff.base", Label: "Backoff: base", Help: "Up to 30 days."},
-		{Name: "backoff.cap", Label: "Backoff: cap", Help: "The longest wait of the exponential kind, up to 30 days."},
+		{Name: "backoff.cap", Label: "Backoff: cap", Help: "The longest wait of the exponential kind before jitter, up to 30 days."},
 		{Name: "backoff.jitter", Label: "Backoff: jitter", Help: "0 to 1. With 0.2 the wait is between 80 % and 120 %, so that what failed together does not come back together."},
 		{Name: "max_active", Label: "Active at once", Placeholder: "no limit", Help: "The most documents that all workers together hold."},
 		{Name: "rate.picks", Label: "Rate: picks", Placeholder: "no limit", Help: "How many documents are handed out in each span below, over all nodes."},
 		{Name: "rate.per", Label: "Rate: per", Placeholder: "1s", Help: "1s to 24h."},
 		{Name: "rate.burst", Label: "Rate: burst", Placeholder: "as picks", Help: "How many may go at once after a pause."},
+		{Name: "key.of", Label: "Key", Type: "select", Options: []Option{{"", "none"}, {"payload", "a value in the payload"}, {"host", "the host of the subject"}, {"prefix", "the beginning of the subject"}}, Help: "The limits below count by it, so that a crawler is polite to each host. Documents without one are not limited by it."},
+		{Name: "key.payload", Label: "Key: in the payload", Placeholder: "/host", Help: "A JSON pointer, where the key is a value in the payload."},
+		{Name: "key.until", Label: "Key: up to", Placeholder: "/", Help: "One character, where the key is the beginning of the subject."},
+		{Name: "key.nth", Label: "Key: up to which", Placeholder: "1", Help: "Which of these characters ends the key: 1 to 32."},
+		{Name: "key_limits.max_active", Label: "Of a key: active at once", Placeholder: "no limit", Help: "The most documents of one key that all workers together hold."},
+		{Name: "key_limits.rate.picks", Label: "Of a key: picks", Placeholder: "no limit", Help: "How many documents of one key are handed out in each span below."},
+		{Name: "key_limits.rate.per", Label: "Of a key: per", Placeholder: "1s", Help: "1s to 24h."},
+		{Name: "key_limits.rate.burst", Label: "Of a key: burst", Placeholder: "as picks", Help: "How many of one key may go at once after a rest."},
 		{Name: "logs_retention", Label: "Keep log lines", Placeholder: "for ever", Help: "At least 1h. Empty: for ever."},
 		{Name: "completed_retention", Label: "Keep completed documents", Placeholder: "for ever", Help: "At least 1h. Empty: for ever; their subjects stay taken."},
 		{Name: "killed_retention", Label: "Keep killed documents", Placeholder: "for ever", Help: "At least 1h. Empty: for ever."},
@@ -45,6 +53,9 @@ func SettingInputs(values, defaults map[string]string, wrong, text string, creat
 		all[i].Value = values[f.Name]
 		all[i].Wrong = wrongAt(wrong, f.Name, text)
 		all[i].Max = 64
+		if f.Name == "key.payload" {
+			all[i].Max = 255
+		}
 		if d := defaults[f.Name]; d != "" && !creating {
 			all[i].Help += " Default: " + d + "."
 		}
@@ -81,7 +92,7 @@ func Settings(v SettingsView) templ.Component {
 			var templ_7745c5c3_Var2 string
 			templ_7745c5c3_Var2, templ_7745c5c3_Err = templruntime.NewAttributeExpression("/queues/" + v.Head.Name + "/settings").ResolveURL(ctx)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `settings.templ`, Line: 49, Col: 88}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `settings.templ`, Line: 60, Col: 88}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var2)
 			if templ_7745c5c3_Err != nil {
