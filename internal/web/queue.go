@@ -23,6 +23,7 @@ func (s *Server) queueRoutes() {
 	s.guard(http.MethodPost, "/queues/:queue/drop", auth.Manage, s.dropQueue)
 	s.guard(http.MethodGet, "/queues/:queue/truncate", auth.Manage, s.truncatePage)
 	s.guard(http.MethodPost, "/queues/:queue/truncate", auth.Manage, s.truncateQueue)
+	s.relocateRoutes()
 }
 
 // queueURL is the path of a queue's page, or of one below it.
@@ -155,7 +156,7 @@ func (s *Server) askDrop(c echo.Context, status int, wrong string) error {
 	return s.dialog(c, status, queueFrame(q.Name, "Drop"), templates.ConfirmForm(templates.Confirm{
 		Title: "Drop " + q.Name, Action: queueURL(q.Name, "drop"), Back: queueURL(q.Name, "settings"), Button: "Drop the queue", Danger: true, Typed: q.Name,
 		Wrong: wrong,
-		Says: []string{fmt.Sprintf("The queue goes, with its %s documents, its log lines and counters. Workers that hold one can no longer resolve it. This cannot be undone.",
+		Says: []string{fmt.Sprintf("The queue goes, with its %s documents, its log lines, journal and counters. Workers that hold one can no longer resolve it. This cannot be undone.",
 			templates.Exact(total(q.Counts)))},
 	}))
 }
@@ -183,7 +184,7 @@ func (s *Server) askTruncate(c echo.Context, status int, wrong string) error {
 		Wrong: wrong,
 		Says: []string{fmt.Sprintf("All %s documents go, those that workers hold too. The queue and its settings stay. This cannot be undone.",
 			templates.Exact(total(q.Counts)))},
-		Inputs: []templates.Input{{Name: "logs", Label: "Log lines", Type: "select", Options: []templates.Option{{Value: "", Word: "keep them"}, {Value: "1", Word: "remove them too"}}}},
+		Inputs: []templates.Input{{Name: "logs", Label: "Log lines", Type: "select", Options: []templates.Option{{Value: "", Word: "keep them"}, {Value: "1", Word: "remove them too, and the journal"}}}},
 	}))
 }
 

@@ -24,13 +24,13 @@ type values map[string]string
 var settingNames = []string{
 	"max_attempts", "lock", "backoff.kind", "backoff.base", "backoff.cap", "backoff.jitter", "max_active", "rate.picks", "rate.per", "rate.burst",
 	"key.of", "key.payload", "key.until", "key.nth", "key_limits.max_active", "key_limits.rate.picks", "key_limits.rate.per", "key_limits.rate.burst",
-	"logs_retention", "completed_retention", "killed_retention", "partitions", "tablespace",
+	"journal", "journal_retention", "logs_retention", "completed_retention", "killed_retention", "partitions", "tablespace",
 }
 
 // defaults are what a new queue has.
 var defaults = values{
 	"max_attempts": "5", "lock": "5m", "backoff.kind": "exponential", "backoff.base": "10s", "backoff.cap": "1h", "backoff.jitter": "0.2",
-	"logs_retention": "30 days", "partitions": "1",
+	"journal": "errors", "journal_retention": "30 days", "logs_retention": "30 days", "partitions": "1",
 }
 
 func valuesOf(s queue.Settings) values {
@@ -38,6 +38,8 @@ func valuesOf(s queue.Settings) values {
 		"max_attempts": strconv.Itoa(s.MaxAttempts), "lock": s.Lock.String(),
 		"backoff.kind": s.Backoff.Kind, "backoff.base": s.Backoff.Base.String(), "backoff.cap": s.Backoff.Cap.String(),
 		"backoff.jitter":      strconv.FormatFloat(s.Backoff.Jitter, 'f', -1, 64),
+		"journal":             s.Journal,
+		"journal_retention":   retention(s.JournalRetention),
 		"logs_retention":      retention(s.LogsRetention),
 		"completed_retention": retention(s.CompletedRetention), "killed_retention": retention(s.KilledRetention),
 		"partitions": strconv.Itoa(s.Partitions), "tablespace": text(s.Tablespace),
@@ -150,8 +152,8 @@ func (v values) patch(creating bool) (json.RawMessage, error) {
 		}
 		backoff["jitter"] = jitter
 	}
-	p["backoff"], p["lock"] = backoff, v["lock"]
-	for _, name := range []string{"logs_retention", "completed_retention", "killed_retention"} {
+	p["backoff"], p["lock"], p["journal"] = backoff, v["lock"], v["journal"]
+	for _, name := range []string{"journal_retention", "logs_retention", "completed_retention", "killed_retention"} {
 		p[name] = orNull(v[name])
 	}
 	for _, name := range []string{"max_attempts", "max_active"} {
@@ -219,7 +221,8 @@ func settingsFacts(s queue.Settings) []templates.Fact {
 	}
 	facts := []templates.Fact{
 		{Word: "Attempts", Value: templates.Exact(int64(s.MaxAttempts))}, {Word: "Lease", Value: s.Lock.String()}, {Word: "Backoff", Value: backoff},
-		{Word: "Active at once", Value: active}, {Word: "Rate", Value: rate}, {Word: "Log lines kept", Value: keep(s.LogsRetention)},
+		{Word: "Active at once", Value: active}, {Word: "Rate", Value: rate},
+		{Word: "Journal", Value: journalWords(s)}, {Word: "Log lines kept", Value: keep(s.LogsRetention)},
 		{Word: "Completed kept", Value: keep(s.CompletedRetention)}, {Word: "Killed kept", Value: keep(s.KilledRetention)},
 		{Word: "Partitions", Value: strconv.Itoa(s.Partitions)}, {Word: "Tablespace", Value: firstOf(text(s.Tablespace), "default")},
 	}
@@ -229,6 +232,20 @@ func settingsFacts(s queue.Settings) []templates.Fact {
 			templates.Fact{Word: "Rate of a key", Value: rate})
 	}
 	return facts
+}
+
+func journalWords(s queue.Settings) string {
+	keep := "for ever"
+	if s.JournalRetention != nil {
+		keep = s.JournalRetention.String()
+	}
+	switch s.Journal {
+	case queue.JournalAll:
+		return "every transition, for " + strings.TrimPrefix(keep, "for ")
+	case queue.JournalErrors:
+		return "what failed and what admins did, for " + strings.TrimPrefix(keep, "for ")
+	}
+	return "off"
 }
 
 func keyWords(k queue.Key) string {
@@ -259,7 +276,7 @@ func (s *Server) settingsPage(c echo.Context) error {
 func (s *Server) showSettings(c echo.Context, status int, q queue.Queue, v values, field, wrong string) error {
 	view := templates.SettingsView{
 		Head: s.queueHead(c, q, "Settings"), Inputs: templates.SettingInputs(v, defaults, field, wrong, false), Facts: settingsFacts(q.Settings),
-		MayManage: may(c, auth.Manage), Wrong: elsewhere(field, wrong),
+		MayManage: may(c, auth.Manage), Wrong: elsewhere(field, wrong), Move: moveWords(q),
 	}
 	f := queueFrame(q.Name, "Settings")
 	f.live = false // a form must not change under somebody's hands
