@@ -45,10 +45,13 @@ bench: bin/fetchq ## measure what docs/performance.md reports, in three or four 
 	go run ./test/bench/start
 	scripts/bench --suite docs
 
-# make bench-long SCALE=0.01 tries it small.
+# make bench-long SCALE=0.01 PLANS=200000 tries it small. PLANS is in how many documents the plans are looked at.
 SCALE = 1
-bench-long: bin/fetchq ## millions of documents, a thousand queues: half an hour
+PLANS = 10000000
+bench-long: bin/fetchq ## millions of documents, a thousand queues, two nodes, plans: an hour
 	scripts/bench --suite long --scale $(SCALE)
+	go run ./test/bench/nodes
+	go test ./internal/queue -run TestThePlansOfHotStatements -count 1 -timeout 1h -documents $(PLANS)
 
 bench-peers: bin/fetchq ## the same work by River, graphile-worker and pg-boss; writes the table into docs/performance.md
 	bench/peers/run $(PEERS)

@@ -22,6 +22,7 @@ func measureFetchq(ctx context.Context, s *server, all results) error {
 		{single, []string{"ingest", "--batch", "1", "--connections", "8"}},
 		{drain, []string{"drain", "--batch", size, "--connections", "8", "--backlog", backlog, "--duration", drained}},
 		{held, []string{"drain", "--batch", size, "--connections", "8", "--backlog", backlog, "--duration", drained, "--hold"}},
+		{gone, []string{"discard", "--batch", size, "--connections", "8", "--backlog", backlog, "--duration", drained}},
 		{one, []string{"drain", "--batch", "1", "--connections", "8", "--backlog", backlog}},
 		{pick, []string{"pick", "--backlog", backlog}},
 		{later, []string{"pick", "--backlog", backlog, "--planned", ahead}},

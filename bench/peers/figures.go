@@ -48,6 +48,7 @@ const (
 	unique = "unique" // the same, each job under a unique key
 	single = "single" // one a commit, 8 connections
 	drain  = "drain"  // at the system's best batch
+	gone   = "gone"   // as drain, each removed when it is done, for those that can
 	one    = "one"    // one at a time, 8 workers
 	held   = "held"   // as drain, with an old snapshot held
 	pick   = "pick"   // one pick
@@ -64,6 +65,7 @@ func rows() []struct{ workload, what, kind string } {
 		{single, "ingest one a commit, 8 connections, documents/s", "rate"},
 		{drain, "drain at its best batch, documents/s", "rate"},
 		{held, "the same with an old snapshot held, documents/s", "rate"},
+		{gone, "drain, each document removed when it is done, documents/s", "rate"},
 		{one, "drain one at a time, 8 workers, documents/s", "rate"},
 		{pick, "pick of one, p50 ms", "p50"}, {pick, "pick of one, p99 ms", "p99"},
 		{later, fmt.Sprintf("pick of one, %s planned, p50 ms", thousands(float64(*planned))), "p50"},

@@ -18,7 +18,7 @@ var (
 	documents = flag.Int("documents", 200_000, "jobs that wait before a drain, 100 to 5000000")
 	planned   = flag.Int("planned", 1_000_000, "jobs with dates ahead behind which is picked, 100 to 10000000")
 	payload   = flag.Int("payload", 100, "bytes of a payload, 16 to 100000")
-	batch     = flag.Int("batch", 100, "documents of Fetchq's picks and resolutions, 1 to 1000")
+	batch     = flag.Int("batch", 1000, "documents of Fetchq's picks and resolutions, 1 to 1000")
 	each      = flag.Duration("each", 5*time.Second, "how long pushes, picks and single drains go on, 100ms to 1m")
 	most      = flag.Duration("most", 40*time.Minute, "when all of it is given up, 1m to 3h")
 	docs      = flag.String("docs", "", "a Markdown file whose lines between <!-- peers --> and <!-- /peers --> become the table")

@@ -53,6 +53,10 @@ func node(script, system string) func(context.Context, *server, results) error {
 				continue
 			}
 			all.add(system, f)
+			if system == graphile && f.Figure == drain { // it removes what is done, always
+				f.Figure = gone
+				all.add(system, f)
+			}
 		}
 		if err := cmd.Wait(); err != nil {
 			return err

@@ -44,7 +44,7 @@ func (serve) Run(ctx context.Context, cfg config.Config, log *slog.Logger) error
 		return err
 	}
 	fmt.Printf("fetchq is ready at http://%s (%s, %.1f s)\n", a.Addr(), a.Postgres(), time.Since(began).Seconds())
-	if setup, err := a.SetupURL(ctx); err != nil {
+	if setup, err := a.SetupURL(ctx); err != nil && ctx.Err() == nil {
 		log.Error("the setup link could not be made", "error", err)
 	} else if setup != "" {
 		fmt.Printf("nobody can sign in yet; make the first admin at %s\n", setup)
@@ -52,7 +52,7 @@ func (serve) Run(ctx context.Context, cfg config.Config, log *slog.Logger) error
 	var failure error
 	select {
 	case <-ctx.Done():
-		fmt.Println("fetchq is stopping")
+		fmt.Println("fetchq is stopping:", context.Cause(ctx))
 	case failure = <-a.Failed():
 	}
 	a.Stop(context.WithoutCancel(ctx))

@@ -115,7 +115,7 @@ func look(ctx context.Context, c *client.Client, queue string, all map[string]pa
 			p = all[*line.Subject]
 		}
 		switch {
-		case line.Message == badStatus+"500" && p.fault != never:
+		case line.Message == failsOnPurpose && p.fault != never:
 			f.planned++
 		case strings.Contains(line.Message, leaseRanOut):
 			f.orphaned++

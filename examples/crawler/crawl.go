@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -94,13 +95,10 @@ func (c *crawler) fetch(ctx context.Context, address string) ([]byte, error) {
 		return nil, fmt.Errorf("read the page: %w", err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s%d", badStatus, resp.StatusCode)
+		return nil, fmt.Errorf("the page answered with status %d: %.100s", resp.StatusCode, bytes.TrimSpace(body))
 	}
 	return body, nil
 }
-
-// badStatus begins the error of a page that answered with another status than 200.
-const badStatus = "the page answered with status "
 
 // maxPush is how many documents one call may push.
 const maxPush = 1_000

@@ -167,5 +167,7 @@ func prove(ctx context.Context, c *client.Client, o options, s *site, all map[st
 	if !ok {
 		return errDiffers
 	}
+	fmt.Printf("\nThe %d documents that are killed fail on purpose; the site asks for attention to them: %s/queues/%s/errors\n",
+		q.Counts.Killed, o.url, o.queue)
 	return nil
 }

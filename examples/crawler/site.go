@@ -83,6 +83,12 @@ func serve(t tree, delay time.Duration) (*site, error) {
 	return s, nil
 }
 
+// What a page says that fails, and what a worker makes of it.
+const (
+	brokenPage     = "broken on purpose, for the demo"
+	failsOnPurpose = "the page answered with status 500: " + brokenPage
+)
+
 // ServeHTTP answers one visit.
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
@@ -99,7 +105,7 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(s.delay) // stands for the time that real sites take
 	}
 	if fail {
-		http.Error(w, "broken on purpose", http.StatusInternalServerError)
+		http.Error(w, brokenPage, http.StatusInternalServerError)
 		return
 	}
 	s.files.ServeHTTP(w, r)

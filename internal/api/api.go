@@ -59,6 +59,7 @@ type Server struct {
 	picks   *room
 	streams *room
 	bodies  *room
+	flushes chan struct{} // holds one while a stream pushes a batch: two would fill both cores, and picks would wait
 	throws  *auth.Throttle
 }
 
@@ -68,7 +69,7 @@ func New(opt Options) *Server {
 		Options: opt, echo: echo.New(),
 		calls: newRoom("calls", maxCalls, maxTokenCalls), picks: newRoom("picks", maxPicks, maxTokenPicks),
 		streams: newRoom("streams", maxStreams, maxTokenStream), bodies: newRoom("bytes of bodies", maxBodies, maxTokenBodies),
-		throws: auth.NewThrottle(opt.Now, badTokensASecond, badTokensAtOnce),
+		flushes: make(chan struct{}, 1), throws: auth.NewThrottle(opt.Now, badTokensASecond, badTokensAtOnce),
 	}
 	s.echo.HTTPErrorHandler = s.fail
 	s.echo.Pre(escapedPath)

@@ -70,6 +70,12 @@ func (s *Server) streamDocuments(next echo.HandlerFunc) echo.HandlerFunc {
 			lines:  bufio.NewReaderSize(c.Request().Body, 64<<10),
 			answer: client.StreamResponse{Errors: []client.LineError{}},
 			push: func(ctx context.Context, first int64, docs []queue.Push) ([]queue.Result, error) {
+				select {
+				case s.flushes <- struct{}{}:
+				case <-ctx.Done():
+					return nil, ctx.Err()
+				}
+				defer func() { <-s.flushes }()
 				batch := key
 				if key != "" { // each batch has a key of its own; a stream that is repeated has the same batches
 					batch = ownKey(ctx, strconv.FormatInt(first, 10)+" "+key)

@@ -156,7 +156,7 @@ func (a *App) serve(ctx context.Context) error {
 	})
 	a.site = web.New(web.Options{
 		Engine: a.engine, Recent: a.recent, Users: a.users, Tokens: tokens, Assets: assets, Log: a.log, Now: time.Now,
-		Sessions: auth.NewSessions(a.pool, strings.HasPrefix(a.cfg.BaseURL, "https:")), Proxies: proxies, BaseURL: a.cfg.BaseURL, Env: a.cfg.Env,
+		Sessions: auth.NewSessions(a.pool, strings.HasPrefix(a.cfg.BaseURL, "https:")), Proxies: proxies, URL: a.URL(), BaseURL: a.cfg.BaseURL, Env: a.cfg.Env,
 	})
 	a.server = newServer(base, route(calls, a.site), a.log)
 	go func() {

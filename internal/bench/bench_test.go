@@ -68,10 +68,10 @@ func TestDocumentsCountedAreRowsChanged(t *testing.T) {
 			doors = append([]string{ByRaw}, doors...)
 		}
 		for _, door := range doors {
-			var rows, completed, taken, planned int64
+			var rows, completed, taken, planned, visits int64
 			b.inspect = func(ctx context.Context, r *run) {
 				err := db.QueryRow(ctx, `select count(*), count(*) filter (where status = 3), count(*) filter (where status = 2),
-					count(*) filter (where status = 0) from `+r.table("docs")).Scan(&rows, &completed, &taken, &planned)
+					count(*) filter (where status = 0), coalesce(sum(iterations), 0) from `+r.table("docs")).Scan(&rows, &completed, &taken, &planned, &visits)
 				if err != nil {
 					t.Error(err)
 				}
@@ -98,6 +98,13 @@ func TestDocumentsCountedAreRowsChanged(t *testing.T) {
 				want = taken
 			case w.name == "due":
 				want = int64(r.Planned) - planned
+			case w.name == "discard":
+				want = int64(r.Backlog+r.Planned) - rows
+			case w.name == "calendar":
+				want = visits
+				if r.Calls == 0 || r.Lag == nil {
+					t.Errorf("calendar by %s: %d urgent documents, counters behind by %v", door, r.Calls, r.Lag)
+				}
 			case w.name == "emptied":
 				want = completed - int64(r.Backlog)
 			case w.name == "mix":

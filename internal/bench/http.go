@@ -48,13 +48,13 @@ func (r *run) drainHTTP(ctx context.Context, size int) (step, error) {
 }
 
 func (r *run) completeHTTP(ctx context.Context, docs []client.Leased) (int, error) {
-	return okay(r.http.Resolve(ctx, r.queue, completed(docs)...))
+	return okay(r.http.Resolve(ctx, r.queue, ended(docs, r.ending())...))
 }
 
-func completed(docs []client.Leased) []client.Resolution {
+func ended(docs []client.Leased, action string) []client.Resolution {
 	all := make([]client.Resolution, len(docs))
 	for i, d := range docs {
-		all[i] = client.Resolution{Subject: d.Subject, Lease: d.Lease, Action: client.ActionComplete}
+		all[i] = client.Resolution{Subject: d.Subject, Lease: d.Lease, Action: action}
 	}
 	return all
 }
@@ -75,7 +75,7 @@ func together(ctx context.Context, r *run) (load, error) {
 	return load{
 		workers: r.o.Connections,
 		turn: func(ctx context.Context, worker, _ int) (step, error) {
-			picked, err := r.http.Pick(ctx, r.queue, client.PickRequest{Limit: r.o.Batch, Worker: "bench", Resolutions: completed(held[worker])})
+			picked, err := r.http.Pick(ctx, r.queue, client.PickRequest{Limit: r.o.Batch, Worker: "bench", Resolutions: ended(held[worker], r.ending())})
 			if err != nil {
 				return step{}, err
 			}

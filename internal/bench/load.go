@@ -35,7 +35,8 @@ type extra struct {
 	commits     *float64 // a second
 	program     *float64 // shares of one core
 	postgres    *float64
-	connections *int // of the server to the database
+	connections *int     // of the server to the database
+	lag         *float64 // seconds that the folded counters were behind, at most
 }
 
 // repeat makes turns from all workers until the time is up or nothing is left. The first error ends it for all.

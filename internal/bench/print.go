@@ -28,12 +28,12 @@ func (r Result) Name() string {
 	with = strings.TrimSuffix(with, "s") + strings.Repeat("s", min(r.Connections-1, 1))
 	what := map[string]string{
 		"ingest": "push " + size, "stream": "push as NDJSON, streams of " + size, "drain": "pick " + size + " + complete " + size,
-		"together": "pick " + size + " with the last " + size + " completed in the same call", "mix": "push " + size + " beside pick " + size + " + complete " + size,
-		"pick": "pick " + size, "empty": "empty pick", "emptied": "empty pick after a drain", "elsewhere": "empty pick of a version without documents",
+		"discard": "pick " + size + " + drop " + size, "together": "pick " + size + " with the last " + size + " completed in the same call", "mix": "push " + size + " beside pick " + size + " + complete " + size,
+		"calendar": "pick " + size + " of repeated visits", "pick": "pick " + size, "empty": "empty pick", "emptied": "empty pick after a drain", "elsewhere": "empty pick of a version without documents",
 		"wait": "push to a waiting worker", "due": "mark what becomes due at once", "idle": thousands(r.Queues) + " idle queues", "polls": "waiting picks",
 	}[r.Workload]
 	if r.By == ByRaw {
-		what = "raw: " + map[string]string{"ingest": "insert " + size, "drain": "take " + size + " + update " + size, "rows": "update " + size + " known rows twice", "wait": "insert, notify, take"}[r.Workload]
+		what = "raw: " + map[string]string{"ingest": "insert " + size, "drain": "take " + size + " + update " + size, "discard": "take " + size + " + delete " + size, "rows": "update " + size + " known rows twice", "wait": "insert, notify, take"}[r.Workload]
 		if r.Workload == "pick" || strings.HasPrefix(r.Workload, "e") {
 			what = "raw: " + strings.Replace(r.Workload, "pick", "take "+size, 1) + map[bool]string{true: ", take", false: ""}[r.Workload != "pick"]
 		}
@@ -120,6 +120,9 @@ func (r Result) more() string {
 	}
 	if r.Open != nil {
 		parts = append(parts, fmt.Sprintf("%d connections to the database", *r.Open))
+	}
+	if r.Lag != nil {
+		parts = append(parts, fmt.Sprintf("folded counters at most %.1f s behind", *r.Lag))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
+
+	"github.com/fetchq/server/client"
 )
 
 // raws are the raw limits: the barest SQL of a workload's work, prepared, in transactions of their own, on a table with the
 // columns and indexes of a queue's documents and nothing else: no lease is checked, nothing is counted, nobody is woken.
 var raws = map[string]func(context.Context, *run) (load, error){
-	"ingest": rawIngest, "drain": rawDrain, "rows": rawRows, "pick": rawPick, "empty": rawEmpty, "emptied": rawEmptied, "elsewhere": rawElsewhere, "wait": rawWait,
+	"ingest": rawIngest, "drain": rawDrain, "discard": rawDrain, "rows": rawRows, "pick": rawPick, "empty": rawEmpty, "emptied": rawEmptied, "elsewhere": rawElsewhere, "wait": rawWait,
 }
 
 // rawIngest inserts rows.
@@ -22,7 +24,7 @@ func rawIngest(_ context.Context, r *run) (load, error) {
 	}), nil
 }
 
-// rawDrain takes the first rows that are due and nobody holds, and then ends them by their keys.
+// rawDrain takes the first rows that are due and nobody holds, and then ends or deletes them by their keys.
 func rawDrain(ctx context.Context, r *run) (load, error) {
 	take, end := r.rawTake("0"), r.rawEnd()
 	return load{workers: r.o.Connections, turn: func(ctx context.Context, _, _ int) (step, error) {
@@ -60,6 +62,9 @@ func rawRows(ctx context.Context, r *run) (load, error) {
 }
 
 func (r *run) rawEnd() string {
+	if r.ending() == client.ActionDrop {
+		return `delete from ` + r.table("docs") + ` where subject = any ($1)`
+	}
 	return `update ` + r.table("docs") + ` set status = 3, iterations = 1, attempts = 0, last_iteration = now() where subject = any ($1)`
 }
 

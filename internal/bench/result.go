@@ -35,6 +35,7 @@ type Result struct {
 	Program     *float64 `json:"program_cores"`
 	Postgres    *float64 `json:"postgres_cores"`
 	Open        *int     `json:"server_connections"`
+	Lag         *float64 `json:"counters_behind_s"` // at most: the folded ones, which pages over many queues show
 }
 
 func newResult(o Options, m measured, c cost) Result {
@@ -42,7 +43,7 @@ func newResult(o Options, m measured, c cost) Result {
 		Workload: o.Workload, By: o.By, Batch: o.Batch, Connections: o.Connections, Payload: o.Payload, Backlog: o.Backlog, Planned: o.Planned,
 		Queues: o.Queues, Hold: o.Hold, Journal: o.Journal, Seconds: m.took.Seconds(), Documents: m.documents, Pushed: m.pushed,
 		Calls: m.times.count, P50: m.times.at(0.5), P95: m.times.at(0.95), P99: m.times.at(0.99), Max: m.times.most(),
-		Statements: m.extra.commits, Program: m.extra.program, Postgres: m.extra.postgres, Open: m.extra.connections,
+		Statements: m.extra.commits, Program: m.extra.program, Postgres: m.extra.postgres, Open: m.extra.connections, Lag: m.extra.lag,
 	}
 	if m.took > 0 {
 		r.Rate = float64(m.documents) / m.took.Seconds()

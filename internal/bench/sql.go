@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/fetchq/server/client"
 )
 
 // subjects names the documents of one call, which no other call of the queue names.
@@ -101,7 +103,7 @@ func (r *run) scan(ctx context.Context, version, size int, full bool) (h held, s
 		if err := rows.Scan(&subject, &lease, &payload, &date, &seq); err != nil {
 			return h, false, err
 		}
-		h.subjects, h.leases, h.actions = append(h.subjects, subject), append(h.leases, lease), append(h.actions, "complete")
+		h.subjects, h.leases, h.actions = append(h.subjects, subject), append(h.leases, lease), append(h.actions, r.ending())
 	}
 	if len(h.subjects) > 0 {
 		r.raise(partitions == nil, began, date, seq)
@@ -109,7 +111,15 @@ func (r *run) scan(ctx context.Context, version, size int, full bool) (h held, s
 	return h, partitions == nil, rows.Err()
 }
 
-// completeSQL completes what a pick brought, and wants every item to be ok.
+// ending is the action that ends the leases of a workload.
+func (r *run) ending() string {
+	if r.o.Workload == "discard" {
+		return client.ActionDrop
+	}
+	return client.ActionComplete
+}
+
+// completeSQL ends the leases of what a pick brought, and wants every item to be ok.
 func (r *run) completeSQL(ctx context.Context, h held) (int, error) {
 	done := 0
 	err := r.db.QueryRow(ctx, `select count(*) from fetchq.doc_resolve_many($1, $2, $3, $4) where outcome = 'ok'`, r.queue, h.subjects, h.leases, h.actions).Scan(&done)

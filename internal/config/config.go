@@ -17,8 +17,8 @@ import (
 
 // Config are the settings of the program. The tags are kong's: each field is a flag and a variable.
 type Config struct {
-	Listen        string        `env:"FETCHQ_LISTEN" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where to serve."`
-	DataDir       string        `env:"FETCHQ_DATA_DIR" default:"./data" placeholder:"DIR" help:"Where the private Postgres keeps its data."`
+	Listen        string        `env:"FETCHQ_LISTEN" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where to serve; ${default} where nothing is said."`
+	DataDir       string        `env:"FETCHQ_DATA_DIR" default:"./data" placeholder:"DIR" help:"Where the private Postgres keeps its data; ${default} where nothing is said."`
 	DatabaseURL   string        `env:"DATABASE_URL" name:"database-url" secret:"true" placeholder:"URL" help:"Use this Postgres (15 to 18) in place of a private one."`
 	ListenURL     string        `env:"FETCHQ_LISTEN_URL" name:"listen-url" secret:"true" placeholder:"URL" help:"Where to LISTEN and migrate, if DATABASE_URL leads to a transaction pooler."`
 	BaseURL       string        `env:"FETCHQ_BASE_URL" name:"base-url" placeholder:"URL" help:"What the world calls this server, if it stands behind a proxy."`

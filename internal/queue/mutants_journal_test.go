@@ -3,6 +3,8 @@ package queue_test
 // journalBugs lose lines of the journal, write them twice, or write what is not so.
 var journalBugs = []bug{
 	replaced("journal: nothing of most resolutions", "settle_text", `from changed c cross join numbered n`, `from changed c cross join numbered n where c.status <> 3`),
+	replaced("journal: nothing of most drops", "drop_text", `from gone g cross join numbered n`, `from gone g cross join numbered n where false`),
+	replaced("journal: the first holder dropped all", "drop_text", `coalesce(p_by[g.ord], p_by[1])`, `p_by[1]`),
 	replaced("journal: nothing of most pushes", "push_text", `from made m cross join block cross join numbered n`, `from made m cross join block cross join numbered n where m.status = 1`),
 	replaced("journal: nothing of a mark", "mark_text", `from marked m cross join numbered n`, `from marked m cross join numbered n where m.priority > 0`),
 	replaced("journal: nothing of a mark by the job", "mnt_mark_due", `case when q.journal = 'all' then '_noted' else '' end`, `''`),
@@ -13,8 +15,8 @@ var journalBugs = []bug{
 	replaced("journal: the first pusher pushed all", "push_text", `coalesce(p_by[m.seq - block.first], p_by[1])`, `p_by[1]`),
 	replaced("journal: the first holder ended all", "settle_text", `coalesce(p_by[c.ord], p_by[1])`, `p_by[1]`),
 	replaced("journal: an admin is a worker", "settle", `$3 and s.lease is null, s.status`, `false, s.status`),
-	replaced("journal: the attempts after a resolution", "settle", `c.status, s.attempts, coalesce(c.lease, s.d_lease)`, `c.status, s.new_attempts, coalesce(c.lease, s.d_lease)`),
-	replaced("journal: a document that is gone has a status", "settle", `s.status, c.status, s.attempts`, `s.status, coalesce(c.status, s.new_status), s.attempts`),
+	replaced("journal: the attempts after a resolution", "settle", `s.then_status end, s.attempts,`, `s.then_status end, s.new_attempts,`),
+	replaced("journal: a document that is gone has a status", "settle", `case when not s.gone then s.then_status end, s.attempts`, `s.then_status, s.attempts`),
 	replaced("journal: with errors, kills of holders are none", "settle", `s.action in ('reject', 'kill')`, `s.action in ('reject')`),
 	replaced("journal: with errors, all of a long statement", "settle", `case when q.journal = 'errors' then`, `case when false then`),
 	replaced("journal: what is written with errors is written when off", "settle", `case when q.journal <> 'off' and not p_look then`, `case when not p_look then`),

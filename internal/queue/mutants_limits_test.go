@@ -26,9 +26,11 @@ var pauseBugs = []bug{
 // requeueBugs lose what a document is to go on with, or take it too seriously.
 var requeueBugs = []bug{
 	replaced("requeue: most resolutions do not see it", "settle_text", `and d.requeue is null`, ``),
+	replaced("requeue: most drops do not see it", "drop_text", `and d.requeue is null`, ``),
+	replaced("requeue: the holder's priority wins", "settle", `case when goes_on then coalesce((requeue -> 'priority')::integer, new_priority)`, `case when goes_on then new_priority`),
 	replaced("requeue: a reject does not see it", "settle", `(not $3 or action = 'release') as goes_on`, `(not $3 and action <> 'reject' or action = 'release') as goes_on`),
-	replaced("requeue: the holder's date wins", "settle", `case when goes_on then n.date when`, `case when goes_on then new_next when`),
-	replaced("requeue: the holder's payload wins", "settle", `when s.goes_on and s.requeue ? 'payload' then s.requeue -> 'payload'`, `when false then null`),
+	replaced("requeue: the holder's date wins", "settle", `case when goes_on then n.date else`, `case when goes_on then new_next else`),
+	replaced("requeue: the holder's payload wins", "settle", `when s.goes_on and s.requeue ? 'payload' or s.action = 'forward'`, `when s.action = 'forward'`),
 	replaced("requeue: it is done twice", "settle", `requeue = case when s.action = 'edit' then d.requeue end`, `requeue = d.requeue`),
 	replaced("requeue: a drop drops it", "settle", `goes and not goes_on as gone`, `goes as gone`),
 	replaced("requeue: what failed too often keeps its attempts", "settle", `case when goes_on and (goes or new_status in (3, -1)) then 0`, `case when goes_on and goes then 0`),

@@ -42,6 +42,12 @@ func TestPropertiesFindPlantedBugs(t *testing.T) {
 		{name: "a lease that ran out resolves", plant: func(t *testing.T, db *pgxpool.Pool) {
 			dbtest.Replace(t, db, "settle_text", `and d.next_iteration > p_now`, ``)
 		}},
+		{name: "stale check off where most drops go", plant: func(t *testing.T, db *pgxpool.Pool) {
+			dbtest.Replace(t, db, "drop_text", `and d.lease = i.lease`, ``)
+		}},
+		{name: "a lease that ran out drops", plant: func(t *testing.T, db *pgxpool.Pool) {
+			dbtest.Replace(t, db, "drop_text", `and d.next_iteration > p_now`, ``)
+		}},
 		{name: "lease base restarted after drop", plant: func(t *testing.T, db *pgxpool.Pool) {
 			// The base of a queue's documents is the moment when the queue was made.
 			dbtest.Replace(t, db, "push_text", `fetchq.micros()`, `(select (date_part('epoch', created_at) * 1000000)::bigint
@@ -66,7 +72,7 @@ func TestPropertiesFindPlantedBugs(t *testing.T) {
 		{name: "join on ctid", plant: func(t *testing.T, db *pgxpool.Pool) {
 			dbtest.Replace(t, db, "settle",
 				`select lease as d_lease,`, `select ctid as place, lease as d_lease,`,
-				`h.picked_at, h.own,`, `h.picked_at, h.place, h.own,`,
+				`h.worker, h.own, case`, `h.worker, h.own, h.place, case`,
 				`d.subject = s.subject and s.wins and not s.gone`, `d.ctid = s.place and s.wins and not s.gone`)
 		}},
 	}, about(&limiting, limitBugs), about(&requeueing, requeueBugs), about(&pausing, pauseBugs), about(&noting, journalBugs))

@@ -1,12 +1,16 @@
 package queue_test
 
 import (
+	"flag"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/fetchq/server/internal/dbtest"
 )
+
+// documents is how many the queue has in which plans are looked at; make bench-long gives it ten million.
+var documents = flag.Int("documents", 200_000, "documents of the queue in TestThePlansOfHotStatements, 200000 to 20000000")
 
 func TestThePlansOfHotStatements(t *testing.T) {
 	if testing.Short() {
@@ -76,16 +80,18 @@ func TestThePlansOfSearchesInLogs(t *testing.T) {
 	w.uses("last error", key, `select fetchq.log_last_error('a')`)
 }
 
-// fill makes a queue of 200,000 documents: pending, planned, active and completed ones, and dead rows of picks.
+// fill makes a queue of so many documents: pending, planned, active and completed ones, and dead rows of picks.
 func fill(w *watcher, partitions int) {
 	w.t.Helper()
 	w.exec(`set auto_explain.log_min_duration = -1`)
 	w.exec(fmt.Sprintf(`select fetchq.queue_put('a', '{"partitions": %d}')`, partitions))
-	w.exec(`select count(*) from (
-			select array_agg('s ' || i) as s, array_agg(case when i % 4 = 0 then interval '1 hour' end) as d, array_agg((i % 8 = 0)::integer) as v,
-				array_agg(i % 3) as p
-			from generate_series(0, 199999) i group by i / 10000
-		) g cross join lateral fetchq.doc_push_many('a', g.s, null, g.v, g.p, null, g.d)`)
+	for from := 0; from < *documents; from += 10_000 {
+		w.exec(fmt.Sprintf(`select count(*) from (
+			select array_agg('s ' || i) as s, array_agg(case when i %% 4 = 0 then interval '1 hour' end) as d, array_agg((i %% 8 = 0)::integer) as v,
+				array_agg(i %% 3) as p
+			from generate_series(%d, %d) i
+		) g cross join lateral fetchq.doc_push_many('a', g.s, null, g.v, g.p, null, g.d)`, from, from+9999))
+	}
 	w.exec(`select count(*) from generate_series(1, 20) i cross join lateral fetchq.doc_pick_many('a', 0, 1000, '1 hour', i::text)`)
 	w.exec(`select count(*) from (
 			select array_agg(subject) as s, array_agg(lease) as l, array_agg('complete'::text) as a

@@ -34,7 +34,7 @@ type step struct {
 	Requeue bool // with Update: what is held goes on with it
 	Limit   int
 	Version int
-	Plain   bool          // a resolution completes or reschedules, and says no more
+	Plain   string        // complete: a resolution completes or reschedules, and says no more; drop: it drops
 	AtOnce  bool          // of a pause
 	Lock    time.Duration // 0: the queue's
 	Key     string
@@ -141,10 +141,10 @@ func (it item) date(now time.Time) (date wire.Date) {
 	return date
 }
 
-// plain is the item where it completes or reschedules and says no more.
-func (it item) plain() item {
-	if it.Action != "reschedule" {
-		it.Action = "complete"
+// plain is the item where it does what action says, complete standing for reschedule too, and says no more.
+func (it item) plain(action string) item {
+	if it.Action != "reschedule" || action == "drop" {
+		it.Action = action
 	}
 	it.Message, it.Version, it.Stray = "", nil, false
 	return it

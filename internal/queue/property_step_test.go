@@ -205,8 +205,8 @@ func (w *world) settle(to calls, m model, name string, st step) error {
 		if st.Call == "act" != it.Stray {
 			it.Action = it.Admin
 		}
-		if st.Plain && st.Call == "resolve" {
-			it = it.plain()
+		if st.Plain != "" && st.Call == "resolve" {
+			it = it.plain(st.Plain)
 		}
 		items[i] = it.asResolution(w.now, it.Subject, lease, other)
 	}

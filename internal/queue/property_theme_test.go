@@ -99,7 +99,7 @@ func (th theme) script() *rapid.Generator[script] {
 			Requeue: even(th.requeues...).Draw(t, "requeue"),
 			Limit:   even(1, 2, 10).Draw(t, "limit"),
 			Version: even(th.versions...).Draw(t, "picked version"),
-			Plain:   even(false, false, false, true).Draw(t, "plain"),
+			Plain:   even("", "", "", "complete", "drop").Draw(t, "plain"),
 			AtOnce:  even(false, true).Draw(t, "at once"),
 			Lock:    time.Second * time.Duration(even(0, 3600, 3, 3600).Draw(t, "lock")),
 			Key:     map[bool]string{true: "k"}[even(keyed...).Draw(t, "key")],

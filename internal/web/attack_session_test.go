@@ -137,7 +137,7 @@ func TestWhatAViewerSendsChangesNothing(t *testing.T) {
 		if r.Open || r.Needs == "" || r.Needs == auth.See {
 			continue
 		}
-		if p := b.post(paths.fill(r.Path), form); p.status != http.StatusForbidden || !strings.Contains(p.body, "your role, viewer, may not do this") {
+		if p := b.post(paths.fill(r.Path), form); p.status != http.StatusForbidden || !strings.Contains(p.body, "Your role, viewer, may not do this") {
 			t.Errorf("%s %s: %d", r.Method, r.Path, p.status)
 		}
 	}

@@ -2,6 +2,8 @@ package web
 
 import (
 	"context"
+	"crypto/rand"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -19,6 +21,7 @@ type board struct {
 	now    func() time.Time
 	calls  singleflight.Group
 
+	boot     string // differs from one start of the program to the next
 	mu       sync.Mutex
 	latest   []queue.Summary
 	at       time.Time
@@ -30,6 +33,7 @@ type board struct {
 // watcher is one stream of events.
 type watcher struct {
 	changed map[string]struct{} // queues since the last look
+	any     bool                // more changed than those
 	woken   chan struct{}       // holds one
 }
 
@@ -40,7 +44,7 @@ const (
 )
 
 func newBoard(engine *queue.Engine, now func() time.Time) *board {
-	return &board{engine: engine, now: now, watchers: map[*watcher]struct{}{}}
+	return &board{engine: engine, now: now, boot: rand.Text(), watchers: map[*watcher]struct{}{}}
 }
 
 // summaries returns all queues by name, a second old at most beside what the fold has not seen yet.
@@ -82,9 +86,10 @@ func (b *board) take(list []queue.Summary, now time.Time, changes int) {
 		b.changes++
 	}
 	for w := range b.watchers {
-		if b.latest == nil || len(changed) == 0 {
-			break // what is looked at for the first time has not changed
+		if len(changed) == 0 {
+			break
 		}
+		w.any = w.any || b.latest == nil // at the first look nobody knows what a page showed before it
 		for _, name := range changed {
 			w.changed[name] = struct{}{}
 		}
@@ -179,15 +184,17 @@ func (b *board) poll(stop context.Context) {
 	}
 }
 
-// taken returns the names that changed since the last call.
+// taken returns the names of the queues that changed since the last call, sorted; none where nobody knows which, or where they
+// are more than mostNames.
 func (b *board) taken(w *watcher) []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	names := make([]string, 0, len(w.changed))
-	for name := range w.changed {
-		names = append(names, name)
+	names := slices.AppendSeq(make([]string, 0, len(w.changed)), maps.Keys(w.changed))
+	if w.any || len(names) > mostNames {
+		names = names[:0]
 	}
 	clear(w.changed)
+	w.any = false
 	slices.Sort(names)
 	return names
 }
@@ -199,6 +206,9 @@ func (b *board) forget() {
 	b.at = time.Time{}
 	b.changes++
 }
+
+// version names what is known here of all queues. A page that was made at this version, or after, has all that was told before it.
+func (b *board) version() string { return b.boot + "." + strconv.Itoa(b.age()) }
 
 // age says how often something changed, as far as is known here.
 func (b *board) age() int {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -101,8 +100,8 @@ func (s *Server) documentsView(c echo.Context, q queue.Queue, at documentsQuery)
 }
 
 // apiURL is where programs reach a queue.
-func (s *Server) apiURL(name, below string) string {
-	return firstOf(strings.TrimRight(s.BaseURL, "/"), "http://127.0.0.1:8080") + "/api/v1" + queueURL(name, below)
+func (s *Server) apiURL(name string, below ...string) string {
+	return s.URL + "/api/v1" + queueURL(name, below...)
 }
 
 // pageNote says what stands on a page; short where it has fewer rows than it could have and is not the end.

@@ -46,7 +46,7 @@ func newDesk(t *testing.T, role auth.Role) *desk {
 	users, sessions := auth.NewUsers(db, time.Now), auth.NewSessions(db, false)
 	site := web.New(web.Options{
 		Engine: e, Recent: metrics.New(func(context.Context) ([]metrics.Sample, error) { return nil, nil }, time.Now, log),
-		Users: users, Sessions: sessions, Tokens: auth.NewTokens(db, time.Now), Log: log, Now: time.Now,
+		Users: users, Sessions: sessions, Tokens: auth.NewTokens(db, time.Now), Log: log, Now: time.Now, URL: "https://queue.example.org",
 	})
 	t.Cleanup(site.Stop)
 	user, err := users.Create(t.Context(), "ann@example.org", "Ann", role)

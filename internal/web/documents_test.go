@@ -22,7 +22,7 @@ func TestDocumentsOfAnEmptyQueueTeach(t *testing.T) {
 	d := newDesk(t, auth.RoleAdmin)
 	page := d.get(docsURL, http.StatusOK)
 	page.count(t, `[data-empty="queue"] a[href="/queues/pages/documents/new"]`, 1)
-	page.says(t, `[data-empty="queue"] pre`, "/api/v1/queues/pages/documents")
+	page.says(t, `[data-empty="queue"] pre`, "https://queue.example.org/api/v1/queues/pages/documents")
 	page.count(t, "form.filters", 0)
 	d.get("/queues/missing/documents", http.StatusNotFound)
 }

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/fetchq/server/internal/metrics"
@@ -20,7 +21,7 @@ const (
 // health is how a queue stands, in one word, and why, for a person.
 type health struct {
 	word    string // failing, behind, paused, attention, fine or idle
-	reasons []string
+	reasons []templates.Reason
 }
 
 func (h health) trouble() bool {
@@ -33,25 +34,25 @@ var rank = map[string]int{"failing": 0, "behind": 1, "paused": 2, "attention": 3
 // judge says how a queue stands now.
 func judge(q queue.Summary, t metrics.Trend, now time.Time) health {
 	var h health
-	add := func(word, format string, args ...any) {
+	add := func(word, href, format string, args ...any) {
 		if h.word == "" || rank[word] < rank[h.word] {
 			h.word = word
 		}
-		h.reasons = append(h.reasons, fmt.Sprintf(format, args...))
+		h.reasons = append(h.reasons, templates.Reason{Text: fmt.Sprintf(format, args...), Href: href})
 	}
 	if t.Known && t.ErrorsPerMin*t.Over.Minutes() >= failingLeast && t.ErrorsPerMin >= failingShare*(t.ProcessedPerMin+t.ErrorsPerMin) {
-		add("failing", "%s errors a minute beside %s documents that succeed", templates.Rate(t.ErrorsPerMin), templates.Rate(t.ProcessedPerMin))
+		add("failing", queueURL(q.Name, "errors"), "%s errors a minute beside %s documents that succeed", templates.Rate(t.ErrorsPerMin), templates.Rate(t.ProcessedPerMin))
 	}
 	if q.Paused {
-		add("paused", "%s", pausedWords(q, now))
+		add("paused", "", "%s", pausedWords(q, now))
 	} else if q.OldestDueAt != nil && now.Sub(*q.OldestDueAt) > behindAfter {
-		add("behind", "the oldest document has been due for %s; %s", templates.Span(now.Sub(*q.OldestDueAt)), drainWords(q, t))
+		add("behind", queueURL(q.Name, "documents?status=pending"), "the oldest document has been due for %s; %s", templates.Span(now.Sub(*q.OldestDueAt)), drainWords(q, t))
 	}
 	switch {
 	case h.word != "":
 	case q.Counts.Pending+q.Counts.Active == 0 && q.Counts.Killed > 0:
 		// Beside work that goes on the number of them says enough.
-		add("attention", "%s killed; look why, then retry or drop them", killedWords(q.Counts.Killed))
+		add("attention", queueURL(q.Name, "documents?status=killed"), "%s killed; look why, then retry or drop them", killedWords(q.Counts.Killed))
 	case q.Counts.Pending+q.Counts.Active == 0:
 		h.word = "idle"
 	default:
@@ -110,17 +111,29 @@ func drainWords(q queue.Summary, t metrics.Trend) string {
 	return waiting + ", and more come than go"
 }
 
-// inTrouble returns the names of the queues that need somebody.
-func (s *Server) inTrouble(ctx context.Context) ([]string, error) {
+// tally keeps the number of queues in trouble for a moment: every stream of events tells it.
+type tally struct {
+	mu  sync.Mutex
+	n   int
+	at  time.Time
+	age int
+}
+
+// troubled returns how many queues need somebody; while the database does not answer, as far as was known before.
+func (s *Server) troubled(ctx context.Context) int {
 	list, err := s.board.summaries(ctx)
-	if err != nil {
-		return nil, err
+	now, age := s.Now(), s.board.age()
+	s.trouble.mu.Lock()
+	defer s.trouble.mu.Unlock()
+	if err != nil || s.trouble.age == age && now.Sub(s.trouble.at) < boardLasts {
+		return s.trouble.n
 	}
-	var names []string
+	n := 0
 	for _, q := range list {
-		if judge(q, s.Recent.Of(q.Name), s.Now()).trouble() {
-			names = append(names, q.Name)
+		if judge(q, s.Recent.Of(q.Name), now).trouble() {
+			n++
 		}
 	}
-	return names, nil
+	s.trouble.n, s.trouble.at, s.trouble.age = n, now, age
+	return n
 }

@@ -38,7 +38,7 @@ func TestJudge(t *testing.T) {
 		"failing and behind":    {queue.Summary{Counts: queue.Counts{Pending: 1}, OldestDueAt: before(time.Hour)}, metrics.Trend{Known: true, Over: time.Minute, ErrorsPerMin: 10}, "failing", "errors a minute"},
 	} {
 		h := judge(tt.q, tt.t, now)
-		if h.word != tt.word || tt.says != "" && (len(h.reasons) == 0 || !strings.Contains(h.reasons[0], tt.says)) {
+		if h.word != tt.word || tt.says != "" && (len(h.reasons) == 0 || !strings.Contains(h.reasons[0].Text, tt.says)) {
 			t.Errorf("%s: it is %s because %q; %s because %q is wanted", name, h.word, h.reasons, tt.word, tt.says)
 		}
 	}

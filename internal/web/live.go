@@ -23,8 +23,15 @@ func (s *Server) liveRoutes() {
 	s.signedIn(http.MethodGet, "/events", s.events)
 }
 
-// events is the stream that tells a browser which queues changed: event "changed" with a list of names, empty for any;
-// "beat" when nothing did; "over" when the session has ended.
+// event is what a stream of events tells. Its kinds are "hello", the first one; "changed"; "beat" when nothing did; and "over" when
+// the session has ended.
+type event struct {
+	Version string   `json:"version"`          // of what was known when this was told; see board.version
+	Queues  []string `json:"queues,omitempty"` // that changed; empty: any of them
+	Trouble int      `json:"trouble"`          // queues that need somebody
+}
+
+// events is the stream that tells a browser which queues changed.
 func (s *Server) events(c echo.Context) error {
 	select {
 	case s.streams <- struct{}{}:
@@ -32,52 +39,48 @@ func (s *Server) events(c echo.Context) error {
 	default:
 		return errs.New(errs.Overloaded, "%d browsers watch already", cap(s.streams))
 	}
-	w := c.Response()
+	w, ctx := c.Response(), c.Request().Context()
 	w.Header().Set(echo.HeaderContentType, "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no") // a proxy must not keep it back
 	control := http.NewResponseController(w)
-	send := func(event, data string) error {
+	send := func(kind string, queues []string) error {
+		data, err := json.Marshal(event{Version: s.board.version(), Queues: queues, Trouble: s.troubled(ctx)})
+		if err != nil {
+			return err
+		}
 		_ = control.SetWriteDeadline(s.Now().Add(eventWrite)) // a browser that does not read is cut off
-		if _, err := fmt.Fprintf(w, "event: %s\ndata: %s\n\n", event, data); err != nil {
+		if _, err := fmt.Fprintf(w, "event: %s\ndata: %s\n\n", kind, data); err != nil {
 			return err
 		}
 		return control.Flush()
 	}
 	w.WriteHeader(http.StatusOK)
-	if err := send("beat", "0"); err != nil {
+	watcher, leave := s.board.watch(s.stopped) // before the first version is told: what changes after it, is told
+	defer leave()
+	if err := send("hello", nil); err != nil {
 		return nil // the browser went away
 	}
-	watcher, leave := s.board.watch(s.stopped)
-	defer leave()
 	beat := time.NewTicker(beatEvery)
 	defer beat.Stop()
 	for {
 		var err error
 		select {
-		case <-c.Request().Context().Done():
+		case <-ctx.Done():
 			return nil
 		case <-s.stopped.Done():
 			return nil
 		case <-beat.C:
-			alive, failed := s.Sessions.Alive(c.Request().Context(), sessionOf(c).ID)
+			alive, failed := s.Sessions.Alive(ctx, sessionOf(c).ID)
 			if failed == nil && !alive {
-				_ = send("over", "0")
+				_ = send("over", nil)
 				return nil
 			}
-			err = send("beat", "0")
+			err = send("beat", nil)
 		case <-watcher.woken:
-			names := s.board.taken(watcher)
-			if len(names) > mostNames {
-				names = []string{}
-			}
-			text, failed := json.Marshal(names)
-			if failed != nil {
-				return failed
-			}
-			err = send("changed", string(text))
+			err = send("changed", s.board.taken(watcher))
 			select {
 			case <-time.After(eventGap):
-			case <-c.Request().Context().Done():
+			case <-ctx.Done():
 			case <-s.stopped.Done():
 			}
 		}

@@ -39,16 +39,27 @@ func TestTheStreamTellsWhichQueueChanged(t *testing.T) {
 			events <- string(buffer[:n])
 		}
 	}()
-	if first := <-events; !strings.Contains(first, "event: beat") {
+	if first := <-events; !strings.Contains(first, "event: hello") || !strings.Contains(first, `"trouble":0`) {
 		t.Errorf("the first event is %q", first)
 	}
-	b.get("/queues") // the board has seen both
+	version := b.get("/queues").must(t, http.StatusOK).Find("#live").AttrOr("data-version", "") // the board has seen both
 	s.push("pages", "a")
 	for text := range events {
-		if strings.Contains(text, "event: changed") {
-			if !strings.Contains(text, `data: ["pages"]`) {
-				t.Errorf("it tells %q", text)
+		if strings.Contains(text, `"queues":["pages"]`) {
+			if !strings.Contains(text, "event: changed") || version == "" || strings.Contains(text, version) {
+				t.Errorf("it tells %q after the version %q", text, version)
 			}
+			break
+		}
+	}
+	part := b.get("/queues", "Fetchq-Live", "1").must(t, http.StatusOK)
+	if got := part.header.Get("Fetchq-Version"); got == "" || got == version {
+		t.Errorf("the page is at version %q after a change at %q", got, version)
+	}
+	operator := s.as(auth.RoleOperator)
+	operator.post("/queues/pause", url.Values{"queue": {"pages"}}).must(t, http.StatusSeeOther)
+	for text := range events {
+		if strings.Contains(text, `"trouble":1`) {
 			break
 		}
 	}

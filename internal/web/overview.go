@@ -29,7 +29,7 @@ func (s *Server) overview(c echo.Context) (frame, templ.Component, error) {
 		return frame{}, nil, err
 	}
 	total := s.Recent.Total()
-	v := templates.OverviewView{Tiles: totalTiles(rows, total, s.Now()), All: len(rows), MayManage: may(c, auth.Manage)}
+	v := templates.OverviewView{Tiles: totalTiles(rows, total, s.Now()), All: len(rows), API: s.apiURL("pages"), MayManage: may(c, auth.Manage)}
 	slices.SortStableFunc(rows, func(a, b queueRow) int {
 		return cmp.Or(cmp.Compare(rank[a.health.word], rank[b.health.word]), -cmp.Compare(a.Counts.Pending+a.Counts.Active, b.Counts.Pending+b.Counts.Active))
 	})
@@ -70,13 +70,13 @@ func (r queueRow) view(now time.Time) templates.QueueRow {
 	v := templates.QueueRow{
 		Name: r.Name, Word: r.health.word, Reasons: r.health.reasons, Starred: r.starred, Paused: r.Paused,
 		Planned: r.Counts.Planned, Pending: r.Counts.Pending, Active: r.Counts.Active, Completed: r.Counts.Completed, Killed: r.Counts.Killed,
-		In: "–", Out: "–", Errors: "–", Processed: r.trend.Processed, Oldest: "–", Drain: "–",
+		In: "–", Out: "–", Errors: "–", Processed: r.trend.Processed, Drain: "–",
 	}
 	if r.trend.Known {
 		v.In, v.Out, v.Errors = templates.Rate(r.trend.EnteredPerMin), templates.Rate(r.trend.ProcessedPerMin), templates.Rate(r.trend.ErrorsPerMin)
 	}
 	if r.OldestDueAt != nil && r.OldestDueAt.Before(now) {
-		v.Oldest = templates.Span(now.Sub(*r.OldestDueAt))
+		v.OldestDueAt = r.OldestDueAt
 	}
 	if d, known := drain(r.Summary, r.trend); known && r.Counts.Pending > 0 {
 		v.Drain = templates.Span(d)
@@ -104,21 +104,18 @@ func totalTiles(rows []queueRow, t metrics.Trend, now time.Time) []templates.Til
 func tiles(n queue.Counts, t metrics.Trend, oldest *time.Time, now time.Time, href func(status string) string, errorsHref string) []templates.Tile {
 	due := templates.Tile{Word: "Oldest due", Value: "–", Note: "nothing is due", Status: "behind"}
 	if oldest != nil && oldest.Before(now) {
-		due.Value, due.Note = templates.Span(now.Sub(*oldest)), "since "+oldest.UTC().Format("2 Jan 15:04 UTC")
+		due.Since, due.Note = oldest, "since "+oldest.UTC().Format("2 Jan 15:04 UTC")
 	}
-	out, bad := "–", "–"
+	in, out, bad, over := "–", "–", "–", ""
 	if t.Known {
-		out, bad = templates.Rate(t.ProcessedPerMin), templates.Rate(t.ErrorsPerMin)
-	}
-	in := "–"
-	if t.Known {
-		in = templates.Rate(t.EnteredPerMin)
+		in, out, bad = templates.Rate(t.EnteredPerMin), templates.Rate(t.ProcessedPerMin), templates.Rate(t.ErrorsPerMin)
+		over = "per minute, over the last " + templates.Span(t.Over.Round(time.Second))
 	}
 	return []templates.Tile{
 		countTile("Pending", "pending", n.Pending, href, t.Pending),
 		countTile("Active", "active", n.Active, href, nil),
-		{Word: "Processed/min", Value: out, Note: in + " entered/min", Status: "completed", Values: t.Processed, Color: "text-completed"},
-		{Word: "Errors/min", Value: bad, Status: "error", Values: t.Errors, Color: "text-errors", Href: errorsHref},
+		{Word: "Processed/min", Value: out, Exact: over, Note: in + " entered/min", Status: "completed", Values: t.Processed, Color: "text-completed"},
+		{Word: "Errors/min", Value: bad, Exact: over, Status: "error", Values: t.Errors, Color: "text-errors", Href: errorsHref},
 		due,
 		countTile("Killed", "killed", n.Killed, href, nil),
 	}

@@ -53,7 +53,9 @@ func (s *Server) queueHead(c echo.Context, q queue.Queue, here string) templates
 	}, t, s.Now())
 	for _, p := range q.Pauses {
 		if p.Version != nil {
-			h.reasons = append(h.reasons, fmt.Sprintf("version %d is paused: %s", *p.Version, pauseWords(p.Kind, p.Until, p.Reason, s.Now())))
+			h.reasons = append(h.reasons, templates.Reason{
+				Text: fmt.Sprintf("version %d is paused: %s", *p.Version, pauseWords(p.Kind, p.Until, p.Reason, s.Now())),
+			})
 		}
 	}
 	documents := total(q.Counts)
@@ -98,8 +100,11 @@ func (s *Server) queuePage(c echo.Context) (frame, templ.Component, error) {
 			AskedAt: n.AskedAt, AskedBy: text(n.AskedBy), Unasked: n.Unasked, Paused: n.Pause != nil,
 		})
 		if n.Unasked {
-			v.Head.Reasons = append(v.Head.Reasons, fmt.Sprintf("%s of version %d wait, and for %s no worker has asked for them",
-				documentsWord(int(n.Counts.Pending)), n.Version, templates.Span(queue.Unasked)))
+			v.Head.Reasons = append(v.Head.Reasons, templates.Reason{
+				Href: fmt.Sprintf("%s?status=pending&version=%d", queueURL(q.Name, "documents"), n.Version),
+				Text: fmt.Sprintf("%s of version %d wait, and for %s no worker has asked for them",
+					documentsWord(int(n.Counts.Pending)), n.Version, templates.Span(queue.Unasked)),
+			})
 		}
 	}
 	if !q.KeysReady {
@@ -107,7 +112,7 @@ func (s *Server) queuePage(c echo.Context) (frame, templ.Component, error) {
 		if share, runs, err := s.Engine.Indexing(c.Request().Context(), q.Name); err == nil && runs {
 			reason += fmt.Sprintf(": %.0f %% are done", share*100)
 		}
-		v.Head.Reasons = append(v.Head.Reasons, reason)
+		v.Head.Reasons = append(v.Head.Reasons, templates.Reason{Text: reason})
 	}
 	return queueFrame(q.Name, ""), templates.Queue(v), nil
 }

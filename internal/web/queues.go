@@ -120,6 +120,7 @@ func (s *Server) queuesPage(c echo.Context) error {
 		return cmp.Or(cmp.Compare(btoi(b.starred), btoi(a.starred)), order)
 	})
 	v := templates.QueuesView{
+		API:    s.apiURL("pages"),
 		Filter: q.filter, State: q.state, All: len(all), Matching: len(rows), MayManage: may(c, auth.Manage), MayHalt: may(c, auth.Halt), Here: q.url(),
 	}
 	pages := max((len(rows)+queuesPerPage-1)/queuesPerPage, 1)

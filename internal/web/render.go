@@ -22,6 +22,9 @@ const (
 	htmxHeader = "Hx-Request"  // what goes into the dialog
 )
 
+// versionHeader says of a live part what it has at least; see board.version.
+const versionHeader = "Fetchq-Version"
+
 func isLive(r *http.Request) bool     { return r.Header.Get(liveHeader) != "" }
 func isDialog(r *http.Request) bool   { return r.Header.Get(htmxHeader) != "" }
 func isFragment(r *http.Request) bool { return isLive(r) || isDialog(r) }
@@ -105,24 +108,22 @@ func (s *Server) base(c echo.Context, f frame) (templates.Base, error) {
 		Title: f.title, Env: s.Env, Theme: theme(c), Folded: cookie(c, "rail") == "folded",
 		User: &templates.Person{Email: user.Email, Name: name, Role: string(user.Role)},
 		Rail: s.rail(c, user, f.section), Crumbs: f.crumbs, Path: c.Request().URL.RequestURI(), Query: f.query, Toasts: toasts,
-		Live: f.live, Queue: f.queue,
+		Live: f.live, Queue: f.queue, Version: seen(c),
 	}, nil
 }
 
-// rail lists the pages that this person may see. The number of queues in trouble is left out where it is not known.
+// rail lists the pages that this person may see.
 func (s *Server) rail(c echo.Context, user auth.User, here string) []templates.Place {
 	places := []templates.Place{
 		{Word: "Overview", Href: "/", Icon: "layout-dashboard"},
-		{Word: "Queues", Href: "/queues", Icon: "layers", MarksWord: "queues in trouble"},
+		{Word: "Queues", Href: "/queues", Icon: "layers", MarksID: "trouble", MarksWord: "queues in trouble"},
 		{Word: "Errors", Href: "/errors", Icon: "triangle-alert"},
 	}
 	if user.May(auth.Govern) {
 		places = append(places, templates.Place{Word: "Team", Href: "/team", Icon: "users", Foot: true})
 	}
 	places = append(places, templates.Place{Word: "API", Href: "/api/docs", Icon: "book-open", Foot: true})
-	if trouble, err := s.inTrouble(c.Request().Context()); err == nil {
-		places[1].Marks = int64(len(trouble))
-	}
+	places[1].Marks = int64(s.troubled(c.Request().Context()))
 	for i := range places {
 		places[i].Here = places[i].Word == here
 	}

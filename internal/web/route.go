@@ -44,6 +44,7 @@ func (s *Server) guard(method, path string, needs auth.Permission, h echo.Handle
 			return s.askToSignIn(c)
 		}
 		c.Set(sessionKey, session)
+		s.noteVersion(c)
 		if needs != "" && !user.May(needs) {
 			return errs.New(errs.Forbidden, "your role, %s, may not do this; ask an admin", user.Role)
 		}
@@ -52,7 +53,25 @@ func (s *Server) guard(method, path string, needs auth.Permission, h echo.Handle
 	})
 }
 
-const sessionKey = "web.session"
+const (
+	sessionKey = "web.session"
+	seenKey    = "web.seen"
+)
+
+// noteVersion notes, before a page is made, what it will have at least; a live part tells it in a header.
+func (s *Server) noteVersion(c echo.Context) {
+	version := s.board.version()
+	c.Set(seenKey, version)
+	if isLive(c.Request()) {
+		c.Response().Header().Set(versionHeader, version)
+	}
+}
+
+// seen is what noteVersion noted.
+func seen(c echo.Context) string {
+	version, _ := c.Get(seenKey).(string)
+	return version
+}
 
 // sessionOf returns the session of a guarded request; of another one, nil.
 func sessionOf(c echo.Context) *sessions.Session {

@@ -3,9 +3,11 @@ package web
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -140,5 +142,29 @@ func TestSummariesThatAreOlderThanAChangeAreNotKept(t *testing.T) {
 	b.take([]queue.Summary{{Name: "a"}}, now, quiet)
 	if b.age() == quiet {
 		t.Error("a queue changed, and the parts of pages that show it are kept")
+	}
+}
+
+func TestTheFirstLookTellsThatAnythingMayHaveChanged(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_800_000_000, 0)
+	b := newBoard(nil, func() time.Time { return now })
+	gone, stop := context.WithCancel(t.Context())
+	stop()
+	w, leave := b.watch(gone) // a page that was made without the board, by this program's predecessor say
+	defer leave()
+	first := b.version()
+	b.take([]queue.Summary{{Name: "a"}, {Name: "b"}}, now, b.age())
+	select {
+	case <-w.woken:
+	default:
+		t.Fatal("the first look wakes nobody")
+	}
+	if names := b.taken(w); len(names) != 0 || b.version() == first {
+		t.Errorf("it tells %q at version %s after %s", names, b.version(), first)
+	}
+	b.take([]queue.Summary{{Name: "a"}, {Name: "b", Paused: true}}, now, b.age())
+	if names := b.taken(w); !slices.Equal(names, []string{"b"}) {
+		t.Errorf("the second tells %q", names)
 	}
 }

@@ -80,7 +80,7 @@ func newSite(t *testing.T, base string) *site {
 	assets, _ := static.Load() // without what is built, their paths answer 404
 	s.pages = web.New(web.Options{
 		Engine: s.engine, Recent: metrics.New(none, time.Now, log), Users: s.users, Sessions: s.sessions, Tokens: s.tokens,
-		Assets: assets, Log: log, Now: time.Now, BaseURL: base,
+		Assets: assets, Log: log, Now: time.Now, URL: "https://queue.example.org", BaseURL: base,
 	})
 	s.calls = api.New(api.Options{
 		Engine: s.engine, Tokens: s.tokens, Log: log, Now: time.Now, Version: "test",

@@ -28,7 +28,8 @@ type Options struct {
 	Log      *slog.Logger
 	Now      func() time.Time // this machine's clock, for what pages say of ages
 	Proxies  auth.Proxies     // those before this server whose X-Forwarded-For is believed
-	BaseURL  string           // what the world calls this server; may be empty
+	URL      string           // where programs and browsers find this server, without a slash at the end
+	BaseURL  string           // what the world calls this server, where somebody said so; may be empty
 	Env      string           // the label of the environment; may be empty
 }
 
@@ -47,6 +48,7 @@ type Server struct {
 	origins *http.CrossOriginProtection
 	board   *board
 	shared  *shared
+	trouble tally
 	streams chan struct{}
 	routes  []Route
 	// compressed are the paths whose live parts are kept compressed.

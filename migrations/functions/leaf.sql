@@ -26,6 +26,7 @@ begin
             execute fetchq.mark_text(s, v_leaves[i], i - 1, v_noted);
             execute fetchq.pick_text(s, v_leaves[i], i - 1, fetchq.is_keyed(q), v_noted);
             execute fetchq.settle_text(s, v_leaves[i], i - 1, v_noted);
+            execute fetchq.drop_text(s, v_leaves[i], i - 1, v_noted);
         end loop;
     end loop;
     for i in 1 .. cardinality(v_leaves) loop
@@ -318,4 +319,42 @@ end $$ $t$, s, p_leaf, p_number, case when p_noted then '_noted' else '' end, ca
                 c.next_iteration, fetchq.micros_between(c.picked_at, p_now), c.subject, c.worker, coalesce(p_by[c.ord], p_by[1])
             from changed c cross join numbered n
         )$t$, s) else '' end) from v
+$f$;
+
+-- drop_text is the function drop_<number> of a leaf: it does for drops what settle_<number> does for completions.
+create function fetchq.drop_text(s text, p_leaf text, p_number integer, p_noted boolean) returns text
+language sql immutable as $f$
+    select format($t$
+create or replace function %1$I.drop_%3$s%4$s(
+    p_ords integer[], p_subjects text[], p_leases bigint[], p_actions text[], p_dates timestamptz[], p_delays interval[], p_payloads jsonb[],
+    p_priorities integer[], p_now timestamptz%5$s
+) returns table (ord integer, subject text, outcome text, detail text, status smallint, version smallint, priority smallint,
+    next_iteration timestamptz)
+language plpgsql as $$
+#variable_conflict use_column
+begin
+    return query
+        with item as materialized (
+            select coalesce(nth, place)::integer as ord, subject, lease
+            from unnest(p_ords, p_subjects, p_leases, p_actions, p_dates, p_delays, p_payloads, p_priorities) with ordinality
+                u (nth, subject, lease, action, date, delay, payload, priority, place)
+            where action = 'drop' and date is null and delay is null and fetchq.item_problem(subject, payload, null, priority, p_now) is null
+            order by subject collate "C", 1
+        ), gone as (
+            delete from %1$I.%2$I d using item i
+            where d.subject = i.subject and d.lease = i.lease and d.status + 0 = 2 and d.next_iteration > p_now and d.requeue is null
+            returning i.ord, d.subject, d.version%6$s
+        ), counted as (
+            insert into %1$I.deltas (version, active, ev_dropped) select version, -count(*), count(*) from gone group by version
+        )%7$s
+        select ord, subject, 'ok', null::text, null::smallint, null::smallint, null::smallint, null::timestamptz from gone;
+end $$ $t$, s, p_leaf, p_number, case when p_noted then '_noted' else '' end, case when p_noted then ', p_by text[]' else '' end,
+    case when p_noted then ', d.attempts, d.lease, d.picked_at, d.worker' else '' end, case when p_noted then format($t$, numbered as materialized (
+            select nextval('%1$I.seq') as first from (select count(*) from gone) g
+        ), noted as (
+            insert into %1$I.journal_0 (id, at, action, old_status, attempt, lease, took, subject, worker, actor)
+            select n.first + g.ord, p_now, 'drop', 2, g.attempts, g.lease, fetchq.micros_between(g.picked_at, p_now), g.subject, g.worker,
+                coalesce(p_by[g.ord], p_by[1])
+            from gone g cross join numbered n
+        )$t$, s) else '' end)
 $f$;

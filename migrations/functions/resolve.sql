@@ -34,8 +34,10 @@ declare
     v_ords integer[]; -- of the items that are not settled
     v_look boolean;
 begin
-    if n between 1 and 10000 and p_actions <@ array['complete', 'reschedule'] and p_versions is null and p_messages is null
-        and p_details is null and p_ref_ids is null and p_retries is null and p_to_queues is null and p_thens is null
+    -- Of two drops of one subject the second is judged by what the first found, which a look afterwards cannot tell.
+    if n between 1 and 10000 and (p_actions <@ array['complete', 'reschedule']
+            or p_actions <@ array['drop'] and (select count(distinct s collate "C") from unnest(p_subjects) s) = n)
+        and p_versions is null and p_messages is null and p_details is null and p_ref_ids is null and p_retries is null and p_to_queues is null and p_thens is null
         and cardinality(p_leases) = n and cardinality(p_actions) = n and (cardinality(p_dates) = n) is not false
         and (cardinality(p_delays) = n) is not false and (cardinality(p_payloads) = n) is not false
         and (cardinality(p_priorities) = n) is not false then
@@ -72,7 +74,7 @@ begin
     return query select * from unnest(v_rows) r order by r.ord;
 end $$;
 
--- settle_plain completes and reschedules what the leaves of a queue can without a closer look, and returns those items in
+-- settle_plain completes and reschedules, or drops, what the leaves of a queue can without a closer look, and returns those items in
 -- their order. It goes from leaf to leaf in the order of lock_docs.
 create function fetchq.settle_plain(
     q fetchq.queues, p_subjects text[], p_leases bigint[], p_actions text[], p_dates timestamptz[], p_delays interval[],
@@ -80,7 +82,8 @@ create function fetchq.settle_plain(
 ) returns fetchq.result[]
 language plpgsql as $$
 declare
-    v_call constant text := 'select array_agg((r.*)::fetchq.result order by r.ord) from %I.settle_%s'
+    v_call constant text := format('select array_agg((r.*)::fetchq.result order by r.ord) from %I.%s_%%s', 'q_' || q.name,
+            case when p_actions[1] = 'drop' then 'drop' else 'settle' end)
         || case when q.journal = 'all' then '_noted($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) r' else '($1, $2, $3, $4, $5, $6, $7, $8, $9) r' end;
     v_by   constant text[] := case when q.journal = 'all' then fetchq.actors(p_by) end;
     v_part integer;
@@ -89,12 +92,12 @@ declare
     v_all  fetchq.result[] := '{}';
 begin
     if q.partitions = 1 then
-        execute format(v_call, 'q_' || q.name, 0) into v_rows
+        execute format(v_call, 0) into v_rows
         using v_ords, p_subjects, p_leases, p_actions, p_dates, p_delays, p_payloads, p_priorities, p_now, v_by;
         return coalesce(v_rows, '{}');
     end if;
     for v_part, v_ords in select * from fetchq.partition_items(q, p_subjects) loop
-        execute format(v_call, 'q_' || q.name, v_part) into v_rows
+        execute format(v_call, v_part) into v_rows
         using v_ords, fetchq.at(p_subjects, v_ords), fetchq.at(p_leases, v_ords), fetchq.at(p_actions, v_ords), fetchq.at(p_dates, v_ords),
             fetchq.at(p_delays, v_ords), fetchq.at(p_payloads, v_ords), fetchq.at(p_priorities, v_ords), p_now, v_by;
         v_all := v_all || v_rows;
@@ -211,21 +214,13 @@ begin
                 when problem is not null then problem
                 when action = 'forward' and not exists (select from fetchq.queues where name = to_queue) then
                     'to_queue is not a queue'
-                end as wrong
+                end as wrong,
+                subject = any ($19) as held
             from item
-        ), held as materialized (
-            select u.subject, d.*
-            from unnest($19) u (subject)
-                cross join lateral (
-                    select lease as d_lease, status, version as d_version, priority as d_priority, attempts, next_iteration, ended, worker,
-                        picked_at, requeue, case when requeue is not null then payload end as own
-                    from %1$I.docs where subject = u.subject limit 1
-                ) d
         ), judged as (
-            select k.*, h.d_lease, h.status, h.d_version, h.d_priority, h.attempts, h.next_iteration, h.ended, h.worker, h.picked_at, h.own,
-                case when k.action is distinct from 'edit' then h.requeue end as requeue, case
+            select k.*, h.d_lease, h.status, h.d_version, h.d_priority, h.attempts, h.next_iteration, h.ended, h.picked_at, h.worker, h.own, case
                 when k.wrong is not null then 'invalid'
-                when h.subject is null then 'not_found'
+                when h.d_lease is null then 'not_found'
                 when k.lease <> h.d_lease then 'stale' -- an admin names none
                 when not $3 and h.status = 2 then case when h.next_iteration <= $2 then 'stale'
                     when $20 and h.requeue is not null then 'requeued' when $20 then 'again' else 'ok' end
@@ -234,31 +229,29 @@ begin
                 when k.action = 'retry' and h.status <> -1 then 'not killed'
                 when k.action = 'release' and h.status <> 2 then 'not active'
                 when k.action = 'edit' and h.status in (3, -1) and (k.date is not null or k.delay is not null) then 'finished'
-                else 'ok' end as verdict
-            from known k left join held h on h.subject = k.subject and k.wrong is null
+                else 'ok' end as verdict,
+                case when k.action is distinct from 'edit' then h.requeue end as requeue
+            from known k left join lateral (
+                select lease as d_lease, status, version as d_version, priority as d_priority, attempts, next_iteration, ended, worker,
+                    picked_at, requeue, case when k.action = 'forward' and k.payload is null then payload end as own
+                from %1$I.docs where k.held and k.wrong is null and subject = k.subject limit 1
+            ) h on true
         ), ranked as (
             select j.*, row_number() over (partition by subject, verdict order by ord) as nth,
                 first_value(action) over (partition by subject, verdict order by ord) as winner,
                 first_value(after) over (partition by subject, verdict order by ord) as winner_after
             from judged j
         ), acted as (
-            select r.*, verdict = 'ok' and nth = 1 as wins,
-                case action
-                    when 'complete' then 3
-                    when 'forward' then 3
-                    when 'kill' then -1
-                    when 'reject' then case when retry is false or attempts >= $18 then -1 else (f.next <= $2)::integer end
-                    when 'reschedule' then (f.next <= $2)::integer
-                    when 'edit' then case when status in (0, 1) then (f.next <= $2)::integer else status end
-                    else 1
-                end as new_status,
-                f.next as new_next,
+            select r.*, n.new_status, case when n.new_status = -1 and action <> 'edit' then $2 else f.next end as new_next,
+                verdict = 'ok' and nth = 1 as wins,
                 action = 'drop' or action = 'forward' and coalesce(after, 'complete') = 'drop' as goes,
                 case when action in ('complete', 'reschedule', 'run_now', 'retry', 'forward') then 0
                      when action = 'release' then greatest(attempts - 1, 0)
                      else attempts end as new_attempts,
                 action in ('complete', 'reschedule', 'reject', 'kill', 'forward') as iterates,
+                d_lease + ($3 and not (action = 'edit' and status = 2))::integer as new_lease,
                 coalesce(case when action <> 'forward' then version end, (requeue -> 'version')::integer, d_version) as new_version,
+                coalesce(case when action <> 'forward' then priority end, (requeue -> 'priority')::integer, d_priority) as new_priority,
                 requeue is not null and (not $3 or action = 'release') as goes_on
             from ranked r cross join lateral (
                 select case
@@ -267,16 +260,24 @@ begin
                     when r.action = 'edit' then r.next_iteration
                     when r.action = 'reject' and r.verdict = 'ok' then $2 + fetchq.backoff($1, r.attempts)
                     else $2 end as next
-            ) f
+            ) f cross join lateral (
+                select case r.action
+                    when 'complete' then 3
+                    when 'forward' then 3
+                    when 'kill' then -1
+                    when 'reject' then case when r.retry is false or r.attempts >= $18 then -1 else (f.next <= $2)::integer end
+                    when 'reschedule' then (f.next <= $2)::integer
+                    when 'edit' then case when r.status in (0, 1) then (f.next <= $2)::integer else r.status end
+                    else 1 end as new_status
+            ) n
         ), settled as materialized (
             select a.*, case when goes_on then (n.date <= $2)::integer else new_status end as then_status,
-                case when goes_on then n.date when new_status = -1 and action <> 'edit' then $2 else new_next end as then_next,
+                case when goes_on then n.date else new_next end as then_next,
                 case when goes_on and (goes or new_status in (3, -1)) then 0 else new_attempts end as then_attempts,
-                case when goes_on then coalesce(n.version, new_version) else new_version end as then_version,
+                case when goes_on then coalesce((requeue -> 'version')::integer, new_version) else new_version end as then_version,
+                case when goes_on then coalesce((requeue -> 'priority')::integer, new_priority) else new_priority end as then_priority,
                 goes and not goes_on as gone, goes and goes_on as anew
-            from acted a cross join lateral (
-                select (requeue ->> 'date')::timestamptz as date, (requeue -> 'version')::integer as version
-            ) n
+            from acted a cross join lateral (select (requeue ->> 'date')::timestamptz as date) n
         ), changed as (
             update %1$I.docs d set
                 status = s.then_status,
@@ -287,27 +288,21 @@ begin
                 last_iteration = case when s.anew then null when s.iterates then $2 else d.last_iteration end,
                 picked_at = case when s.anew then null else d.picked_at end,
                 worker = case when s.anew then null else d.worker end,
-                lease = d.lease + ($3 and not (s.action = 'edit' and s.status = 2))::integer,
+                lease = s.new_lease,
                 ended = case when $3 then 0 else fetchq.action_code(s.action) end,
                 payload = coalesce(p.payload, d.payload),
                 size = case when p.payload is null then d.size else pg_column_size(p.payload) end,
-                priority = coalesce(p.priority, d.priority),
+                priority = s.then_priority,
                 version = s.then_version,
                 requeue = case when s.action = 'edit' then d.requeue end
             from settled s cross join lateral (
-                select case when s.goes_on and s.requeue ? 'payload' then s.requeue -> 'payload'
-                        when s.action = 'forward' then s.requeue -> 'payload'
-                        else coalesce(s.payload, s.requeue -> 'payload') end as payload,
-                    case when s.goes_on and s.requeue ? 'priority' or s.action = 'forward' then (s.requeue -> 'priority')::integer
-                        else coalesce(s.priority, (s.requeue -> 'priority')::integer) end as priority
+                select case when s.goes_on and s.requeue ? 'payload' or s.action = 'forward' then s.requeue -> 'payload'
+                    else coalesce(s.payload, s.requeue -> 'payload') end as payload
             ) p
             where d.subject = s.subject and s.wins and not s.gone
-            returning d.subject, d.status, d.version, d.priority, d.next_iteration, d.lease,
-                case when s.action = 'forward' then d.payload end as payload
         ), gone as (
             delete from %1$I.docs d using settled s
             where d.subject = s.subject and s.wins and s.gone
-            returning d.subject, d.payload
         ), logged as (
             insert into %1$I.logs (created_at, kind, attempt, subject, message, ref_id, worker, details)
             select $2, (action = 'reject')::integer, attempts, subject, fetchq.cut_text(coalesce(message, 'rejected'), 10240), ref_id,
@@ -347,24 +342,25 @@ begin
                     when s.verdict = 'finished' then 'next_iteration of a finished document is set by reschedule or run_now'
                     when s.verdict = 'ok' and s.nth > 1 and $3 then 'subject stands earlier in this call'
                 end as detail,
-                c.status, c.version, c.priority, c.next_iteration,
+                t.then_status as status, t.then_version as version, t.then_priority as priority, t.then_next as next_iteration,
                 case when s.wins and s.action = 'forward' then jsonb_build_object('queue', s.to_queue, 'ord', s.ord, 'subject', s.subject,
-                    'payload', coalesce(s.payload, case when not s.goes_on then s.requeue -> 'payload' end, s.own, c.payload, g.payload),
+                    'payload', coalesce(s.payload, case when not s.goes_on then s.requeue -> 'payload' end, s.own),
                     'version', coalesce(s.version, case when not s.goes_on then (s.requeue -> 'version')::integer end, s.d_version),
                     'priority', coalesce(s.priority, case when not s.goes_on then (s.requeue -> 'priority')::integer end, s.d_priority),
                     'date', s.at) end as forward
-            from settled s
-                left join changed c on c.subject = s.subject and s.wins
-                left join gone g on g.subject = s.subject and s.wins
+            from settled s left join lateral (
+                select s.then_status, s.then_version, s.then_priority, s.then_next where s.wins and not s.gone
+            ) t on true
         )
         select array_agg((ord, subject, outcome, detail, status, version, priority, next_iteration)::fetchq.result order by ord),
             array_agg(forward order by ord) filter (where forward is not null),
             min(next_iteration) filter (where status = 0)
         from answered $t$, 'q_' || p_queue, case when q.journal <> 'off' and not p_look then fetchq.journal_text(q, $t$
-            select s.ord, s.action, $3 and s.lease is null, s.status, c.status, s.attempts, coalesce(c.lease, s.d_lease), c.next_iteration,
+            select s.ord, s.action, $3 and s.lease is null, s.status, case when not s.gone then s.then_status end, s.attempts,
+                case when s.gone then s.d_lease else s.new_lease end, case when not s.gone then s.then_next end,
                 case when s.status = 2 and s.action <> 'edit' then fetchq.micros_between(s.picked_at, $2) end, s.subject,
                 case when s.status = 2 then s.worker end, coalesce($21[s.ord], $21[1])
-            from settled s left join changed c on c.subject = s.subject
+            from settled s
             where s.wins $t$ || case when q.journal = 'errors' then $t$ and (s.action in ('reject', 'kill') or $3 and s.lease is null) $t$ else '' end,
             '$2') end)
     into v_rows, v_forward, v_next

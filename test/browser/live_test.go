@@ -53,6 +53,34 @@ func TestPagesKeepUpWithoutAReload(t *testing.T) {
 	}
 }
 
+// shows waits until an expression has a value in all of these tabs.
+func (s *site) shows(expression, want string, tabs ...*tab) {
+	s.t.Helper()
+	for _, p := range tabs {
+		p.until(expression+" is "+quote(want), expression+` === `+quote(want))
+	}
+}
+
+// TestTheRailTellsOfTroubleElsewhere pauses a queue beside an open page of another one, and beside a page that is not live.
+func TestTheRailTellsOfTroubleElsewhere(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.queue("pages", "a")
+	s.queue("images", "b")
+	p := s.as(t, auth.RoleOperator)
+	p.visit("/queues/pages")
+	p.mark()
+	form := p.another()
+	form.visit("/account")
+	mark := `(document.getElementById('trouble').checkVisibility() ? document.querySelector('#trouble [data-n]').innerText : '')`
+	s.shows(mark, "", p, form)
+	s.api("POST", "/queues/images/pause", `{"reason":"a look at it"}`)
+	s.shows(mark, "1", p, form)
+	s.api("POST", "/queues/images/resume", `{}`)
+	s.shows(mark, "", p, form)
+	p.stillMarked()
+}
+
 // TestPagesKeepUpWithACrawl pushes and completes many documents, as make demo does, under an open overview and queue.
 func TestPagesKeepUpWithACrawl(t *testing.T) {
 	t.Parallel()

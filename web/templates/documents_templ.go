@@ -922,7 +922,7 @@ func noDocuments(v DocumentsView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 77, "<p>or by the API, with a token of the right push:</p><pre tabindex=\"0\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 77, "<p>or by the API. An admin makes a token with the right <code class=\"mono\">push</code> under <a class=\"link underline\" href=\"/team?tab=tokens\">Team, Tokens</a>:</p><pre tabindex=\"0\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -54,7 +54,7 @@ func has(t *testing.T, doc *goquery.Document, selector string, want int) {
 func frameOf(body templ.Component, change func(*templates.Base)) templ.Component {
 	b := templates.Base{
 		Title: "Queues", Theme: "system", User: &templates.Person{Email: "ann@example.org", Name: "Ann", Role: "viewer"},
-		Rail:   []templates.Place{{Word: "Overview", Href: "/", Icon: "layers"}, {Word: "Queues", Href: "/queues", Icon: "layers", Here: true, Marks: 2, MarksWord: "queues in trouble"}},
+		Rail:   []templates.Place{{Word: "Overview", Href: "/", Icon: "layers"}, {Word: "Queues", Href: "/queues", Icon: "layers", Here: true, Marks: 2, MarksID: "trouble", MarksWord: "queues in trouble"}},
 		Crumbs: []templates.Crumb{{Word: "Queues", Href: "/queues"}, {Word: "pages"}}, Path: "/queues/pages", Live: true, Queue: "pages",
 	}
 	if change != nil {

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Number writes a count for people: 12,345; from a million on 1.24 M, whose exact value belongs in a title.
@@ -97,6 +99,19 @@ func Ago(at, now time.Time) string {
 		return Span(d.Truncate(time.Second)) + " ago"
 	}
 	return "in " + Span((-d).Truncate(time.Second))
+}
+
+// sentence makes a sentence of an error's text.
+func sentence(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	if size == 0 {
+		return text
+	}
+	text = string(unicode.ToUpper(first)) + text[size:]
+	if strings.ContainsAny(text[len(text)-1:], ".!?…") {
+		return text
+	}
+	return text + "."
 }
 
 // Size writes how many bytes something has: 512 B, 1.5 KiB, 1.0 MiB.

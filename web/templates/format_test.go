@@ -65,7 +65,7 @@ func TestASparklineHasAGapWhereNothingIsKnown(t *testing.T) {
 	t.Parallel()
 	nan := math.NaN()
 	line, area := spark([]float64{nan, 0, 2, nan, nan, 1})
-	if want := "M20.0 19.0L40.0 1.0M100.0 10.0"; line != want {
+	if want := "M20.0 19.0L40.0 1.0M100.0 10.0h-0.5"; line != want {
 		t.Errorf("the line is %s; %s is wanted", line, want)
 	}
 	if want := "M20.0 19.0L40.0 1.0L40.0 20L20.0 20ZM100.0 10.0L100.0 20L100.0 20Z"; area != want {

@@ -14,14 +14,14 @@ const hostile = `"><img src=x onerror=alert(1)>`
 
 func head() templates.QueueHead {
 	return templates.QueueHead{
-		Name: "pages", Word: "behind", Reasons: []string{"the oldest document has been due for 3 h"}, Here: "/queues/pages",
+		Name: "pages", Word: "behind", Reasons: []templates.Reason{{Text: "the oldest document has been due for 3 h"}}, Here: "/queues/pages",
 		Tabs: []templates.Tab{{Word: "Dashboard", Href: "/queues/pages", Here: true}, {Word: "Documents", Href: "/queues/pages/documents", Count: new(int64(1_240_000))}},
 	}
 }
 
 func row(name, word string) templates.QueueRow {
 	return templates.QueueRow{
-		Name: name, Word: word, Reasons: []string{hostile}, Pending: 1_240_000, Planned: 12_345, In: "1", Out: "2", Errors: "3", Oldest: "3 h",
+		Name: name, Word: word, Reasons: []templates.Reason{{Text: hostile}}, Pending: 1_240_000, Planned: 12_345, In: "1", Out: "2", Errors: "3", OldestDueAt: new(time.Unix(1_800_000_000, 0)),
 		Drain: "–", Processed: []float64{math.NaN(), 1, 2, math.NaN(), 3},
 	}
 }
@@ -31,7 +31,7 @@ func everyPage() map[string]templ.Component {
 	return map[string]templ.Component{
 		"overview": templates.Overview(templates.OverviewView{
 			Tiles:   []templates.Tile{{Word: "Pending", Status: "pending", Value: "1.24 M", Exact: "1,240,000", Values: []float64{1, 2}, Color: "text-pending", Href: "/queues"}},
-			Trouble: []templates.TroubleView{{Name: "pages", Word: "behind", Reasons: []string{hostile}}}, Queues: []templates.QueueRow{row("pages", "behind")}, All: 30, MayManage: true,
+			Trouble: []templates.TroubleView{{Name: "pages", Word: "behind", Reasons: []templates.Reason{{Text: hostile}}}}, Queues: []templates.QueueRow{row("pages", "behind")}, All: 30, MayManage: true,
 		}),
 		"queues": templates.Queues(templates.QueuesView{
 			Filter: hostile, All: 2, Matching: 2, Rows: []templates.QueueRow{row("pages", "failing"), row("images", "idle")}, MayManage: true, MayHalt: true,

@@ -35,6 +35,9 @@ func spark(values []float64) (line, area string) {
 		}
 		first, _ := place(start)
 		last, _ := place(i)
+		if start == i { // a point alone is a short line
+			l.WriteString("h-0.5")
+		}
 		fmt.Fprintf(&a, "L%.1f %.0fL%.1f %.0fZ", last, sparkHeight, first, sparkHeight)
 		start = -1
 	}

@@ -25,9 +25,10 @@ const (
 	lookEvery  = 500 * time.Millisecond // how often a page looks whether it is to refresh itself
 )
 
-// rounds is how often the loads take turns. Half of the span ought to be a multiple of 30 s, for so often the jobs of all queues
-// that sleep come round, and what Postgres does by itself changes for minutes after so many documents came.
-const rounds = 2
+// rounds is how often the loads take turns, forth and back, for what Postgres does by itself (vacuum above all) changes for minutes
+// after documents came, and must not fall on one load more than on another. A quarter of the span ought to be a multiple of 30 s, for so
+// often the jobs of all queues that sleep come round.
+const rounds = 4
 
 // load is what happens meanwhile, and what it took of a core.
 type load struct {
@@ -42,12 +43,14 @@ func (s *server) measureOpen(ctx context.Context) error {
 	fmt.Printf("Share of a core over %s, in %d rounds; %d pages are open, each in a browser of its own: half of them the overview,"+
 		" half of them queues that workers work on.\n\n", *span, rounds, *open)
 	loads := []load{{}, {pages: *open}, {busy: true}, {busy: true, pages: *open}}
+	order := []*load{&loads[0], &loads[1], &loads[2], &loads[3]}
 	for range rounds {
-		for i := range loads {
-			if err := s.share(ctx, &loads[i]); err != nil {
+		for _, l := range order {
+			if err := s.share(ctx, l); err != nil {
 				return err
 			}
 		}
+		slices.Reverse(order)
 	}
 	fmt.Println("| meanwhile | pages open | program | Postgres | refreshes/s | bytes/s |")
 	fmt.Println("|---|---:|---:|---:|---:|---:|")
@@ -122,13 +125,17 @@ func wait(ctx context.Context, failed <-chan error, d time.Duration) error {
 	}
 }
 
-// crawl works off 10 documents of each of 10 queues a second, a tenth of them with an error.
+// crawl pushes 10 documents to each of 10 queues and works off 10 a second, a tenth of them with an error.
 func (s *server) crawl(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
 		for i := range 10 {
-			if err := s.work(ctx, name(1+i), 9, 1); err != nil && ctx.Err() == nil {
+			_, err := s.DB.Exec(ctx, `select count(*) from fetchq.doc_push_many($1, array(select gen_random_uuid()::text from generate_series(1, 10)))`, name(1+i))
+			if err == nil {
+				err = s.work(ctx, name(1+i), 9, 1)
+			}
+			if err != nil && ctx.Err() == nil {
 				return err
 			}
 		}
@@ -152,7 +159,7 @@ func (s *server) watch(ctx context.Context, path, queue string, refreshes, size 
 		return err
 	}
 	arrived := time.Now()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/events", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/events", nil)
 	if err != nil {
 		return err
 	}
@@ -195,8 +202,10 @@ func hear(stream io.Reader, queue string, changed chan<- struct{}) {
 		if !ok || event != "changed" {
 			continue
 		}
-		var queues []string
-		if json.Unmarshal([]byte(data), &queues) == nil && (queue == "" || len(queues) == 0 || slices.Contains(queues, queue)) {
+		var told struct {
+			Queues []string `json:"queues"`
+		}
+		if json.Unmarshal([]byte(data), &told) == nil && (queue == "" || len(told.Queues) == 0 || slices.Contains(told.Queues, queue)) {
 			select {
 			case changed <- struct{}{}:
 			default:
@@ -208,7 +217,7 @@ func hear(stream io.Reader, queue string, changed chan<- struct{}) {
 // used returns the time on a core that the program and Postgres have taken so far. What a process of Postgres took is kept by
 // its parent when it ends.
 func (s *server) used() (program, postgres time.Duration, err error) {
-	if program, _, err = ticks(s.cmd.Process.Pid); err != nil {
+	if program, _, err = ticks(s.Process.Pid); err != nil {
 		return 0, 0, err
 	}
 	list, err := filepath.Glob("/proc/[0-9]*")
@@ -220,7 +229,7 @@ func (s *server) used() (program, postgres time.Duration, err error) {
 		if err != nil {
 			continue
 		}
-		if used, parent, err := ticks(pid); err == nil && (parent == s.postgres || pid == s.postgres) {
+		if used, parent, err := ticks(pid); err == nil && (parent == s.Postgres || pid == s.Postgres) {
 			postgres += used
 		}
 	}

@@ -23,7 +23,7 @@ type answer struct {
 func (s *server) get(ctx context.Context, path string, live bool) (answer, error) {
 	var first time.Time
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotFirstResponseByte: func() { first = time.Now() }})
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+path, nil)
 	if err != nil {
 		return answer{}, err
 	}

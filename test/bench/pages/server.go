@@ -1,24 +1,17 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/fetchq/server/test/bench/serve"
 )
 
 const (
@@ -26,83 +19,23 @@ const (
 	password = "correct horse battery"
 )
 
-// server is the program under load, in a folder of its own.
+// server is the program under load.
 type server struct {
-	dir, url string
-	env      []string
-	cmd      *exec.Cmd
-	db       *pgxpool.Pool
-	http     *http.Client // signed in
-	postgres int          // its process
+	*serve.Server
+	http *http.Client // signed in
 }
 
 func startServer(ctx context.Context) (*server, error) {
-	dir, err := os.MkdirTemp("", "fetchq-pages-")
+	started, err := serve.Start(ctx, *program, "FETCHQ_ADMIN_EMAIL="+email, "FETCHQ_ADMIN_PASSWORD="+password)
 	if err != nil {
 		return nil, err
 	}
-	s := &server{dir: dir}
-	if err := s.start(ctx); err != nil {
-		s.remove()
+	s := &server{Server: started}
+	if err := s.signIn(ctx); err != nil {
+		s.Stop()
 		return nil, err
 	}
 	return s, nil
-}
-
-func (s *server) start(ctx context.Context) error {
-	if err := os.Chmod(s.dir, 0o755); err != nil { //nolint:gosec // the user of Postgres searches it
-		return err
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
-		return err
-	}
-	s.url = "http://" + address
-	s.env = append(os.Environ(), "DATABASE_URL=", "FETCHQ_LISTEN="+address, "FETCHQ_DATA_DIR="+filepath.Join(s.dir, "data"),
-		"FETCHQ_ADMIN_EMAIL="+email, "FETCHQ_ADMIN_PASSWORD="+password, "FETCHQ_LOG_LEVEL=warn")
-	s.cmd = exec.CommandContext(context.WithoutCancel(ctx), *program, "serve")
-	s.cmd.Env, s.cmd.Stderr = s.env, os.Stderr
-	out, err := s.cmd.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	if err := s.cmd.Start(); err != nil {
-		return fmt.Errorf("start %s (make build makes it): %w", *program, err)
-	}
-	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || !strings.Contains(line, "ready") {
-		return errors.Join(errors.New("the server did not become ready"), s.cmd.Wait())
-	}
-	if err := s.signIn(ctx); err != nil {
-		return err
-	}
-	return s.connect(ctx)
-}
-
-func (s *server) connect(ctx context.Context) error {
-	cmd := exec.CommandContext(ctx, *program, "db-url")
-	cmd.Env = s.env
-	out, err := cmd.Output()
-	if err != nil {
-		return fmt.Errorf("fetchq db-url: %w", err)
-	}
-	if s.db, err = pgxpool.New(ctx, strings.TrimSpace(string(out))+"&pool_max_conns=8"); err != nil {
-		return err
-	}
-	var data string
-	if err := s.db.QueryRow(ctx, `show data_directory`).Scan(&data); err != nil {
-		return err
-	}
-	text, err := os.ReadFile(filepath.Join(data, "postmaster.pid"))
-	if err != nil {
-		return err
-	}
-	line, _, _ := strings.Cut(string(text), "\n")
-	s.postgres, err = strconv.Atoi(strings.TrimSpace(line))
-	return err
 }
 
 // signIn makes a client with a session.
@@ -113,7 +46,7 @@ func (s *server) signIn(ctx context.Context) error {
 	}
 	s.http = &http.Client{Jar: jar, Transport: &http.Transport{MaxIdleConnsPerHost: 200, DisableCompression: true}}
 	form := strings.NewReader(url.Values{"email": {email}, "password": {password}}.Encode())
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/login", form)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL+"/login", form)
 	if err != nil {
 		return err
 	}
@@ -140,7 +73,7 @@ func name(i int) string { return fmt.Sprintf("queue_%03d", i) }
 func (s *server) seed(ctx context.Context) error {
 	each := *documents / 2 / (*queues - 1)
 	for i := range *queues {
-		if _, err := s.db.Exec(ctx, `select fetchq.queue_create($1)`, name(i)); err != nil {
+		if _, err := s.DB.Exec(ctx, `select fetchq.queue_create($1)`, name(i)); err != nil {
 			return fmt.Errorf("make queue %d: %w", i, err)
 		}
 		n := each
@@ -148,7 +81,7 @@ func (s *server) seed(ctx context.Context) error {
 			n = *documents - each*(*queues-1)
 		}
 		for from := 0; from < n; from += 10_000 {
-			_, err := s.db.Exec(ctx, `
+			_, err := s.DB.Exec(ctx, `
 				select count(*) from fetchq.doc_push_many($1,
 					array(select 'https://' || replace($1, '_', '-') || '.example/articles/' || g from generate_series($2::int, $3::int) g),
 					array(select jsonb_build_object('depth', g % 7, 'title', 'article ' || g) from generate_series($2::int, $3::int) g),
@@ -159,7 +92,7 @@ func (s *server) seed(ctx context.Context) error {
 			}
 		}
 		if i%40 == 0 {
-			if _, err := s.db.Exec(ctx, `select fetchq.doc_push($1, $2)`, name(i), shared); err != nil {
+			if _, err := s.DB.Exec(ctx, `select fetchq.doc_push($1, $2)`, name(i), shared); err != nil {
 				return fmt.Errorf("push to queue %d: %w", i, err)
 			}
 		}
@@ -171,7 +104,7 @@ func (s *server) seed(ctx context.Context) error {
 	}
 	for {
 		var folded int64
-		err := s.db.QueryRow(ctx, `select coalesce(sum(planned + pending + active + completed + killed), 0)::bigint from fetchq.counters`).Scan(&folded)
+		err := s.DB.QueryRow(ctx, `select coalesce(sum(planned + pending + active + completed + killed), 0)::bigint from fetchq.counters`).Scan(&folded)
 		if err != nil {
 			return err
 		}
@@ -184,13 +117,13 @@ func (s *server) seed(ctx context.Context) error {
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
-	_, err := s.db.Exec(ctx, `vacuum (analyze)`) // else autovacuum does it while something is measured
+	_, err := s.DB.Exec(ctx, `vacuum (analyze)`) // else autovacuum does it while something is measured
 	return err
 }
 
 // work picks documents, completes most, and rejects some with an error.
 func (s *server) work(ctx context.Context, queue string, good, bad int) error {
-	rows, err := s.db.Query(ctx, `select subject, lease from fetchq.doc_pick_many($1, 0, $2, '10 minutes', 'bench')`, queue, good+bad)
+	rows, err := s.DB.Query(ctx, `select subject, lease from fetchq.doc_pick_many($1, 0, $2, '10 minutes', 'bench')`, queue, good+bad)
 	if err != nil {
 		return err
 	}
@@ -211,21 +144,6 @@ func (s *server) work(ctx context.Context, queue string, good, bad int) error {
 			actions[i], messages[i] = "reject", &timeout
 		}
 	}
-	_, err = s.db.Exec(ctx, `select count(*) from fetchq.doc_resolve_many($1, $2, $3, $4, p_messages => $5)`, queue, subjects, leases, actions, messages)
+	_, err = s.DB.Exec(ctx, `select count(*) from fetchq.doc_resolve_many($1, $2, $3, $4, p_messages => $5)`, queue, subjects, leases, actions, messages)
 	return err
-}
-
-// remove stops the server and removes its folder.
-func (s *server) remove() {
-	if s.db != nil {
-		s.db.Close()
-	}
-	if s.cmd != nil && s.cmd.Process != nil {
-		if err := s.cmd.Process.Signal(syscall.SIGTERM); err == nil {
-			_ = s.cmd.Wait()
-		}
-	}
-	if err := os.RemoveAll(s.dir); err != nil {
-		fmt.Fprintln(os.Stderr, "pages:", err)
-	}
 }

@@ -5,12 +5,18 @@ import { Idiomorph } from 'idiomorph';
 const live = document.getElementById('live');
 const control = document.getElementById('refresh');
 const lostBanner = document.getElementById('lost');
+const troubled = document.getElementById('trouble'); // stands in the rail of every page
 const leastGap = 2000; // ms between two refreshes
+const settling = 120_000; // ms for which rates over a minute go on changing after the last change
+const longest = 30_000; // ms without a refresh, since ages and lines of the last 15 minutes move on by themselves
 
 let mode = localStorage.getItem('refresh') ?? 'live';
-let arrived = Date.now();
+let arrived = Date.now(); // when what stands here was known to be as it is
+let made = arrived; // when it was made
+let moved = arrived; // when something in it changed last
+let version = live?.dataset.version; // what the page has at least, as the stream of events names it
 let lost = false;
-let stale = false; // something changed since the page arrived
+let stale = false; // something changed since the page was made
 let asking = false;
 let say = () => {}; // tells the stream that this tab is to be seen, or not; it begins at once then
 
@@ -28,18 +34,20 @@ function hindrance() {
 }
 
 function show() {
+  const age = Math.round((Date.now() - arrived) / 1000);
+  if (lostBanner) {
+    lostBanner.hidden = !lost;
+    lostBanner.querySelector('[data-age]').textContent = `${age} s`;
+  }
   if (!control) return;
   const why = mode === 'paused' ? '' : hindrance();
   control.querySelector('[data-mode]').textContent = lost ? 'Connection lost' : why ? 'Waiting' : labels[mode];
-  const age = Math.round((Date.now() - arrived) / 1000);
   const text = why ? `Waiting: ${why}. Data of ${age} s ago.` : `Data of ${age} s ago.`;
   control.title = text;
   control.dataset.state = lost ? 'lost' : why ? 'waiting' : mode === 'paused' ? 'paused' : 'live';
   for (const item of document.querySelectorAll('#refresh-menu [data-refresh]')) {
     item.setAttribute('aria-checked', String(item.dataset.refresh === mode));
   }
-  lostBanner.hidden = !lost;
-  if (lost) lostBanner.querySelector('[data-age]').textContent = `${age} s`;
 }
 
 function setLost(now) {
@@ -51,6 +59,8 @@ function setLost(now) {
 export async function refresh() {
   if (!live || asking) return;
   asking = true;
+  stale = false; // what changes from here on may not be in the answer
+  let taken = false;
   try {
     const answer = await fetch(location.href, { headers: { 'Fetchq-Live': '1' }, redirect: 'manual', signal: AbortSignal.timeout(15_000) });
     if (answer.type === 'opaqueredirect' || answer.status === 401) {
@@ -62,18 +72,16 @@ export async function refresh() {
       return;
     }
     const text = await answer.text();
-    if (hindrance() && mode !== 'paused') {
-      stale = true;
-      return;
-    }
+    if (hindrance() && mode !== 'paused') return;
     Idiomorph.morph(live, text, {
       morphStyle: 'innerHTML',
       ignoreActiveValue: true,
       // What a person has opened stays open.
       callbacks: { beforeAttributeUpdated: (name, node) => !(name === 'open' && node.tagName === 'DETAILS') },
     });
-    arrived = Date.now();
-    stale = false;
+    arrived = made = Date.now();
+    version = answer.headers.get('Fetchq-Version');
+    taken = true;
     if (lost) say(); // the server is back before the stream tries again
     setLost(false);
     document.dispatchEvent(new CustomEvent('fetchq:live'));
@@ -81,6 +89,7 @@ export async function refresh() {
     setLost(true);
   } finally {
     asking = false;
+    if (!taken) stale = true;
     show();
   }
 }
@@ -96,29 +105,35 @@ function tick() {
 
 // concerns says whether a change of these queues is shown on this page; an empty list means any.
 function concerns(queues) {
-  const shown = live.dataset.queue;
+  const shown = live?.dataset.queue;
   return !shown || queues.length === 0 || queues.includes(shown);
 }
 
-function hear(message) {
-  switch (message.kind) {
-    case 'changed':
-      setLost(false);
-      if (concerns(message.queues)) stale = true;
+// mark shows in the rail how many queues are in trouble.
+function mark(queues) {
+  troubled.hidden = queues === 0;
+  troubled.querySelector('[data-n]').textContent = queues.toLocaleString('en');
+}
+
+// hear takes what the stream says: its own events, and "lost" when it broke off.
+function hear({ kind, data }) {
+  setLost(kind === 'lost');
+  if (kind === 'over') location.reload();
+  if (!data) return;
+  mark(data.trouble);
+  const now = Date.now();
+  switch (kind) {
+    case 'hello':
+      if (data.version !== version) stale = true; // nobody told this page what changed between
       break;
-    case 'open':
-      if (lost || Date.now() - arrived > 1000) stale = true; // nobody told what changed meanwhile
-      setLost(false);
+    case 'changed':
+      if (!concerns(data.queues ?? [])) break;
+      stale = true;
+      moved = now;
       break;
     case 'beat':
-      setLost(false);
-      if (!stale) arrived = Date.now(); // nothing has changed since: what stands here is as of now
-      break;
-    case 'lost':
-      setLost(true);
-      break;
-    case 'over':
-      location.reload();
+      if (now - moved < settling || now - made > longest) stale = true;
+      else if (!asking) arrived = now; // nothing has changed since: what stands here is as of now
   }
 }
 
@@ -142,10 +157,9 @@ function connect() {
       source = null;
     } else if (!source) {
       source = new EventSource('/events');
-      source.addEventListener('open', () => hear({ kind: 'open' }));
-      source.addEventListener('changed', (e) => hear({ kind: 'changed', queues: JSON.parse(e.data) }));
-      source.addEventListener('beat', () => hear({ kind: 'beat' }));
-      source.addEventListener('over', () => hear({ kind: 'over' }));
+      for (const kind of ['hello', 'changed', 'beat', 'over']) {
+        source.addEventListener(kind, (e) => hear({ kind, data: JSON.parse(e.data) }));
+      }
       source.addEventListener('error', () => hear({ kind: 'lost' }));
     }
   };
@@ -166,8 +180,10 @@ if (live) {
   document.addEventListener('visibilitychange', () => {
     if (!document.hidden) stale = true;
   });
-  connect();
   setInterval(tick, 500);
+}
+if (troubled) {
+  connect();
   show();
 }
 

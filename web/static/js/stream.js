@@ -3,6 +3,7 @@
 const tabs = new Map(); // port → { visible, heard }
 const forgotten = 90_000; // ms after which a tab that says nothing is gone: hidden ones may speak once a minute
 let source = null;
+let latest = null; // what the stream told last, for tabs that come later
 let retry = 1000;
 let timer = 0;
 
@@ -18,13 +19,13 @@ function open() {
   clearTimeout(timer);
   if (source || !wanted()) return;
   source = new EventSource('/events');
-  source.addEventListener('open', () => {
-    retry = 1000;
-    tell({ kind: 'open' });
-  });
-  source.addEventListener('changed', (e) => tell({ kind: 'changed', queues: JSON.parse(e.data) }));
-  source.addEventListener('beat', () => tell({ kind: 'beat' }));
-  source.addEventListener('over', () => tell({ kind: 'over' }));
+  for (const kind of ['hello', 'changed', 'beat', 'over']) {
+    source.addEventListener(kind, (e) => {
+      retry = 1000;
+      latest = JSON.parse(e.data);
+      tell({ kind, data: latest });
+    });
+  }
   source.addEventListener('error', () => {
     close();
     tell({ kind: 'lost' });
@@ -36,12 +37,15 @@ function open() {
 function close() {
   clearTimeout(timer);
   source?.close();
-  source = null;
+  source = latest = null;
 }
 
 function hear(port, message) {
   if (message === 'bye') tabs.delete(port);
-  else tabs.set(port, { visible: message === 'visible', heard: Date.now() });
+  else {
+    if (!tabs.has(port) && latest) port.postMessage({ kind: 'hello', data: latest });
+    tabs.set(port, { visible: message === 'visible', heard: Date.now() });
+  }
   if (wanted()) open();
   else close();
 }

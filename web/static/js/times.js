@@ -16,10 +16,10 @@ export function words(seconds) {
 
 function tick() {
   const now = Date.now() + Number(document.body?.dataset.skew ?? 0);
-  for (const time of document.querySelectorAll('time[data-ago]')) {
+  for (const time of document.querySelectorAll('time[data-ago], time[data-age]')) {
     const at = Date.parse(time.dateTime);
     const seconds = (now - at) / 1000;
-    const text = Math.abs(seconds) < 1 ? 'now' : seconds > 0 ? `${words(seconds)} ago` : `in ${words(-seconds)}`;
+    const text = 'age' in time.dataset ? words(seconds) : Math.abs(seconds) < 1 ? 'now' : seconds > 0 ? `${words(seconds)} ago` : `in ${words(-seconds)}`;
     if (time.textContent !== text) time.textContent = text;
     if (!time.dataset.local) {
       time.dataset.local = '1';
