@@ -25,7 +25,7 @@ func (c *calendar) pick(now time.Time, p queue.PickParams, locked func(subject s
 		c.markDue(now, locked, p.Version)
 		taken = append(taken, c.take(now, p, limit-len(taken), locked)...)
 	}
-	c.paid(p, taken)
+	c.paid(now, p, taken)
 	return taken
 }
 
@@ -52,31 +52,46 @@ func (c *calendar) allowed(now time.Time, limit int) int {
 		limit = min(limit, free)
 	}
 	if c.RatePicks > 0 {
-		limit = min(limit, c.bucket.fill(now, c.since, c.RatePicks, c.RatePer, c.RateBurst))
+		limit = min(limit, int(c.bucket.at(now, c.since, c.RatePicks, c.RatePer, c.RateBurst).tokens))
 	}
 	return max(limit, 0)
 }
 
-// fill adds to a bucket what came in since it was looked at last, and not before the limits were changed, and returns how many
-// picks it holds.
-func (b *bucket) fill(now, since time.Time, picks int, per time.Duration, burst int) int {
+// at is the bucket with what came in since then, and not before the limits were changed.
+func (b bucket) at(now, since time.Time, picks int, per time.Duration, burst int) bucket {
 	if b.filled.IsZero() {
-		b.tokens = float64(burst)
-	} else {
-		if since.Before(b.filled) {
-			since = b.filled
-		}
-		came := max(now.Sub(since), 0).Seconds() / per.Seconds() * float64(picks)
-		b.tokens = min(b.tokens+came, float64(burst))
+		return bucket{float64(burst), now}
 	}
-	b.filled = now
-	return int(b.tokens)
+	if since.Before(b.filled) {
+		since = b.filled
+	}
+	came := max(now.Sub(since), 0).Seconds() / per.Seconds() * float64(picks)
+	return bucket{min(b.tokens+came, float64(burst)), now}
 }
 
-// open is how many documents of a key may be handed out, limit at most. A lease that ran out counts for a minute more.
-func (c *calendar) open(now time.Time, key string, limit int) int {
+// at is the bucket of a key now.
+func (b keyBucket) at(now time.Time, c *calendar) keyBucket {
+	return keyBucket{
+		least: b.least.at(now, c.since, c.KeyRatePicks, c.RatePer, c.KeyRateBurst), most: b.most.at(now, c.since, c.KeyRatePicks, c.RatePer, c.KeyRateBurst),
+	}
+}
+
+// changeLimits changes the rules. What a key's bucket may have got until then it may keep.
+func (c *calendar) changeLimits(now time.Time, change func()) {
+	if c.KeyRatePicks > 0 {
+		for _, b := range c.byKey {
+			b.most = b.at(now, c).most
+		}
+	}
+	change()
+	c.since = now
+}
+
+// open is how many documents of a key may be handed out at least and at most, limit at most. A lease that ran out counts for a minute
+// more.
+func (c *calendar) open(now time.Time, key string, limit int) (least, most int) {
 	if key == "" {
-		return limit
+		return limit, limit
 	}
 	if c.KeyMaxActive > 0 {
 		free := c.KeyMaxActive
@@ -87,13 +102,15 @@ func (c *calendar) open(now time.Time, key string, limit int) int {
 		}
 		limit = min(limit, free)
 	}
-	if c.KeyRatePicks > 0 {
-		if c.byKey[key] == nil {
-			c.byKey[key] = &bucket{}
-		}
-		limit = min(limit, c.byKey[key].fill(now, c.since, c.KeyRatePicks, c.RatePer, c.KeyRateBurst))
+	limit = max(limit, 0)
+	if c.KeyRatePicks == 0 {
+		return limit, limit
 	}
-	return max(limit, 0)
+	if c.byKey[key] == nil {
+		c.byKey[key] = &keyBucket{}
+	}
+	b := c.byKey[key].at(now, c)
+	return min(limit, int(b.least.tokens)), min(limit, int(b.most.tokens))
 }
 
 // take leases up to limit pending documents.
@@ -129,13 +146,16 @@ func (c *calendar) lease(now time.Time, d *document, p queue.PickParams) {
 }
 
 // paid takes a pick from the bucket, and remembers it under its key.
-func (c *calendar) paid(p queue.PickParams, taken []*document) {
-	if c.RatePicks > 0 {
+func (c *calendar) paid(now time.Time, p queue.PickParams, taken []*document) {
+	if c.RatePicks > 0 && len(taken) > 0 {
+		c.bucket = c.bucket.at(now, c.since, c.RatePicks, c.RatePer, c.RateBurst)
 		c.bucket.tokens -= float64(len(taken))
 	}
 	for _, d := range taken {
 		if c.KeyRatePicks > 0 && d.key() != "" {
-			c.byKey[d.key()].tokens--
+			b := c.byKey[d.key()].at(now, c)
+			b.least.tokens, b.most.tokens = max(b.least.tokens-1, 0), b.most.tokens-1
+			*c.byKey[d.key()] = b
 		}
 	}
 	if p.IdempotencyKey == "" || len(taken) == 0 {

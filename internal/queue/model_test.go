@@ -73,7 +73,7 @@ type calendar struct {
 	made    map[string]made          // appends, and what admins did, under an idempotency key
 	next    int64                    // Seq of the next document
 	bucket  bucket                   // of the rate
-	byKey   map[string]*bucket       // of the rate of each key
+	byKey   map[string]*keyBucket    // of the rate of each key
 }
 
 // pause is one that may be over.
@@ -82,11 +82,15 @@ type pause struct {
 	atOnce bool
 }
 
-// bucket has some tokens at some time. It begins full.
+// bucket has some tokens at some time: that of the last pick. It begins full.
 type bucket struct {
 	tokens float64
 	filled time.Time
 }
+
+// keyBucket is that of a key, between two bounds. At a change of limits what came in since the engine wrote it is lost, and it
+// writes that of a key whenever the key comes into the line of those that wait, or leaves it.
+type keyBucket struct{ least, most bucket }
 
 // made is what an append answered.
 type made struct {
@@ -99,7 +103,7 @@ type model map[string]*calendar
 
 func newCalendar(r rules) *calendar {
 	return &calendar{rules: r, docs: map[string]*document{}, events: map[event]int64{}, keys: map[string][]queue.Lease{},
-		made: map[string]made{}, pauses: map[int]pause{}, byKey: map[string]*bucket{}}
+		made: map[string]made{}, pauses: map[int]pause{}, byKey: map[string]*keyBucket{}}
 }
 
 func (c *calendar) count(version int, name string) { c.events[event{version, name}]++ }

@@ -62,6 +62,11 @@ func (c *calendar) takeBack(now time.Time, locked func(string) bool) {
 
 // expire removes what the settings keep no longer.
 func (c *calendar) expire(now time.Time, locked func(string) bool) {
+	if c.KeyRatePicks == 0 {
+		for _, b := range c.byKey {
+			b.most = bucket{} // without a rate it goes, unless somebody picks at this moment
+		}
+	}
 	over := func(at time.Time, keep time.Duration) bool { return keep > 0 && at.Before(now.Add(-keep)) }
 	for subject, d := range c.docs {
 		if locked(subject) {

@@ -35,7 +35,7 @@ var requeueBugs = []bug{
 	replaced("requeue: a drop drops it", "settle", `goes and not goes_on as gone`, `goes as gone`),
 	replaced("requeue: what failed too often keeps its attempts", "settle", `case when goes_on and (goes or new_status in (3, -1)) then 0`, `case when goes_on and goes then 0`),
 	replaced("requeue: it overrides an admin", "settle", `(not $3 or action = 'release') as goes_on`, `true as goes_on`),
-	replaced("requeue: a forward hands on what is not its own", "settle", `coalesce(s.payload, case when not s.goes_on then s.requeue -> 'payload' end, s.own,`, `coalesce(s.payload, s.requeue -> 'payload', s.own,`),
+	replaced("requeue: a forward hands on what is not its own", "settle", `coalesce(s.payload, case when not s.goes_on then s.requeue -> 'payload' end, s.own)`, `coalesce(s.payload, s.requeue -> 'payload', s.own)`),
 	replaced("requeue: a lost lease loses the payload", "mnt_orphans", `payload = coalesce(l.requeue -> 'payload', d.payload)`, `payload = d.payload`),
 	replaced("requeue: a lost lease loses the date", "mnt_orphans", `coalesce((requeue ->> 'date')::timestamptz, case`, `coalesce(null::timestamptz, case`),
 	replaced("requeue: the second forgets the first", "push_change", `coalesce(d.requeue, '{}')`, `'{}'::jsonb`),

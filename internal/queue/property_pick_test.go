@@ -68,16 +68,18 @@ func (w *world) pickAny(c *calendar, name string, p queue.PickParams, got []queu
 	for _, d := range due {
 		byKey[d.key()] = append(byKey[d.key()], d)
 	}
-	open, want := map[string]int{}, 0
+	open, want, most := map[string]int{}, 0, 0
 	for key, docs := range byKey {
+		least := len(docs)
 		open[key] = len(docs)
 		if limit > 0 && c.keyed() {
-			open[key] = c.open(w.now, key, len(docs))
+			least, open[key] = c.open(w.now, key, len(docs))
 		}
-		want += open[key]
+		want += least
+		most += open[key]
 	}
-	if want = min(limit, want); len(got) != want {
-		return nil, differ("picked %d documents where %d are due, of each key %v; %d are wanted", len(got), len(due), open, want)
+	if want, most = min(limit, want), min(limit, most); len(got) < want || len(got) > most {
+		return nil, differ("picked %d documents where %d are due, of each key %v; %d to %d are wanted", len(got), len(due), open, want, most)
 	}
 	var taken []*document
 	for _, l := range got {
@@ -107,6 +109,6 @@ func (w *world) pickAny(c *calendar, name string, p queue.PickParams, got []queu
 			d.Marked = d.Status == queue.Planned
 		}
 	}
-	c.paid(p, taken)
+	c.paid(w.now, p, taken)
 	return taken, nil
 }

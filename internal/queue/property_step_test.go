@@ -52,9 +52,8 @@ func (w *world) call(to calls, m model, st step) error {
 	case "fold", "recount", "index":
 	case "attach":
 		journal := c.Journal
-		c.attach(w.now)
+		c.changeLimits(w.now, func() { c.attach(w.now) })
 		c.Journal = journal
-		c.since = w.now
 		if err := to.upkeep(w.ctx, name, st.Call); err != nil {
 			return err
 		}
@@ -83,11 +82,11 @@ func (w *world) call(to calls, m model, st step) error {
 	case "put":
 		c.MaxAttempts = st.Limit
 		if st.Update {
-			before := c.rules
-			c.MaxActive, c.RatePicks = map[bool]int{true: 2}[st.Plain], map[int]int{1: 1, 2: 4}[st.Limit]
-			c.KeyMaxActive, c.KeyRatePicks = len(st.Items)%3, map[bool]int{true: 1}[st.AtOnce]
-			if c.rules != before {
-				c.since = w.now
+			after := c.rules
+			after.MaxActive, after.RatePicks = map[string]int{"complete": 2}[st.Plain], map[int]int{1: 1, 2: 4}[st.Limit]
+			after.KeyMaxActive, after.KeyRatePicks = len(st.Items)%3, map[bool]int{true: 1}[st.AtOnce]
+			if after != c.rules {
+				c.changeLimits(w.now, func() { c.rules = after })
 			}
 		}
 		c.Journal = []string{"off", "errors", "all", "all", "all"}[len(st.Items)]

@@ -39,7 +39,7 @@ func TestAttachNamesWhatTheSchemaLacks(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "it lacks q_a.seq, q_a.requests") {
 		t.Errorf("%v", err)
 	}
-	exec(t, db, `create table q_a.requests (); create sequence q_a.seq; 
+	exec(t, db, `create table q_a.requests (kind text not null); create sequence q_a.seq; 
 		insert into q_a.docs (subject, seq, lease, next_iteration, created_at, size, status, payload)
 		select 'y', 1, lease, next_iteration, created_at, size, status, payload from q_a.docs`)
 	exec(t, db, `select fetchq.queue_attach('a', null)`)

@@ -64,7 +64,7 @@ func TestTimelineIsNewestFirstWithSpans(t *testing.T) {
 	list := timeline(d, []queue.Log{
 		{Kind: queue.KindError, CreatedAt: *ago(8 * time.Minute), Message: "no", Worker: &worker, Attempt: &attempt},
 		{Kind: queue.KindNote, CreatedAt: *ago(30 * time.Minute), Message: "hm"},
-	})
+	}, nil)
 	var got []string
 	for _, h := range list {
 		got = append(got, strings.TrimSpace(h.What+" "+h.After))
@@ -76,7 +76,7 @@ func TestTimelineIsNewestFirstWithSpans(t *testing.T) {
 	if list[1].Text != "iteration 3, 2 m after the pick" {
 		t.Errorf("the iteration says %q", list[1].Text)
 	}
-	alone := timeline(queue.Document{Status: queue.Killed, CreatedAt: noon}, nil)
+	alone := timeline(queue.Document{Status: queue.Killed, CreatedAt: noon}, nil, nil)
 	if len(alone) != 1 || alone[0].After != "" {
 		t.Errorf("a document without a past has %+v", alone)
 	}

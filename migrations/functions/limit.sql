@@ -28,7 +28,7 @@ $$;
 -- snapshot keeps, none is walked. Whoever has an old snapshot of his own fails with 40001 when he writes.
 --
 -- Token bucket: it holds burst tokens at most and gets picks of them each per; the pick pays one for each document. At a change of
--- limits it keeps what it holds, and nothing that came in before is counted at the new rate.
+-- limits it keeps what it held after the last pick: nothing that came in before the change is counted at the new rate.
 create function fetchq.gate_enter(q fetchq.queues, p_limit integer, p_now timestamptz) returns fetchq.gate
 language plpgsql as $$
 declare
