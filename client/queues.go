@@ -59,6 +59,26 @@ func (c *Client) ResumeQueue(ctx context.Context, queue string, in ResumeRequest
 	return q, err
 }
 
+// RenameQueue gives a queue another name, under which everything of it goes on. It is not repeated after a broken connection: the old
+// name is not_found then, and the message says the new one. Right: admin.
+func (c *Client) RenameQueue(ctx context.Context, queue, to string) (q Queue, err error) {
+	_, err = c.do(ctx, call{method: http.MethodPost, path: queuePath(queue, "rename"), body: ToRequest{To: to}}, &q)
+	return q, err
+}
+
+// CloneQueue makes a queue with the settings of another one, and nothing else of it. Right: admin.
+func (c *Client) CloneQueue(ctx context.Context, queue, to string) (q Queue, err error) {
+	_, err = c.do(ctx, call{method: http.MethodPost, path: queuePath(queue, "clone"), body: ToRequest{To: to}}, &q)
+	return q, err
+}
+
+// MoveQueue begins to move a paused queue to another tablespace; nil is the default of the database. Queue.Move says how far it is.
+// Right: admin.
+func (c *Client) MoveQueue(ctx context.Context, queue string, tablespace *string) (q Queue, err error) {
+	_, err = c.do(ctx, call{method: http.MethodPost, path: queuePath(queue, "move"), body: MoveRequest{Tablespace: tablespace}, safe: true}, &q)
+	return q, err
+}
+
 // Versions returns how the payload versions of a queue stand, and who asked for each last. Right: read.
 func (c *Client) Versions(ctx context.Context, queue string) (versions []Version, err error) {
 	var answer VersionsResponse

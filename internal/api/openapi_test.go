@@ -11,7 +11,8 @@ import (
 // calls are the calls of the API, as docs/api.md tells them.
 var calls = []string{
 	"GET /queues", "GET /queues/{queue}", "PUT /queues/{queue}", "PATCH /queues/{queue}", "DELETE /queues/{queue}",
-	"POST /queues/{queue}/truncate", "POST /queues/{queue}/pause", "POST /queues/{queue}/resume",
+	"POST /queues/{queue}/truncate", "POST /queues/{queue}/pause", "POST /queues/{queue}/resume", "GET /queues/{queue}/versions",
+	"POST /queues/{queue}/clone", "POST /queues/{queue}/rename", "POST /queues/{queue}/move",
 	"GET /queues/{queue}/documents", "POST /queues/{queue}/documents", "GET /queues/{queue}/documents/{subject}",
 	"POST /queues/{queue}/documents/{action}", "POST /queues/{queue}/documents/{subject}/{action}",
 	"POST /queues/{queue}/pick", "POST /queues/{queue}/resolve", "POST /queues/{queue}/extend",
@@ -27,6 +28,10 @@ var bodies = map[string]struct {
 	"PATCH /queues/{queue}":                             {"SettingsBody", 200},
 	"POST /queues/{queue}/truncate":                     {"TruncateRequest", 200},
 	"POST /queues/{queue}/pause":                        {"PauseRequest", 200},
+	"POST /queues/{queue}/resume":                       {"ResumeRequest", 200},
+	"POST /queues/{queue}/clone":                        {"ToRequest", 201},
+	"POST /queues/{queue}/rename":                       {"ToRequest", 409},
+	"POST /queues/{queue}/move":                         {"MoveRequest", 422},
 	"POST /queues/{queue}/documents":                    {"PushRequest", 200},
 	"POST /queues/{queue}/documents/{action}":           {"Resolution", 409},
 	"POST /queues/{queue}/documents/{subject}/{action}": {"Resolution", 409},

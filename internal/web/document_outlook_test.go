@@ -37,6 +37,9 @@ func TestOutlook(t *testing.T) {
 		{"completed", queue.Document{Status: queue.Completed}, queue.Queue{}, []string{"no worker gets it until its date is set again"}, "removes"},
 		{"completed and kept for a week", queue.Document{Status: queue.Completed}, queue.Queue{Settings: queue.Settings{CompletedRetention: &week}},
 			[]string{"removes what has been completed for 7 days"}, ""},
+		{"version paused", queue.Document{Status: queue.Pending, Version: 3}, queue.Queue{Pauses: []queue.Pause{{Version: new(3), Reason: new("schema")}}},
+			[]string{"version 3 is paused and not handed out until somebody resumes it: schema."}, ""},
+		{"another version paused", queue.Document{Status: queue.Pending}, queue.Queue{Pauses: []queue.Pause{{Version: new(3)}}}, []string{"It is due"}, "paused"},
 		{"killed", queue.Document{Status: queue.Killed, Attempts: 5}, queue.Queue{}, []string{"5 of 5 attempts", "retries it"}, ""},
 	}
 	for _, test := range tests {

@@ -152,7 +152,10 @@ func (v values) patch(creating bool) (json.RawMessage, error) {
 		}
 		backoff["jitter"] = jitter
 	}
-	p["backoff"], p["lock"], p["journal"] = backoff, v["lock"], v["journal"]
+	p["backoff"], p["lock"] = backoff, v["lock"]
+	if v["journal"] != "" {
+		p["journal"] = v["journal"]
+	}
 	for _, name := range []string{"journal_retention", "logs_retention", "completed_retention", "killed_retention"} {
 		p[name] = orNull(v[name])
 	}
