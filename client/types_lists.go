@@ -35,7 +35,7 @@ type PauseRequest struct {
 
 // ResumeRequest is the body of a resume.
 type ResumeRequest struct {
-	Version *int `json:"version,omitempty" minimum:"0" maximum:"32767" doc:"End the pause of this payload version; default: that of the queue."`
+	Version *int `json:"version,omitempty" minimum:"0" maximum:"32767" example:"3" doc:"End the pause of this payload version; default: that of the queue."`
 }
 
 // VersionsResponse is the payload versions of a queue.
@@ -56,5 +56,5 @@ type ToRequest struct {
 
 // MoveRequest is the body of a move.
 type MoveRequest struct {
-	Tablespace *string `json:"tablespace" nullable:"true" example:"fast_disk" doc:"Where the queue's tables are to stand; one of the server's. null: the default."`
+	Tablespace *string `json:"tablespace" nullable:"true" example:"pg_default" doc:"Where the queue's tables are to stand; one of the server's. null: the default."`
 }

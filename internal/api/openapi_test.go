@@ -30,8 +30,8 @@ var bodies = map[string]struct {
 	"POST /queues/{queue}/pause":                        {"PauseRequest", 200},
 	"POST /queues/{queue}/resume":                       {"ResumeRequest", 200},
 	"POST /queues/{queue}/clone":                        {"ToRequest", 201},
-	"POST /queues/{queue}/rename":                       {"ToRequest", 409},
-	"POST /queues/{queue}/move":                         {"MoveRequest", 422},
+	"POST /queues/{queue}/rename":                       {"ToRequest", 200},
+	"POST /queues/{queue}/move":                         {"MoveRequest", 202},
 	"POST /queues/{queue}/documents":                    {"PushRequest", 200},
 	"POST /queues/{queue}/documents/{action}":           {"Resolution", 409},
 	"POST /queues/{queue}/documents/{subject}/{action}": {"Resolution", 409},
@@ -161,11 +161,16 @@ func TestTheExamplesOfBodiesAreTaken(t *testing.T) {
 			t.Errorf("%s has no example: %s", c, example)
 			continue
 		}
-		w.call("DELETE", "/api/v1/queues/pages?confirm=pages", "")
+		for _, name := range []string{"pages", "pages_2"} {
+			w.call("DELETE", "/api/v1/queues/"+name+"?confirm="+name, "")
+		}
 		w.must(201, "PUT", "/api/v1/queues/pages", `{}`)
 		subject := url.QueryEscape("https://a.example/b?c")
 		w.must(200, "POST", "/api/v1/queues/pages/documents", `{"documents":[{"subject":"https://a.example/b?c"}]}`)
 		to := strings.NewReplacer("{queue}", "pages", "{subject}", subject, "{action}", "reschedule").Replace("/api/v1" + path)
+		if strings.HasSuffix(path, "/move") {
+			w.must(200, "POST", "/api/v1/queues/pages/pause", `{}`)
+		}
 		if strings.HasSuffix(path, "/documents/{action}") {
 			to += "?subject=" + subject
 		}
