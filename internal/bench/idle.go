@@ -69,7 +69,7 @@ func (r *run) watch(ctx context.Context, m *measured, meanwhile func(context.Con
 		for end := before.at.Add(r.o.Duration); r.Now().Before(end); {
 			var n int
 			err := r.Bench.db.QueryRow(ctx, `select count(*) from pg_stat_activity where datname = current_database() and backend_type = 'client backend'
-				and application_name not like 'fetchq bench%'`).Scan(&n)
+				and application_name not like 'fetchq bench%' and application_name <> 'fetchq command'`).Scan(&n)
 			if err != nil {
 				return fmt.Errorf("count the connections of the server: %w", err)
 			}

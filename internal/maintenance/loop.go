@@ -74,6 +74,7 @@ var kinds = map[string]kind{
 const (
 	quickSlots  = 4                     // jobs other than vacuums that run at the same moment
 	slowSlots   = 1                     // vacuums, beside these, and as many builds of indexes: one may take hours
+	stagger     = 5 * time.Millisecond  // at most, from the start of one of several jobs to the start of the next
 	shortest    = 20 * time.Millisecond // between two looks
 	longest     = time.Second           // between two looks for what others have woken
 	failPause   = 2 * time.Second       // after a claim that failed
@@ -154,8 +155,17 @@ func (l *Loop) runOnce(ctx context.Context) (int, error) {
 		return 0, database.Error("claim maintenance jobs", err)
 	}
 	for _, j := range jobs {
-		if l.begin(j) {
-			l.jobs.Go(func() { l.end(j, l.run(ctx, j)) })
+		if !l.begin(j) {
+			continue
+		}
+		ended := make(chan struct{})
+		l.jobs.Go(func() {
+			defer close(ended)
+			l.end(j, l.run(ctx, j))
+		})
+		select { // most jobs of an idle server end at once: one connection does them all
+		case <-ended:
+		case <-time.After(stagger):
 		}
 	}
 	return len(jobs), nil

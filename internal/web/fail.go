@@ -24,9 +24,13 @@ func (s *Server) fail(err error, c echo.Context) {
 		return // it was answered, or the browser went away
 	}
 	p, status := s.problem(c, err)
+	_, signed := userOf(c)
+	if !signed {
+		p.Back, p.BackWord = "/login", "Sign in"
+	}
 	body := templates.ProblemPage(p)
 	var failed error
-	if _, signed := userOf(c); signed && !isFragment(c.Request()) {
+	if signed && !isFragment(c.Request()) {
 		b, err := s.base(c, frame{title: p.Title, crumbs: []templates.Crumb{{Word: p.Title}}})
 		if err != nil {
 			b = templates.Base{Title: p.Title}

@@ -34,7 +34,7 @@ func TestTheSetupLinkMakesTheFirstAdminOnce(t *testing.T) {
 	p.click(`[popovertarget="user-menu"]`, "")
 	p.see("Ann", "ann@example.org · admin")
 	p.visit(link)
-	p.see("this link was used")
+	p.see("This link was used")
 }
 
 func TestSigningInAndOut(t *testing.T) {

@@ -99,7 +99,7 @@ func TestAPersonIsAddedComesInAndIsDisabled(t *testing.T) {
 	bob.visit("/")
 	bob.at("/login")
 	bob.visit(link)
-	bob.see("this link was used")
+	bob.see("This link was used")
 }
 
 // TestOnesOwnPasswordAndSessions changes a password, which ends the other sessions.

@@ -22,6 +22,8 @@ import (
 // Timing of web/static/js/live.js.
 const (
 	refreshGap = 2 * time.Second        // the least time between two refreshes of a page
+	settling   = 2 * time.Minute        // after a change, in which each beat of the stream makes a page ask again
+	longest    = 30 * time.Second       // without a refresh, whatever changes
 	lookEvery  = 500 * time.Millisecond // how often a page looks whether it is to refresh itself
 )
 
@@ -168,8 +170,9 @@ func (s *server) watch(ctx context.Context, path, queue string, refreshes, size 
 		return err
 	}
 	defer resp.Body.Close()
-	changed := make(chan struct{}, 1)
-	go hear(resp.Body, queue, changed)
+	changed, beats := make(chan struct{}, 1), make(chan struct{}, 1)
+	go hear(resp.Body, queue, changed, beats)
+	moved, stale := arrived, false
 	for look := time.NewTicker(lookEvery); ; {
 		select {
 		case <-ctx.Done():
@@ -177,10 +180,17 @@ func (s *server) watch(ctx context.Context, path, queue string, refreshes, size 
 			return nil
 		case <-look.C:
 		}
-		if len(changed) == 0 || time.Since(arrived) < refreshGap {
+		select {
+		case <-changed:
+			moved, stale = time.Now(), true
+		case <-beats:
+			stale = stale || time.Since(moved) < settling || time.Since(arrived) > longest
+		default:
+		}
+		if !stale || time.Since(arrived) < refreshGap {
 			continue
 		}
-		<-changed
+		stale = false
 		a, err := s.get(ctx, path, true)
 		if err != nil {
 			return err
@@ -191,26 +201,34 @@ func (s *server) watch(ctx context.Context, path, queue string, refreshes, size 
 	}
 }
 
-// hear reads a stream of events and tells of those that concern a page: of one queue, or, "", of all.
-func hear(stream io.Reader, queue string, changed chan<- struct{}) {
-	event := ""
+// hear reads a stream of events and tells of its beats, and of the changes that concern a page: of one queue, or, "", of all.
+func hear(stream io.Reader, queue string, changed, beats chan<- struct{}) {
+	kind := ""
 	for lines := bufio.NewScanner(stream); lines.Scan(); {
 		if text, ok := strings.CutPrefix(lines.Text(), "event: "); ok {
-			event = text
+			kind = text
 		}
 		data, ok := strings.CutPrefix(lines.Text(), "data: ")
-		if !ok || event != "changed" {
+		if !ok {
 			continue
 		}
 		var told struct {
 			Queues []string `json:"queues"`
 		}
-		if json.Unmarshal([]byte(data), &told) == nil && (queue == "" || len(told.Queues) == 0 || slices.Contains(told.Queues, queue)) {
-			select {
-			case changed <- struct{}{}:
-			default:
-			}
+		switch {
+		case kind == "beat":
+			tell(beats)
+		case kind == "changed" && json.Unmarshal([]byte(data), &told) == nil &&
+			(queue == "" || len(told.Queues) == 0 || slices.Contains(told.Queues, queue)):
+			tell(changed)
 		}
+	}
+}
+
+func tell(of chan<- struct{}) {
+	select {
+	case of <- struct{}{}:
+	default: // it is told already
 	}
 }
 
