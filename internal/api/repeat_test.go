@@ -28,13 +28,13 @@ func newCutter(t *testing.T) *cutter {
 	c.caller = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	to := c.url
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		req, err := http.NewRequestWithContext(r.Context(), r.Method, to+r.URL.RequestURI(), r.Body)
+		req, err := http.NewRequestWithContext(r.Context(), r.Method, to+r.URL.RequestURI(), r.Body) //nolint:gosec // our own server
 		if err != nil {
 			t.Error(err)
 			return
 		}
 		req.Header = r.Header
-		resp, err := http.DefaultClient.Do(req)
+		resp, err := http.DefaultClient.Do(req) //nolint:gosec // our own server
 		if err != nil {
 			t.Error(err)
 			return

@@ -29,6 +29,7 @@ type Options struct {
 	Hold        bool          // a transaction holds a snapshot meanwhile
 	NoMarks     bool          // picks by SQL pass no marks; those of the server always do
 	Journal     string        // the setting of the queues; "": errors
+	MaxActive   int           // the setting of the queues, so that picks take turns; 0: none
 	Duration    time.Duration // 100 ms to 1 h; what empties its queue ends earlier
 	Rest        time.Duration // between the preparation and the workload, at most 10 min
 }
@@ -105,6 +106,7 @@ func (o Options) Check() error {
 		{"backlog", o.Backlog, 0, maxDocuments},
 		{"planned", o.Planned, 0, maxDocuments},
 		{"queues", o.Queues, 0, maxQueues},
+		{"max-active", o.MaxActive, 0, maxDocuments},
 	} {
 		if l.value < l.least || l.value > l.most {
 			return errs.New(errs.Invalid, "--%s is %d; %d to %d are allowed for %s", l.flag, l.value, l.least, l.most, o.Workload)

@@ -28,9 +28,11 @@ const (
 	askEvery  = 30 * time.Second // between two writes
 	mostAsks  = 10_000           // between two writes; more versions are not noted
 	keepAsks  = "90 days"        // what is older is removed
-	Unasked   = 10 * time.Minute // a version with pending documents that nobody asked for in this time has no workers
 	stopLimit = 5 * time.Second  // for the last write, when the program stops
 )
+
+// Unasked is how long nobody may have asked for a version with pending documents until it counts as one without workers.
+const Unasked = 10 * time.Minute
 
 func newAsks(now func() time.Time) *asks { return &asks{now: now, by: map[spot]lastAsk{}} }
 
@@ -64,20 +66,19 @@ func (a *asks) of(s spot) (lastAsk, bool) {
 func (e *Engine) writeAsks(ctx context.Context) {
 	ticker := time.NewTicker(askEvery)
 	defer ticker.Stop()
-	for {
+	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopLimit)
-			defer cancel()
-			if err := e.WriteAsks(ctx); err != nil {
-				e.log.Warn("who asked last for versions was not written", "error", err)
-			}
-			return
 		case <-ticker.C:
 			if err := e.WriteAsks(ctx); err != nil && ctx.Err() == nil {
 				e.log.Warn("who asked last for versions was not written", "error", err)
 			}
 		}
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopLimit)
+	defer cancel()
+	if err := e.WriteAsks(last); err != nil {
+		e.log.Warn("who asked last for versions was not written", "error", err)
 	}
 }
 

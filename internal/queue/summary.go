@@ -103,10 +103,10 @@ func (e *Engine) Standing(ctx context.Context, name string) (Standing, error) {
 					filter (where (c.planned, c.pending, c.active, c.completed, c.killed) <> (0, 0, 0, 0, 0))
 			from fetchq.queue_counters($1) c
 		) t`, name)
-	if err != nil {
-		return s, err
+	if err == nil {
+		err = e.askers(ctx, &s)
 	}
-	return s, e.askers(ctx, &s)
+	return s, err
 }
 
 // askers fills in who asked last for each version, and whether one has no workers: of a version that nobody is known to have asked

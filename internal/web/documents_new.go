@@ -96,8 +96,7 @@ func (v values) push() (d queue.Push, policy queue.OnConflict, err error) {
 	if d.Next, err = parseDate("next_iteration", strings.TrimSpace(v["next_iteration"])); err != nil {
 		return d, policy, err
 	}
-	switch policy := queue.OnConflict(v["on_conflict"]); policy {
-	case queue.Update, queue.Requeue:
+	if policy := queue.OnConflict(v["on_conflict"]); policy == queue.Update || policy == queue.Requeue {
 		return d, policy, nil
 	}
 	return d, queue.Ignore, nil

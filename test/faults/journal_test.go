@@ -30,8 +30,11 @@ func ask(t *testing.T, p *program, sql string, into ...any) {
 // limitCrawl makes the queue before the crawler does, which leaves alone what it does not name.
 func limitCrawl(t *testing.T, p *program) {
 	t.Helper()
-	var name string
-	ask(t, p, fmt.Sprintf(`select name from fetchq.queue_put('demo_crawl', '{"journal":"all","max_active":%d}')`, mostActive), &name)
+	var made bool
+	ask(t, p, fmt.Sprintf(`select created from fetchq.queue_put('demo_crawl', '{"journal":"all","max_active":%d}')`, mostActive), &made)
+	if !made {
+		t.Error("the queue was there already")
+	}
 }
 
 // checkJournal compares the journal with the documents and the counters: nothing of it may be lost by a crash, written twice, or stand
