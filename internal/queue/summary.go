@@ -19,6 +19,7 @@ type Summary struct {
 	Paused      bool
 	PauseReason *string
 	PausedUntil *time.Time
+	PauseKind   PauseKind // "": it is not paused
 	MaxAttempts int
 	Counts      Counts
 	Events      Events
@@ -66,7 +67,7 @@ func (e *Engine) Summaries(ctx context.Context) ([]Summary, error) {
 			from fetchq.queues q left join fetchq.counters c on c.queue = q.name
 			group by q.name
 		)
-		select total.*, q.created_at, fetchq.is_paused(q, clock_timestamp()), q.pause_reason, q.paused_until, q.max_attempts,
+		select total.*, q.created_at, fetchq.is_paused(q, clock_timestamp()), q.pause_reason, q.paused_until, q.pause_kind, q.max_attempts,
 			s.oldest_due_at, s.last_error_at, coalesce(s.as_of, q.created_at)
 		from total join fetchq.queues q on q.name = total.name left join fetchq.queue_states s on s.queue = total.name
 		order by total.name`)
@@ -75,10 +76,10 @@ func (e *Engine) Summaries(ctx context.Context) ([]Summary, error) {
 func scanSummary(row pgx.CollectableRow) (s Summary, err error) {
 	targets := append([]any{&s.Name}, s.Counts.targets()...)
 	targets = append(targets, s.Events.targets()...)
-	err = row.Scan(append(targets, &s.CreatedAt, &s.Paused, &s.PauseReason, &s.PausedUntil, &s.MaxAttempts,
+	err = row.Scan(append(targets, &s.CreatedAt, &s.Paused, &s.PauseReason, &s.PausedUntil, &s.PauseKind, &s.MaxAttempts,
 		&s.OldestDueAt, &s.LastErrorAt, &s.AsOf)...)
 	if !s.Paused { // a pause that is over
-		s.PauseReason, s.PausedUntil = nil, nil
+		s.PauseReason, s.PausedUntil, s.PauseKind = nil, nil, ""
 	}
 	return s, err
 }

@@ -46,7 +46,7 @@ func TestSummariesHaveWhatTheLastFoldSaw(t *testing.T) {
 			Events: queue.Events{Entered: 3, Picked: 1, Rejected: 1, Errors: 1, Logs: 1},
 		},
 		{Name: "b_2", MaxAttempts: 5},
-		{Name: "c", MaxAttempts: 7, Paused: true, PauseReason: ptr("dinner")},
+		{Name: "c", MaxAttempts: 7, Paused: true, PauseReason: ptr("dinner"), PauseKind: queue.Drain},
 	}
 	moments := cmpopts.IgnoreFields(queue.Summary{}, "CreatedAt", "OldestDueAt", "LastErrorAt", "AsOf")
 	if diff := cmp.Diff(want, got, moments); diff != "" {

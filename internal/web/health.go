@@ -69,7 +69,7 @@ func killedWords(n int64) string {
 }
 
 func pausedWords(q queue.Summary, now time.Time) string {
-	return pauseWords(queue.Drain, q.PausedUntil, q.PauseReason, now)
+	return pauseWords(q.PauseKind, q.PausedUntil, q.PauseReason, now)
 }
 
 // pauseWords say what a pause does, for how long, and why.

@@ -48,9 +48,13 @@ const lacks = "your role may not do this"
 // queueHead is what stands above all pages of a queue: its name, how it stands, its tabs and actions.
 func (s *Server) queueHead(c echo.Context, q queue.Queue, here string) templates.QueueHead {
 	t := s.Recent.Of(q.Name)
-	h := judge(queue.Summary{
+	summary := queue.Summary{
 		Name: q.Name, Paused: q.Paused, PauseReason: q.PauseReason, PausedUntil: q.PausedUntil, Counts: q.Counts, OldestDueAt: q.OldestDueAt,
-	}, t, s.Now())
+	}
+	if len(q.Pauses) > 0 && q.Pauses[0].Version == nil {
+		summary.PauseKind = q.Pauses[0].Kind
+	}
+	h := judge(summary, t, s.Now())
 	for _, p := range q.Pauses {
 		if p.Version != nil {
 			h.reasons = append(h.reasons, templates.Reason{

@@ -151,6 +151,11 @@ func TestTheFormOfAPauseHasItsKinds(t *testing.T) {
 	if d, err := s.engine.Doc(t.Context(), "pages", held.Documents[0].Subject); err != nil || d.Status != queue.Pending || d.Attempts != 0 {
 		t.Errorf("what a worker held when the queue was paused at once: %+v, %v", d, err)
 	}
+	for _, page := range []string{"/", "/queues/pages"} {
+		if said := b.get(page).must(t, http.StatusOK).says("main"); !strings.Contains(said, "nothing is handed out or held") {
+			t.Errorf("%s says of a pause at once %q", page, said)
+		}
+	}
 	if q, err := s.engine.Get(t.Context(), "pages"); err != nil || len(q.Pauses) != 1 || q.Pauses[0].Kind != queue.AtOnce {
 		t.Errorf("paused at once: %+v, %v", q.Pauses, err)
 	}
