@@ -102,6 +102,16 @@ func TestTheLoopDoesEveryJobOfAQueue(t *testing.T) {
 		q, err := e.Get(ctx, "a")
 		return err == nil && q.KeysReady
 	})
+	if _, err := e.Pause(ctx, "a", queue.PauseParams{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Relocate(ctx, "a", nil); err != nil { // to where it is: there is nothing to copy
+		t.Fatal(err)
+	}
+	eventually(t, "the move is over", func() bool {
+		q, err := e.Get(ctx, "a")
+		return err == nil && q.Move == nil
+	})
 	eventually(t, "every job ran and said ok", func() bool {
 		return scan[int](t, db, `select count(*) from fetchq.jobs where last_outcome = 'ok'`) == len(kinds)
 	})
