@@ -113,7 +113,7 @@ func TestTheLoopDoesEveryJobOfAQueue(t *testing.T) {
 		return err == nil && q.Move == nil
 	})
 	eventually(t, "every job ran and said ok", func() bool {
-		return scan[int](t, db, `select count(*) from fetchq.jobs where last_outcome = 'ok'`) == len(kinds)
+		return scan[int](t, db, `select count(*) from fetchq.jobs where last_outcome = 'ok'`) == len(kinds)-1 // that of the move went with it
 	})
 }
 
