@@ -11,7 +11,8 @@ import (
 // calls are the calls of the API, as docs/api.md tells them.
 var calls = []string{
 	"GET /queues", "GET /queues/{queue}", "PUT /queues/{queue}", "PATCH /queues/{queue}", "DELETE /queues/{queue}",
-	"POST /queues/{queue}/truncate", "POST /queues/{queue}/pause", "POST /queues/{queue}/resume",
+	"POST /queues/{queue}/truncate", "POST /queues/{queue}/pause", "POST /queues/{queue}/resume", "GET /queues/{queue}/versions",
+	"POST /queues/{queue}/clone", "POST /queues/{queue}/rename", "POST /queues/{queue}/move",
 	"GET /queues/{queue}/documents", "POST /queues/{queue}/documents", "GET /queues/{queue}/documents/{subject}",
 	"POST /queues/{queue}/documents/{action}", "POST /queues/{queue}/documents/{subject}/{action}",
 	"POST /queues/{queue}/pick", "POST /queues/{queue}/resolve", "POST /queues/{queue}/extend",
@@ -29,6 +30,10 @@ var bodies = map[string]struct {
 	"PATCH /queues/{queue}":                             {"SettingsBody", 200},
 	"POST /queues/{queue}/truncate":                     {"TruncateRequest", 200},
 	"POST /queues/{queue}/pause":                        {"PauseRequest", 200},
+	"POST /queues/{queue}/resume":                       {"ResumeRequest", 200},
+	"POST /queues/{queue}/clone":                        {"ToRequest", 201},
+	"POST /queues/{queue}/rename":                       {"ToRequest", 200},
+	"POST /queues/{queue}/move":                         {"MoveRequest", 202},
 	"POST /queues/{queue}/documents":                    {"PushRequest", 200},
 	"POST /queues/{queue}/documents/{action}":           {"Resolution", 409},
 	"POST /queues/{queue}/documents/{subject}/{action}": {"Resolution", 409},
@@ -165,11 +170,16 @@ func TestTheExamplesOfBodiesAreTaken(t *testing.T) {
 			t.Errorf("%s has no example: %s", c, example)
 			continue
 		}
-		w.call("DELETE", "/api/v1/queues/pages?confirm=pages", "")
+		for _, name := range []string{"pages", "pages_2"} {
+			w.call("DELETE", "/api/v1/queues/"+name+"?confirm="+name, "")
+		}
 		w.must(201, "PUT", "/api/v1/queues/pages", `{}`)
 		subject := url.QueryEscape("https://a.example/b?c")
 		w.must(200, "POST", "/api/v1/queues/pages/documents", `{"documents":[{"subject":"https://a.example/b?c"}]}`)
 		to := strings.NewReplacer("{queue}", "pages", "{subject}", subject, "{action}", "reschedule").Replace("/api/v1" + path)
+		if strings.HasSuffix(path, "/move") {
+			w.must(200, "POST", "/api/v1/queues/pages/pause", `{}`)
+		}
 		if strings.HasSuffix(path, "/documents/{action}") {
 			to += "?subject=" + subject
 		}

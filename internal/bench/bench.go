@@ -93,7 +93,7 @@ func (b *Bench) Run(ctx context.Context, o Options) (result Result, err error) {
 	r := &run{Bench: b, o: o, queue: newName(), payload: newPayload(o.Payload), latency: w.latency}
 	defer func() { err = errors.Join(err, b.clean(ctx)) }()
 	b.note(r.queue)
-	if err := b.make(ctx, r.queue, o.By == ByRaw); err != nil {
+	if err := b.make(ctx, r.queue, o); err != nil {
 		return Result{}, err
 	}
 	if err := r.connect(ctx); err != nil {

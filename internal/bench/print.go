@@ -45,6 +45,12 @@ func (r Result) Name() string {
 	if r.Planned > 0 {
 		parts = append(parts, thousands(r.Planned)+" planned")
 	}
+	if r.Journal == "off" || r.Journal == "all" {
+		parts = append(parts, "journal "+r.Journal)
+	}
+	if r.MaxActive > 0 {
+		parts = append(parts, thousands(r.MaxActive)+" active at most")
+	}
 	if r.Hold {
 		parts = append(parts, "a snapshot held")
 	}

@@ -16,6 +16,8 @@ type Result struct {
 	Planned     int      `json:"planned"`
 	Queues      int      `json:"queues"`
 	Hold        bool     `json:"held_snapshot"`
+	Journal     string   `json:"journal"`
+	MaxActive   int      `json:"max_active"`
 	Seconds     float64  `json:"seconds"`
 	Documents   int64    `json:"documents"`
 	Pushed      int64    `json:"pushed"` // beside the documents, by the workload mix; drained meanwhile, by due and bulk
@@ -43,7 +45,7 @@ type Result struct {
 func newResult(o Options, m measured, c cost) Result {
 	r := Result{
 		Workload: o.Workload, By: o.By, Batch: o.Batch, Connections: o.Connections, Payload: o.Payload, Backlog: o.Backlog, Planned: o.Planned,
-		Queues: o.Queues, Hold: o.Hold, Seconds: m.took.Seconds(), Documents: m.documents, Pushed: m.pushed,
+		Queues: o.Queues, Hold: o.Hold, Journal: o.Journal, MaxActive: o.MaxActive, Seconds: m.took.Seconds(), Documents: m.documents, Pushed: m.pushed,
 		Calls: m.times.count, P50: m.times.at(0.5), P95: m.times.at(0.95), P99: m.times.at(0.99), Max: m.times.most(),
 		Statements: m.extra.commits, Program: m.extra.program, Postgres: m.extra.postgres, Open: m.extra.connections, Lag: m.extra.lag, Kept: m.extra.kept, Alone: m.extra.alone, Cancel: m.extra.cancel,
 	}
@@ -83,7 +85,7 @@ func RawOf(o Options) (Options, bool) {
 	if w.name == "stream" {
 		o.Batch = maxBatch
 	}
-	o.Workload, o.By, o.Connections, o.NoMarks = w.raw, ByRaw, min(o.Connections, 8), false
+	o.Workload, o.By, o.Connections, o.NoMarks, o.Journal, o.MaxActive = w.raw, ByRaw, min(o.Connections, 8), false, "errors", 0
 	return o, true
 }
 

@@ -113,6 +113,7 @@ func (m model) move(now time.Time, from, to *calendar, d *document, message stri
 		from.line(now, "note", d, nil, message)
 	}
 	from.count(d.Version, "forwarded")
+	from.noted(now, "move", true, caller, d, nil)
 	delete(from.docs, d.Subject)
 	e := *d
 	e.Lease, e.Ended, e.Seq = 0, "", to.next
@@ -121,11 +122,13 @@ func (m model) move(now time.Time, from, to *calendar, d *document, message stri
 	case queue.Active:
 		e.Attempts--
 		e.dueAt(now, now)
+		e.goOn(now)
 	case queue.Planned, queue.Pending:
 		e.dueAt(now, e.Next)
 	case queue.Completed, queue.Killed:
 	}
 	to.docs[e.Subject] = &e
 	to.count(e.Version, "entered")
+	to.noted(now, "move", true, caller, nil, &e)
 	return true
 }

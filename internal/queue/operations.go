@@ -1,13 +1,16 @@
 package queue
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // What package operations shares with the engine: it changes documents by functions of its own.
 
 // Arrays returns the columns of documents as fetchq.doc_append_many takes them: subjects, payloads, versions, priorities, dates
 // and delays.
 func Arrays(docs []Push) []any {
-	subjects, payloads, c := pushed(docs)
+	subjects, payloads, c := pushed(own(context.Background(), docs))
 	return []any{subjects, payloads, c.versions, c.priorities, c.dates, c.delays}
 }
 

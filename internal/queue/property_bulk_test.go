@@ -123,7 +123,7 @@ func runBulk(ctx context.Context, db querier, q string, r bulk, now time.Time, n
 	case "reschedule":
 		next = &r.Next
 	}
-	ids, err := collect(ctx, db, pgx.RowTo[uuid.UUID], `select id from fetchq.operation_add($1, $2, $3, $4, $5, $6, $7, null, $8, p_by => 'a test', p_now => $9)`,
+	ids, err := collect(ctx, db, pgx.RowTo[uuid.UUID], `select id from fetchq.operation_add($1, $2, $3, $4, $5, $6, $7, null, $8, p_by => 'script', p_as => 'token', p_now => $9)`,
 		q, r.Action, r.filter(), r.Named, text(r.To), priority, next, text(r.Message), now)
 	if err != nil {
 		return out, err

@@ -1,5 +1,12 @@
 -- What a batch of an operation does to the documents of one leaf. The table of states holds here as for fetchq.settle, which is for
--- single documents and has a closer look at each.
+-- single documents and has a closer look at each: whoever asks for an operation is an admin, who has the last word where a document was
+-- to be requeued; a move is a release first, after which it goes on with what was asked for.
+
+-- operation_actor names who asked, as the journal does.
+create function fetchq.operation_actor(o fetchq.operations) returns text
+language sql immutable as $$
+    select case o.asked_as when 'sql' then 'role' else o.asked_as end || ':' || o.asked_by
+$$;
 
 -- operation_act does to documents of a leaf what the operation is for, where they still fit when they are locked. It returns how many it
 -- changed and left alone, who is locked by others, what of a list of names went wrong and why, what became pending by version and
@@ -56,55 +63,65 @@ begin
     elsif o.action = 'drop' then
         v_out := fetchq.operation_drop(o, p_leaf, v_subjects, p_now);
     else
-        v_out := fetchq.operation_change(o, p_leaf, v_subjects, v_statuses, v_attempts, p_now);
+        v_out := fetchq.operation_change(o, p_leaf, v_subjects, v_statuses, v_versions, v_attempts, p_now);
     end if;
     done := v_out.done;
     versions := v_out.versions; priorities := v_out.priorities; dates := v_out.dates; counts := v_out.counts; planned := v_out.planned;
 end $$;
 
--- operation_change gives documents that are locked their new state; p_statuses are the old ones.
+-- operation_change gives documents that are locked their new state; p_statuses, p_versions and p_attempts are the old ones.
 create function fetchq.operation_change(
-    o fetchq.operations, p_leaf text, p_subjects text[], p_statuses smallint[], p_attempts integer[], p_now timestamptz,
+    o fetchq.operations, p_leaf text, p_subjects text[], p_statuses smallint[], p_versions smallint[], p_attempts integer[], p_now timestamptz,
     out done integer, out versions integer[], out priorities integer[], out dates timestamptz[], out counts integer[], out planned timestamptz)
 language plpgsql as $$
 declare
+    q fetchq.queues := fetchq.queue_find(o.queue);
+    v_edit   constant boolean := o.action = 'set_priority';
     v_status constant text := case o.action when 'complete' then '3' when 'kill' then '-1' when 'reschedule' then '(($1).next_iteration <= $2)::integer'
         when 'set_priority' then 'case when o.status in (0, 1) then (d.next_iteration <= $2)::integer else o.status end' else '1' end;
     v_date constant text := case o.action when 'reschedule' then '($1).next_iteration' when 'set_priority' then 'd.next_iteration' else '$2' end;
 begin
     execute format($t$
         with old as materialized (
-            select * from unnest($3, $4, $5) u (subject, status, attempts)
+            select * from unnest($3, $4, $5, $6) with ordinality u (subject, status, version, attempts, ord)
         ), changed as (
             update %1$I.%2$I d set
                 status = $t$ || v_status || ', next_iteration = ' || v_date || $t$,
-                attempts = case when ($1).action in ('kill', 'set_priority') then d.attempts else 0 end,
+                attempts = case when $7 or ($1).action = 'kill' then d.attempts else 0 end,
                 iterations = d.iterations + (($1).action in ('complete', 'reschedule', 'kill'))::integer,
                 last_iteration = case when ($1).action in ('complete', 'reschedule', 'kill') then $2 else d.last_iteration end,
-                lease = d.lease + (($1).action <> 'set_priority' or o.status <> 2)::integer,
+                lease = d.lease + (not $7 or o.status <> 2)::integer,
                 ended = 0,
-                priority = coalesce(($1).priority, d.priority)
+                payload = case when $7 then d.payload else coalesce(d.requeue -> 'payload', d.payload) end,
+                size = case when $7 or not d.requeue ? 'payload' or d.requeue is null then d.size else pg_column_size(d.requeue -> 'payload') end,
+                version = case when $7 then d.version else coalesce((d.requeue -> 'version')::integer, d.version) end,
+                priority = coalesce(($1).priority, case when not $7 then (d.requeue -> 'priority')::integer end, d.priority),
+                requeue = case when $7 then d.requeue end
             from old o where d.subject = o.subject
-            returning o.status as was, d.status, d.version, d.priority, d.next_iteration
+            returning o.ord, o.status as was, o.version as was_version, o.attempts, d.subject, d.status, d.version, d.priority, d.next_iteration,
+                d.lease, d.picked_at, d.worker
         ), logged as (
             insert into %1$I.logs (created_at, kind, attempt, subject, message, ref_id)
             select $2, 0, attempts, subject, ($1).message, ($1).id::text from old where ($1).message is not null
         ), counted as (
             insert into %1$I.deltas (version, planned, pending, active, completed, killed, ev_completed, ev_rescheduled, ev_killed, ev_logs)
-            select version,
-                count(*) filter (where status = 0) - count(*) filter (where was = 0), count(*) filter (where status = 1) - count(*) filter (where was = 1),
-                count(*) filter (where status = 2) - count(*) filter (where was = 2), count(*) filter (where status = 3) - count(*) filter (where was = 3),
-                count(*) filter (where status = -1) - count(*) filter (where was = -1),
-                count(*) filter (where ($1).action = 'complete'), count(*) filter (where ($1).action = 'reschedule'),
-                count(*) filter (where ($1).action = 'kill'), count(*) filter (where ($1).message is not null)
-            from changed group by version
+            select version, sum((status = 0)::integer * n), sum((status = 1)::integer * n), sum((status = 2)::integer * n), sum((status = 3)::integer * n),
+                sum((status = -1)::integer * n), count(*) filter (where n = -1 and ($1).action = 'complete'),
+                count(*) filter (where n = -1 and ($1).action = 'reschedule'), count(*) filter (where n = -1 and ($1).action = 'kill'),
+                count(*) filter (where n = -1 and ($1).message is not null)
+            from (select was_version as version, was as status, -1 as n from changed union all select version, status, 1 from changed) c
+            group by version
         ), made as (
             select version, priority, min(next_iteration) as date, count(*) as n from changed where status = 1 group by version, priority
-        )
+        )%3$s
         select (select count(*) from changed), (select min(next_iteration) from changed where status = 0),
             array_agg(version::integer), array_agg(priority::integer), array_agg(date), array_agg(n::integer)
-        from made $t$, 'q_' || o.queue, p_leaf)
-    into done, planned, versions, priorities, dates, counts using o, p_now, p_subjects, p_statuses, p_attempts;
+        from made $t$, 'q_' || o.queue, p_leaf, case when q.journal <> 'off' then fetchq.journal_text(q, $t$
+            select ord, case when $7 then 'edit' else ($1).action end, true, was, status, attempts, lease, next_iteration,
+                case when was = 2 and not $7 then fetchq.micros_between(picked_at, $2) end, subject, case when was = 2 then worker end,
+                fetchq.operation_actor($1)
+            from changed $t$, '$2') end)
+    into done, planned, versions, priorities, dates, counts using o, p_now, p_subjects, p_statuses, p_versions, p_attempts, v_edit;
 end $$;
 
 -- operation_drop removes documents that are locked.
@@ -112,11 +129,13 @@ create function fetchq.operation_drop(
     o fetchq.operations, p_leaf text, p_subjects text[], p_now timestamptz,
     out done integer, out versions integer[], out priorities integer[], out dates timestamptz[], out counts integer[], out planned timestamptz)
 language plpgsql as $$
+declare
+    q fetchq.queues := fetchq.queue_find(o.queue);
 begin
     execute format($t$
         with gone as (
-            delete from %1$I.%2$I d using unnest($3) u (subject) where d.subject = u.subject
-            returning d.subject, d.status, d.version, d.attempts
+            delete from %1$I.%2$I d using unnest($3) with ordinality u (subject, ord) where d.subject = u.subject
+            returning u.ord, d.subject, d.status, d.version, d.attempts, d.lease, d.picked_at, d.worker
         ), logged as (
             insert into %1$I.logs (created_at, kind, attempt, subject, message, ref_id)
             select $2, 0, attempts, subject, ($1).message, ($1).id::text from gone where ($1).message is not null
@@ -126,8 +145,12 @@ begin
                 -count(*) filter (where status = 3), -count(*) filter (where status = -1),
                 count(*) filter (where ($1).action = 'drop'), count(*) filter (where ($1).action = 'move'), count(*) filter (where ($1).message is not null)
             from gone group by version
-        )
-        select count(*) from gone $t$, 'q_' || o.queue, p_leaf)
+        )%3$s
+        select count(*) from gone $t$, 'q_' || o.queue, p_leaf, case when q.journal <> 'off' then fetchq.journal_text(q, $t$
+            select ord, ($1).action, true, status, null::smallint, attempts, lease, null::timestamptz,
+                case when status = 2 then fetchq.micros_between(picked_at, $2) end, subject, case when status = 2 then worker end,
+                fetchq.operation_actor($1)
+            from gone $t$, '$2') end)
     into done using o, p_now, p_subjects;
 end $$;
 
@@ -139,14 +162,18 @@ create function fetchq.operation_move(
     out planned timestamptz)
 language plpgsql as $$
 declare
+    q fetchq.queues := fetchq.queue_find(o.to_queue);
     d       fetchq.moved;
     v_moved text[];
 begin
     -- No statement reads one queue and writes another: they may stand on different nodes.
     execute format($t$
-        select array_agg(subject), array_agg(payload), array_agg(size), array_agg(version), array_agg(priority), array_agg(attempts),
-            array_agg(iterations), array_agg(status), array_agg(next_iteration), array_agg(created_at), array_agg(last_iteration),
-            array_agg(picked_at), array_agg(worker)
+        select array_agg(subject), array_agg(coalesce(requeue -> 'payload', payload)),
+            array_agg(case when requeue ? 'payload' then pg_column_size(requeue -> 'payload') else size end),
+            array_agg(coalesce((requeue -> 'version')::integer, version)), array_agg(coalesce((requeue -> 'priority')::integer, priority)),
+            array_agg(attempts), array_agg(iterations), array_agg(status),
+            array_agg(case when status = 2 then (requeue ->> 'date')::timestamptz else next_iteration end), array_agg(created_at),
+            array_agg(last_iteration), array_agg(picked_at), array_agg(worker)
         from (select * from %I.%I where subject = any ($1) order by subject) t $t$, 'q_' || o.queue, p_leaf)
     into d using p_subjects;
     execute format($t$
@@ -156,8 +183,8 @@ begin
             insert into %1$I.docs (subject, payload, size, version, priority, attempts, iterations, status, next_iteration, created_at,
                 last_iteration, picked_at, worker, seq, lease)
             select subject, payload, size, version, priority, case when status = 2 then greatest(attempts - 1, 0) else attempts end, iterations,
-                case when status in (0, 1, 2) then (status = 2 or next_iteration <= $2)::integer else status end,
-                case when status = 2 then $2 else next_iteration end, created_at, last_iteration, picked_at, worker, block.first + ord, $3
+                case when status in (0, 1, 2) then (coalesce(next_iteration, $2) <= $2)::integer else status end,
+                coalesce(next_iteration, $2), created_at, last_iteration, picked_at, worker, block.first + ord, $3
             from unnest(($1).subjects, ($1).payloads, ($1).sizes, ($1).versions, ($1).priorities, ($1).attempts, ($1).iterations,
                     ($1).statuses, ($1).dates, ($1).created, ($1).last, ($1).picked, ($1).workers) with ordinality
                     u (subject, payload, size, version, priority, attempts, iterations, status, next_iteration, created_at, last_iteration,
@@ -165,7 +192,7 @@ begin
                 cross join block
             order by subject
             on conflict (subject) do nothing
-            returning subject, status, version, priority, next_iteration
+            returning subject, status, version, priority, next_iteration, attempts, lease
         ), counted as (
             insert into %1$I.deltas (version, planned, pending, completed, killed, ev_entered)
             select version, count(*) filter (where status = 0), count(*) filter (where status = 1), count(*) filter (where status = 3),
@@ -173,11 +200,14 @@ begin
             from made group by version
         ), ready as (
             select version, priority, min(next_iteration) as date, count(*) as n from made where status = 1 group by version, priority
-        )
+        )%2$s
         select (select coalesce(array_agg(subject order by subject), '{}') from made), (select min(next_iteration) from made where status = 0),
             array_agg(version::integer), array_agg(priority::integer), array_agg(date), array_agg(n::integer)
-        from ready $t$, 'q_' || o.to_queue)
-    into v_moved, planned, versions, priorities, dates, counts using d, p_now, fetchq.micros();
+        from ready $t$, 'q_' || o.to_queue, case when q.journal <> 'off' then fetchq.journal_text(q, $t$
+            select row_number() over (order by subject), 'move', true, null::smallint, status, attempts, lease, next_iteration, null::bigint, subject,
+                null::text, fetchq.operation_actor($4)
+            from made $t$, '$2') end)
+    into v_moved, planned, versions, priorities, dates, counts using d, p_now, fetchq.micros(), o;
     taken := array(select unnest(d.subjects) except select unnest(v_moved) order by 1);
     done := (fetchq.operation_drop(o, p_leaf, v_moved, p_now)).done;
 end $$;

@@ -127,7 +127,8 @@ begin
         p_dates := fetchq.at(p_dates, v_ords); p_delays := fetchq.at(p_delays, v_ords);
     end if;
     v_rows := array(
-        select r from fetchq.doc_append_many(o.queue, p_payloads, p_versions, p_priorities, p_dates, p_delays, null, p_subjects, o.on_conflict, p_now) r
+        select r from fetchq.doc_append_many(o.queue, p_payloads, p_versions, p_priorities, p_dates, p_delays, null, p_subjects, o.on_conflict, p_now,
+            array[fetchq.operation_actor(o)]) r
         where cardinality(p_lines) > 0);
     select o.done + count(*) filter (where r.outcome in ('created', 'updated')), o.created + count(*) filter (where r.outcome = 'created'),
         o.left_alone + count(*) filter (where r.outcome in ('ignored', 'active', 'duplicate'))
