@@ -57,7 +57,11 @@ func (s *Server) operationsPage(c echo.Context) (frame, templ.Component, error) 
 		v.Pager.Next = "/operations?" + url.Values{"queue": {v.Queue}, "state": {v.State}, "cursor": {next}}.Encode()
 	}
 	v.Pager.Note = shortNote(len(list), operationsPerPage, next != "")
-	return frame{title: "Operations", section: "Operations", crumbs: []templates.Crumb{{Word: "Operations"}}, live: true}, templates.Operations(v), nil
+	f := frame{title: "Operations", section: "Operations", crumbs: []templates.Crumb{{Word: "Operations"}}, live: true}
+	if v.Queue != "" {
+		f.crumbs = queueFrame(v.Queue, "Operations").crumbs
+	}
+	return f, templates.Operations(v), nil
 }
 
 func operationURL(o operations.Operation, below string) string {

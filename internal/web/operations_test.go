@@ -94,7 +94,10 @@ func TestAllThatMatchAreRetriedAfterACount(t *testing.T) {
 	all.says(t, "tr[data-operation] td[data-label=Done]", "2")
 	all.count(t, `.rail a[href="/operations"][aria-current="page"]`, 1)
 	d.get("/operations?queue=other", http.StatusOK).count(t, "tr[data-operation]", 0)
-	d.get("/operations?queue=pages&state=done", http.StatusOK).count(t, "tr[data-operation]", 1)
+	d.get("/queues/pages", http.StatusOK).count(t, `.tabs-line a[href="/operations?queue=pages"]`, 1)
+	of := d.get("/operations?queue=pages&state=done", http.StatusOK)
+	of.count(t, "tr[data-operation]", 1)
+	of.count(t, `nav[aria-label="Breadcrumb"] a[href="/queues/pages"]`, 1)
 	d.get("/operations?state=gone", http.StatusUnprocessableEntity)
 }
 
