@@ -77,6 +77,9 @@ func operationRow(o operations.Operation) templates.OperationRow {
 	if share, known := o.Progress(); known {
 		percent := 100 * share
 		r.Percent = &percent
+		if seen := o.Done + o.LeftAlone + o.Failed; seen > 0 {
+			r.FailedPercent = percent * float64(o.Failed) / float64(seen)
+		}
 	}
 	return r
 }
@@ -213,11 +216,11 @@ func (s *Server) cancelOperationPage(c echo.Context) error {
 		return err
 	}
 	f := templates.Confirm{
-		Title: "Cancel: " + operationTitle(o) + " in " + o.Queue, Action: operationURL(o, "/cancel"), Back: operationURL(o, ""), Button: "Cancel the operation", Danger: true,
+		Title: "Cancel: " + operationTitle(o) + " in " + o.Queue, Action: operationURL(o, "/cancel"), Back: operationURL(o, ""), Button: "Cancel the operation", Stay: "Let it go on", Danger: true,
 		Says: []string{"It stops behind the batch that runs, within a second. What was done stays: " + templates.Exact(o.Done) + " documents by now."},
 	}
 	if why := s.whyNoCancel(c, o); why != "" {
-		f.Button, f.Wrong = "", "It cannot be canceled: "+why+"."
+		f.Button, f.Stay, f.Wrong = "", "Back", "It cannot be canceled: "+why+"."
 	}
 	return s.dialog(c, http.StatusOK, operationFrame(o, "Cancel"), templates.ConfirmForm(f))
 }
