@@ -25,12 +25,13 @@ const (
 	Hold   Permission = "hold"   // pick, extend and resolve under a lease, write notes: workers only
 	Act    Permission = "act"    // change documents whoever holds them
 	Halt   Permission = "halt"   // pause and resume queues
+	Share  Permission = "share"  // keep charts on dashboards that all see: people only
 	Manage Permission = "manage" // create, change, empty and drop queues
 	Govern Permission = "govern" // people, their sessions, and tokens: people only
 )
 
 // Permissions are all permissions, from the least to the most.
-var Permissions = []Permission{See, Add, Hold, Act, Halt, Manage, Govern}
+var Permissions = []Permission{See, Add, Hold, Act, Halt, Share, Manage, Govern}
 
 // rule is a line of the table of permissions.
 type rule struct {
@@ -46,6 +47,7 @@ var rules = map[Permission]rule{
 	Hold:   {nil, Work, "pick documents, extend and resolve leases, write notes"},
 	Act:    {[]Role{RoleOperator, RoleAdmin}, Admin, "change documents, whoever holds them"},
 	Halt:   {[]Role{RoleOperator, RoleAdmin}, Admin, "pause and resume queues"},
+	Share:  {[]Role{RoleOperator, RoleAdmin}, "", "keep charts on dashboards, arrange and delete them"},
 	Manage: {[]Role{RoleAdmin}, Admin, "create, change, empty and drop queues"},
 	Govern: {[]Role{RoleAdmin}, "", "add and remove people, end their sessions, make and revoke tokens"},
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 
 	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/charts"
 	"github.com/fetchq/server/internal/errs"
 	"github.com/fetchq/server/internal/metrics"
 	"github.com/fetchq/server/internal/queue"
@@ -21,6 +22,8 @@ import (
 type Options struct {
 	Engine   *queue.Engine
 	Recent   *metrics.Recent
+	Metrics  Metrics
+	Charts   *charts.Store
 	Users    *auth.Users
 	Sessions *auth.Sessions
 	Tokens   *auth.Tokens
@@ -103,6 +106,8 @@ func (s *Server) register() {
 	s.queuesRoutes()
 	s.queueRoutes()
 	s.errorsRoutes()
+	s.chartsRoutes()
+	s.dashboardsRoutes()
 	s.searchRoutes()
 	s.documentsRoutes()
 	s.documentRoutes()
