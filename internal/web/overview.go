@@ -41,6 +41,7 @@ func (s *Server) overview(c echo.Context) (frame, templ.Component, error) {
 	}
 	at := s.pageSpan(c)
 	v.Span, v.Charts = spanPick(c, at), figures(at, overviewCharts(rows)...)
+	v.Calendar = s.calendarView("")
 	for _, r := range rows[:min(len(rows), overviewQueues)] {
 		v.Queues = append(v.Queues, r.view(s.Now()))
 	}

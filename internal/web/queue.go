@@ -90,6 +90,7 @@ func (s *Server) queuePage(c echo.Context) (frame, templ.Component, error) {
 		Tiles: tiles(q.Counts, s.Recent.Of(q.Name), q.OldestDueAt, s.Now(), href, queueURL(q.Name, "errors")),
 		AsOf:  q.AsOf, Created: q.CreatedAt, Settings: settingsFacts(q.Settings),
 		Population: population(q.Counts, href), Events: eventFacts(q.Events), Span: spanPick(c, at), Charts: figures(at, shown...),
+		Calendar: s.calendarView(q.Name),
 	}
 	for _, n := range q.Versions {
 		v.Versions = append(v.Versions, templates.VersionRow{
@@ -108,7 +109,9 @@ const customCharts = 12
 
 // queueCharts are the charts of a queue's dashboard: the same for every queue, then one for each metric of its own.
 func (s *Server) queueCharts(ctx context.Context, name string) ([]charts.Chart, error) {
-	of := func(title string, measures ...string) charts.Chart { return charts.Of(title, []string{name}, measures...) }
+	of := func(title string, measures ...string) charts.Chart {
+		return charts.Of(title, []string{name}, measures...)
+	}
 	list := []charts.Chart{
 		of("Flow", "entered:rate", "completed:rate", "rescheduled:rate"), of("Pending", "docs_pending:avg"),
 		of("Errors", "rejected:rate", "orphaned:rate", "killed:rate"),

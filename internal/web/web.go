@@ -47,13 +47,14 @@ const (
 // Server answers the pages.
 type Server struct {
 	Options
-	echo    *echo.Echo
-	origins *http.CrossOriginProtection
-	board   *board
-	shared  *shared
-	trouble tally
-	streams chan struct{}
-	routes  []Route
+	echo      *echo.Echo
+	origins   *http.CrossOriginProtection
+	board     *board
+	shared    *shared
+	trouble   tally
+	calendars *calendars
+	streams   chan struct{}
+	routes    []Route
 	// compressed are the paths whose live parts are kept compressed.
 	compressed map[string]bool
 	stop       context.CancelFunc
@@ -67,6 +68,7 @@ func New(opt Options) *Server {
 		board: newBoard(opt.Engine, opt.Now), streams: make(chan struct{}, maxStreams), compressed: map[string]bool{},
 	}
 	s.shared = newShared(opt.Now, s.board.age)
+	s.calendars = newCalendars(opt.Now, s.countDue)
 	s.stopped, s.stop = context.WithCancel(context.Background())
 	if opt.BaseURL != "" {
 		// Checked by the settings. Behind a proxy the browser's origin is this, whatever the Host of a request says.
