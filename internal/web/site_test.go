@@ -20,6 +20,7 @@ import (
 
 	"github.com/fetchq/server/internal/api"
 	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/charts"
 	"github.com/fetchq/server/internal/database"
 	"github.com/fetchq/server/internal/dbtest"
 	"github.com/fetchq/server/internal/metrics"
@@ -79,7 +80,7 @@ func newSite(t *testing.T, base string) *site {
 	s.sessions = auth.NewSessions(db, strings.HasPrefix(base, "https:"))
 	assets, _ := static.Load() // without what is built, their paths answer 404
 	s.pages = web.New(web.Options{
-		Engine: s.engine, Recent: metrics.New(none, time.Now, log), Users: s.users, Sessions: s.sessions, Tokens: s.tokens,
+		Engine: s.engine, Recent: metrics.New(none, time.Now, log), Metrics: flat{}, Charts: charts.NewStore(db), Users: s.users, Sessions: s.sessions, Tokens: s.tokens,
 		Assets: assets, Log: log, Now: time.Now, URL: "https://queue.example.org", BaseURL: base,
 	})
 	s.calls = api.New(api.Options{
