@@ -48,6 +48,7 @@ type App struct {
 	engine   *queue.Engine
 	loop     *maintenance.Loop
 	recent   *metrics.Recent
+	series   *metrics.Snapshots
 	site     *web.Server
 	users    *auth.Users
 	server   *http.Server
@@ -91,6 +92,10 @@ func (a *App) Start(ctx context.Context) (err error) {
 	}
 	a.recent = metrics.New(a.sample, time.Now, a.log)
 	if err := a.recent.Start(ctx); err != nil {
+		return err
+	}
+	a.series = metrics.NewSnapshots(a.pool, time.Now, a.log)
+	if err := a.series.Start(ctx); err != nil {
 		return err
 	}
 	a.users = auth.NewUsers(a.pool, time.Now)
@@ -151,7 +156,7 @@ func (a *App) serve(ctx context.Context) error {
 	base, hangUp := context.WithCancel(context.WithoutCancel(ctx))
 	a.hangUp = hangUp
 	calls := api.New(api.Options{
-		Engine: a.engine, Tokens: tokens, Ready: a.ready, Log: a.log, Now: time.Now,
+		Engine: a.engine, Series: metrics.NewStore(a.pool, a.log), Tokens: tokens, Ready: a.ready, Log: a.log, Now: time.Now,
 		Proxies: proxies, Version: a.version, BaseURL: a.cfg.BaseURL,
 	})
 	a.site = web.New(web.Options{
@@ -229,6 +234,9 @@ func (a *App) Stop(ctx context.Context) {
 		a.hangUp()
 	} else if a.listener != nil {
 		a.listener.Close()
+	}
+	if a.series != nil {
+		a.series.Stop()
 	}
 	if a.recent != nil {
 		a.recent.Stop()

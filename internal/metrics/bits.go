@@ -39,7 +39,7 @@ func (w *bitWriter) put(value uint64, n int) {
 func (w *bitWriter) count(r *rice, n int64) {
 	k := r.parameter()
 	if q := n >> k; q < escape {
-		w.put(1<<(q+1)-2, int(q)+1) // q ones and a zero
+		w.put(1<<(q+1)-2, int(q)+1)  // q ones and a zero
 		w.put(uint64(n)&(1<<k-1), k) //nolint:gosec // never negative
 	} else {
 		w.put(1<<escape-1, escape)

@@ -31,10 +31,10 @@ var lnGamma = math.Log(gamma)
 
 // bucketOf returns the bucket of a value; zeroBucket for what counts as 0.
 func bucketOf(ms float64) int {
-	if !(ms > tiniest) {
+	if !(ms > tiniest) { // also what is no number
 		return zeroBucket
 	}
-	return min(max(int(math.Ceil(math.Log(ms)/lnGamma)), lowBucket), highBucket)
+	return int(min(max(math.Ceil(math.Log(ms)/lnGamma), lowBucket), highBucket))
 }
 
 // valueOf returns the value by which a bucket is read back.
