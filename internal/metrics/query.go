@@ -75,8 +75,8 @@ func (s *Store) Series(ctx context.Context, q Query) ([]Series, error) {
 	if err := p.prepare(ctx); err != nil {
 		return nil, database.Error("read series", err)
 	}
-	if p.last.IsZero() {
-		return p.answer(), nil // no snapshot was ever taken
+	if p.empty {
+		return p.answer(), nil
 	}
 	err := p.read(ctx)
 	return p.answer(), database.Error("read series", err)
@@ -85,13 +85,14 @@ func (s *Store) Series(ctx context.Context, q Query) ([]Series, error) {
 // plan is a query under way.
 type plan struct {
 	Query
-	db        querier
-	now, last time.Time // last: the end of the last snapshot; zero: none
-	from      time.Time // of the first point
-	step      time.Duration
-	base      int // of steps
-	series    []*curve
-	floors    map[int]time.Time // queues that keep their series for a shorter time, and since when
+	db     querier
+	last   time.Time // the end of the last snapshot, which stands for now; where none was taken, now
+	empty  bool      // none was taken
+	from   time.Time // of the first point
+	step   time.Duration
+	base   int // of steps
+	series []*curve
+	floors map[int]time.Time // queues that keep their series for a shorter time, and since when
 }
 
 // curve is one of the series.
@@ -113,15 +114,13 @@ type bin struct {
 }
 
 func (p *plan) prepare(ctx context.Context) error {
-	var last pgtype.Timestamptz
-	rows, err := p.db.Query(ctx, `select last + interval '10 seconds', clock_timestamp() from fetchq.series_state`)
+	rows, err := p.db.Query(ctx, `select coalesce(last + interval '10 seconds', clock_timestamp()), last is null from fetchq.series_state`)
 	if err != nil {
 		return err
 	}
-	if _, err := pgx.ForEachRow(rows, []any{&last, &p.now}, func() error { return nil }); err != nil {
+	if _, err := pgx.ForEachRow(rows, []any{&p.last, &p.empty}, func() error { return nil }); err != nil {
 		return err
 	}
-	p.last = last.Time
 	if err := p.time(); err != nil {
 		return err
 	}
@@ -131,9 +130,7 @@ func (p *plan) prepare(ctx context.Context) error {
 // time chooses the step and the rows to read.
 func (p *plan) time() error {
 	if p.To.IsZero() {
-		if p.To = p.last; p.last.IsZero() {
-			p.To = p.now
-		}
+		p.To = p.last
 	}
 	if p.From.IsZero() {
 		p.From = p.To.Add(-lookBack)
@@ -163,7 +160,7 @@ func (p *plan) time() error {
 				p.base = i
 			}
 		}
-		if p.From.Truncate(p.step).Before(p.now.Add(-steps[p.base].kept)) && p.base < len(steps)-1 {
+		if p.From.Truncate(p.step).Before(p.last.Add(-steps[p.base].kept)) && p.base < len(steps)-1 {
 			wider := steps[p.base+1].width
 			p.step = (p.step + wider - 1) / wider * wider
 			continue
@@ -256,9 +253,9 @@ func (p *plan) find(ctx context.Context) error {
 func (p *plan) findQueues(ctx context.Context) (map[string]int, error) {
 	all := slices.Contains(p.Queues, AllQueues)
 	rows, err := p.db.Query(ctx, `
-		select q.name, coalesce(s.id, -1), clock_timestamp() - q.series_retention
+		select q.name, coalesce(s.id, -1), $4::timestamptz - q.series_retention
 		from fetchq.queues q left join fetchq.series_queues s on s.queue = q.name
-		where ($1 or q.name = any ($2)) and ($3::text[] is null or q.name = any ($3)) order by q.name`, all, p.Queues, p.Only)
+		where ($1 or q.name = any ($2)) and ($3::text[] is null or q.name = any ($3)) order by q.name`, all, p.Queues, p.Only, p.last)
 	if err != nil {
 		return nil, err
 	}
