@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/metrics"
 	"github.com/fetchq/server/internal/queue"
 	"github.com/fetchq/server/internal/wire"
 )
@@ -18,6 +19,7 @@ import (
 // Options of the API.
 type Options struct {
 	Engine  *queue.Engine
+	Series  *metrics.Store
 	Tokens  *auth.Tokens
 	Ready   func(ctx context.Context) error // nil when the database answers and is up to date
 	Log     *slog.Logger
@@ -80,6 +82,7 @@ func New(opt Options) *Server {
 	s.actionRoutes()
 	s.workRoutes()
 	s.logRoutes()
+	s.metricRoutes()
 	s.describeStream()
 	s.probeRoutes()
 	s.docsRoute()

@@ -17,6 +17,7 @@ import (
 	"github.com/fetchq/server/internal/auth"
 	"github.com/fetchq/server/internal/database"
 	"github.com/fetchq/server/internal/dbtest"
+	"github.com/fetchq/server/internal/metrics"
 	"github.com/fetchq/server/internal/queue"
 )
 
@@ -46,7 +47,7 @@ func newWorldFor(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(api.New(api.Options{
-		Engine: w.engine, Tokens: w.tokens, Log: log, Now: time.Now, Version: "test",
+		Engine: w.engine, Series: metrics.NewStore(db, log), Tokens: w.tokens, Log: log, Now: time.Now, Version: "test",
 		Ready: func(ctx context.Context) error { return database.Error("ping", db.Ping(ctx)) },
 	}))
 	t.Cleanup(func() {

@@ -39,7 +39,7 @@ func clientQueue(q queue.Queue) client.Queue {
 			Backoff:   client.Backoff{Kind: s.Backoff.Kind, Base: s.Backoff.Base.String(), Cap: s.Backoff.Cap.String(), Jitter: s.Backoff.Jitter},
 			MaxActive: s.MaxActive, LogsRetention: optionalInterval(s.LogsRetention),
 			CompletedRetention: optionalInterval(s.CompletedRetention), KilledRetention: optionalInterval(s.KilledRetention),
-			Partitions: s.Partitions, Tablespace: s.Tablespace,
+			SeriesRetention: optionalInterval(s.SeriesRetention), Partitions: s.Partitions, Tablespace: s.Tablespace,
 		},
 		Counts:      client.Counts(q.Counts),
 		OldestDueAt: optionalTime(q.OldestDueAt), AsOf: clientTime(q.AsOf),
@@ -184,7 +184,8 @@ func resolution(r client.Resolution) (queue.Resolution, string) {
 	if r.Subject == "" {
 		return item, "subject is missing"
 	}
-	for _, detail := range []string{badJSON("payload", r.Payload), badJSON("details", r.Details)} {
+	var detail string
+	for _, detail = range []string{badJSON("payload", r.Payload), badJSON("details", r.Details)} {
 		if detail != "" {
 			return item, detail
 		}
@@ -194,7 +195,8 @@ func resolution(r client.Resolution) (queue.Resolution, string) {
 		return item, "next_iteration: " + message(err)
 	}
 	item.Next = next
-	return item, ""
+	item.Metrics, detail = measures(r.Metrics)
+	return item, detail
 }
 
 // sift calls act for the good ones of a batch and returns the results of all, in their order.

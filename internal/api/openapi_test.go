@@ -16,6 +16,7 @@ var calls = []string{
 	"POST /queues/{queue}/documents/{action}", "POST /queues/{queue}/documents/{subject}/{action}",
 	"POST /queues/{queue}/pick", "POST /queues/{queue}/resolve", "POST /queues/{queue}/extend",
 	"GET /queues/{queue}/logs", "POST /queues/{queue}/logs", "GET /trace", "GET /trace/{subject}",
+	"GET /queues/{queue}/metrics", "POST /queues/{queue}/metrics", "GET /series",
 }
 
 // bodies are the calls that take one: what its type is called, and what the example of it is answered with.
@@ -34,6 +35,7 @@ var bodies = map[string]struct {
 	"POST /queues/{queue}/resolve":                      {"ResolveRequest", 200},
 	"POST /queues/{queue}/extend":                       {"ExtendRequest", 200},
 	"POST /queues/{queue}/logs":                         {"LogsRequest", 202},
+	"POST /queues/{queue}/metrics":                      {"MetricsRequest", 202},
 }
 
 // told is the OpenAPI document.

@@ -18,6 +18,7 @@ import (
 
 	"github.com/fetchq/server/internal/api"
 	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/charts"
 	"github.com/fetchq/server/internal/config"
 	"github.com/fetchq/server/internal/database"
 	"github.com/fetchq/server/internal/errs"
@@ -48,6 +49,7 @@ type App struct {
 	engine   *queue.Engine
 	loop     *maintenance.Loop
 	recent   *metrics.Recent
+	series   *metrics.Snapshots
 	site     *web.Server
 	users    *auth.Users
 	server   *http.Server
@@ -91,6 +93,10 @@ func (a *App) Start(ctx context.Context) (err error) {
 	}
 	a.recent = metrics.New(a.sample, time.Now, a.log)
 	if err := a.recent.Start(ctx); err != nil {
+		return err
+	}
+	a.series = metrics.NewSnapshots(a.pool, time.Now, a.log)
+	if err := a.series.Start(ctx); err != nil {
 		return err
 	}
 	a.users = auth.NewUsers(a.pool, time.Now)
@@ -151,11 +157,12 @@ func (a *App) serve(ctx context.Context) error {
 	base, hangUp := context.WithCancel(context.WithoutCancel(ctx))
 	a.hangUp = hangUp
 	calls := api.New(api.Options{
-		Engine: a.engine, Tokens: tokens, Ready: a.ready, Log: a.log, Now: time.Now,
+		Engine: a.engine, Series: metrics.NewStore(a.pool, a.log), Tokens: tokens, Ready: a.ready, Log: a.log, Now: time.Now,
 		Proxies: proxies, Version: a.version, BaseURL: a.cfg.BaseURL,
 	})
+	kept := charts.NewStore(a.pool)
 	a.site = web.New(web.Options{
-		Engine: a.engine, Recent: a.recent, Users: a.users, Tokens: tokens, Assets: assets, Log: a.log, Now: time.Now,
+		Engine: a.engine, Recent: a.recent, Charts: kept, Metrics: charts.Reader{Series: metrics.NewStore(a.pool, a.log), Store: kept}, Users: a.users, Tokens: tokens, Assets: assets, Log: a.log, Now: time.Now,
 		Sessions: auth.NewSessions(a.pool, strings.HasPrefix(a.cfg.BaseURL, "https:")), Proxies: proxies, URL: a.URL(), BaseURL: a.cfg.BaseURL, Env: a.cfg.Env,
 	})
 	a.server = newServer(base, route(calls, a.site), a.log)
@@ -229,6 +236,9 @@ func (a *App) Stop(ctx context.Context) {
 		a.hangUp()
 	} else if a.listener != nil {
 		a.listener.Close()
+	}
+	if a.series != nil {
+		a.series.Stop()
 	}
 	if a.recent != nil {
 		a.recent.Stop()

@@ -34,6 +34,7 @@ func TestTheTableOfPermissions(t *testing.T) {
 		"see: viewer operator admin | read admin",
 		"add: operator admin | push admin",
 		"hold: | work admin",
+		"note: | metrics admin",
 		"act: operator admin | admin",
 		"halt: operator admin | admin",
 		"manage: admin | admin",

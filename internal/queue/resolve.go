@@ -17,12 +17,16 @@ import (
 func (e *Engine) Resolve(ctx context.Context, queue string, items []Resolution) ([]Result, error) {
 	// A forward also writes into another queue, whose state must not be others' concern.
 	forwards := slices.ContainsFunc(items, func(r Resolution) bool { return r.ToQueue != "" })
-	if n := len(items); n == 0 || n > mergeItems || forwards {
+	resolve := func(ctx context.Context, items []Resolution) ([]Result, error) {
+		if measures(items) {
+			return e.resolveMeasured(ctx, queue, items)
+		}
 		return e.settle(ctx, queue, items, true)
 	}
-	return e.resolves.do(ctx, queue, items, func(ctx context.Context, items []Resolution) ([]Result, error) {
-		return e.settle(ctx, queue, items, true)
-	})
+	if n := len(items); n == 0 || n > mergeItems || forwards {
+		return resolve(ctx, items)
+	}
+	return e.resolves.do(ctx, queue, items, resolve)
 }
 
 // Act is what an admin does to up to MaxBatch documents, whoever holds them; Lease is not looked at. Outcomes: ok,
@@ -91,7 +95,20 @@ func (e *Engine) settleOnce(ctx context.Context, queue string, items []Resolutio
 	}
 	var results []Result
 	var err error
-	if leased {
+	if places, names, types, values := measured(items); leased && places != nil {
+		results, err = query(ctx, e, "resolve in "+queue, scanResult, `
+			with r as materialized (
+				select * from fetchq.doc_resolve_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+			), m as materialized (
+				select fetchq.metric_append($1, array_agg(u.name order by u.ord), array_agg(u.type order by u.ord), array_agg(u.value order by u.ord))
+				from unnest($16::integer[], $17::text[], $18::smallint[], $19::float8[]) with ordinality u (place, name, type, value, ord)
+					join r on r.ord = u.place
+				where r.outcome in ('ok', 'exists')
+			)
+			select r.* from r cross join m order by r.ord`,
+			queue, subjects, leases, actions, c.dates, c.delays, payloads, c.priorities, c.versions, messages, details, refs, retries,
+			toQueues, thens, places, names, types, values)
+	} else if leased {
 		results, err = query(ctx, e, "resolve in "+queue, scanResult,
 			`select * from fetchq.doc_resolve_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
 			queue, subjects, leases, actions, c.dates, c.delays, payloads, c.priorities, c.versions, messages, details, refs, retries,

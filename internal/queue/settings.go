@@ -12,7 +12,7 @@ import (
 // durations are the settings that are durations, at the top ("") and inside backoff and rate. They travel to SQL as text
 // that Postgres reads; all else in a patch goes there as it is, and is checked there.
 var durations = map[string]map[string]bool{
-	"":        {"lock": true, "logs_retention": true, "completed_retention": true, "killed_retention": true},
+	"":        {"lock": true, "logs_retention": true, "completed_retention": true, "killed_retention": true, "series_retention": true},
 	"backoff": {"base": true, "cap": true},
 	"rate":    {"per": true},
 }
@@ -80,17 +80,19 @@ type settingsRow struct {
 	s                                Settings
 	lock, base, cap                  pgtype.Interval
 	ratePer, logs, completed, killed pgtype.Interval
+	series                           pgtype.Interval
 	ratePicks, rateBurst             *int
 }
 
 // settingsColumns are the columns that targets wants, in its order.
 const settingsColumns = `max_attempts, lock, backoff_kind, backoff_base, backoff_cap, backoff_jitter, max_active,
-	rate_picks, rate_per, rate_burst, logs_retention, completed_retention, killed_retention, partitions, tablespace`
+	rate_picks, rate_per, rate_burst, logs_retention, completed_retention, killed_retention, series_retention,
+	partitions, tablespace`
 
 func (r *settingsRow) targets() []any {
 	return []any{
 		&r.s.MaxAttempts, &r.lock, &r.s.Backoff.Kind, &r.base, &r.cap, &r.s.Backoff.Jitter, &r.s.MaxActive,
-		&r.ratePicks, &r.ratePer, &r.rateBurst, &r.logs, &r.completed, &r.killed, &r.s.Partitions, &r.s.Tablespace,
+		&r.ratePicks, &r.ratePer, &r.rateBurst, &r.logs, &r.completed, &r.killed, &r.series, &r.s.Partitions, &r.s.Tablespace,
 	}
 }
 
@@ -98,6 +100,7 @@ func (r *settingsRow) settings() Settings {
 	s := r.s
 	s.Lock, s.Backoff.Base, s.Backoff.Cap = fromInterval(r.lock), fromInterval(r.base), fromInterval(r.cap)
 	s.LogsRetention, s.CompletedRetention, s.KilledRetention = optionalInterval(r.logs), optionalInterval(r.completed), optionalInterval(r.killed)
+	s.SeriesRetention = optionalInterval(r.series)
 	if r.ratePicks != nil {
 		s.Rate = &Rate{Picks: *r.ratePicks, Per: fromInterval(r.ratePer), Burst: value(r.rateBurst)}
 	}

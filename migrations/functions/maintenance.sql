@@ -193,7 +193,7 @@ begin
     values (p_queue, p_now, v_oldest, case when v_failed then greatest(p_now, clock_timestamp()) end)
     on conflict (queue) do update set as_of = excluded.as_of, oldest_due_at = case when p_oldest then excluded.oldest_due_at else s.oldest_due_at end,
         last_error_at = greatest(s.last_error_at, excluded.last_error_at);
-    return n;
+    return n + fetchq.mnt_measures(p_queue);
 end $$;
 
 -- mnt_expire removes what the queue's settings keep no longer, p_limit rows of each sort at most: answers kept for repeated

@@ -132,6 +132,14 @@ begin
             ev_errors      integer not null default 0,
             ev_logs        integer not null default 0
         ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0) $t$, s);
+    -- What callers measure by names of their own, until the fold takes it.
+    execute format($t$
+        create table %I.measures (
+            at     timestamptz not null,
+            names  text[] not null,
+            types  smallint[] not null,
+            values float8[] not null
+        ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0) $t$, s);
     -- Limited picks take turns at this row; it holds the token bucket of the rate.
     execute format('create table %I.gate (tokens float8, filled_at timestamptz) with (fillfactor = 20)', s);
     execute format('insert into %I.gate values (null, null)', s);
@@ -183,6 +191,8 @@ begin
             q.completed_retention := case when v <> 'null' then fetchq.setting_interval(k, v, '1 hour', v_max) end;
         when 'killed_retention' then
             q.killed_retention := case when v <> 'null' then fetchq.setting_interval(k, v, '1 hour', v_max) end;
+        when 'series_retention' then
+            q.series_retention := case when v <> 'null' then fetchq.setting_interval(k, v, '1 hour', v_max) end;
         when 'partitions' then
             if not p_creating and v <> to_jsonb(q.partitions) then
                 perform fetchq.refuse(k, format('the queue has %s partitions; their number is set at creation', q.partitions));
@@ -207,6 +217,7 @@ begin
         backoff_kind = q.backoff_kind, backoff_base = q.backoff_base, backoff_cap = q.backoff_cap, backoff_jitter = q.backoff_jitter,
         max_active = q.max_active, rate_picks = q.rate_picks, rate_per = q.rate_per, rate_burst = q.rate_burst,
         logs_retention = q.logs_retention, completed_retention = q.completed_retention, killed_retention = q.killed_retention,
+        series_retention = q.series_retention,
         partitions = q.partitions, tablespace = q.tablespace
     where name = p_queue;
     return q;
@@ -252,6 +263,9 @@ begin
     execute format('drop schema %I cascade', 'q_' || p_queue);
     delete from fetchq.counters where queue = p_queue;
     delete from fetchq.queue_states where queue = p_queue;
+    delete from fetchq.series_queues where queue = p_queue; -- its rows grow old
+    delete from fetchq.measures where queue = p_queue;
+    delete from fetchq.metrics where queue = p_queue;
     delete from fetchq.jobs where queue = p_queue;
     delete from fetchq.wakes where queue = p_queue; -- after the jobs: who holds a job may take its wakes
 end $$;
@@ -299,7 +313,7 @@ begin
         perform fetchq.refuse('queue', 'a queue''s name is 1 to 40 of a-z, 0-9 and _, and begins with a letter');
     end if;
     select string_agg(format('%I.%I', s, t.name), ', ' order by t.ord) into v_missing
-    from unnest(array['docs', 'seq', 'logs', 'deltas', 'gate', 'requests']) with ordinality t (name, ord)
+    from unnest(array['docs', 'seq', 'logs', 'deltas', 'measures', 'gate', 'requests']) with ordinality t (name, ord)
     where to_regclass(format('%I.%I', s, t.name)) is null;
     if v_missing is not null then
         raise exception using errcode = 'FQ004', column = 'queue', message = format('the schema %I is not that of a queue; it lacks %s', s, v_missing);
