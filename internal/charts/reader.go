@@ -110,4 +110,3 @@ func (r Reader) Names(ctx context.Context, queues []string) ([]Metric, error) {
 }
 
 var _ Source = Reader{}
-
