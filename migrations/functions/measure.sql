@@ -1,6 +1,19 @@
 -- Measures: what callers say of a queue by names of their own. A call writes one row into the queue's own table; the fold puts
 -- the rows together in fetchq.measures, and the next snapshot takes them from there.
 
+-- queue_measures makes what the schema s of a queue lacks for measures: its table, until the fold takes them.
+create function fetchq.queue_measures(s text) returns void
+language plpgsql as $$
+begin
+    execute format($t$
+        create table if not exists %I.measures (
+            at     timestamptz not null,
+            names  text[] not null,
+            types  smallint[] not null,
+            values float8[] not null
+        ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0) $t$, s);
+end $$;
+
 -- bucket returns the bucket of a timing in milliseconds, as internal/metrics has them: ceil(log 1.02 of it); -32768: 0.
 create function fetchq.bucket(p_ms float8) returns smallint
 language sql immutable as $$
