@@ -392,7 +392,7 @@ func TestWaitAndWorkAreTimedForEachLease(t *testing.T) {
 	t.Parallel()
 	w := newSeriesWorld(t, "a")
 	const pickAt, doneAt = 7, 12
-	w.exec(`select count(*) from fetchq.doc_push_many('a', array['1', '2', '3', '4', '5'], null, null, null, array_fill($1::timestamptz, array[5]), null, 'ignore', $1)`, sec(2))
+	w.exec(`select count(*) from fetchq.doc_push_many('a', array['1', '2', '3', '4', '5'], p_dates => array_fill($1::timestamptz, array[5]), p_now => $1)`, sec(2))
 	w.exec(`select count(*) from fetchq.doc_pick_many('a', 0, 5, '1 hour', p_now => $1)`, sec(pickAt))
 	for i, action := range []string{"complete", "reschedule", "reject", "kill", "drop"} {
 		var delay any
