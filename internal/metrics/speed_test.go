@@ -41,7 +41,7 @@ func TestASnapshotOfAThousandQueuesAndAWeekOfTenAreQuick(t *testing.T) {
 		queues = append(queues, fmt.Sprint("q", i))
 		ids = append(ids, scan[int](w, `select id from fetchq.series_queues where queue = $1`, queues[i]))
 	}
-	r := random()
+	r, d := random(), drawn{}
 	tx, err := w.db.Begin(w.ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +55,7 @@ func TestASnapshotOfAThousandQueuesAndAWeekOfTenAreQuick(t *testing.T) {
 			w.upkeep(at)
 		}
 		for i, id := range ids {
-			if err := out.put(w.ctx, at, id, busyRow(r, i, 60)); err != nil {
+			if err := out.put(w.ctx, at, id, d.busyRow(r, i, 60)); err != nil {
 				t.Fatal(err)
 			}
 		}

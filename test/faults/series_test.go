@@ -1,6 +1,7 @@
 package faults_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -47,15 +48,14 @@ func seriesAgree(t *testing.T, p *program) {
 					all[m.Name] += m.Value
 					events += m.Value
 					if v != m.Value {
-						wrong = q.Name + ": " + m.Name
-						t.Logf("%s of %s: the series sum to %v, the total is %v", m.Name, q.Name, v, m.Value)
+						wrong = fmt.Sprintf("%s, %s, which sum to %v and not to %v,", q.Name, m.Name, v, m.Value)
 					}
 				}
 			}
 		}
 		for name, v := range sums("*") {
 			if wrong == "" && v != all[name] {
-				wrong = "all queues: " + name
+				wrong = fmt.Sprintf("all queues, %s, which sum to %v and not to %v,", name, v, all[name])
 			}
 		}
 		switch {
