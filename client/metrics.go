@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -165,7 +166,7 @@ func record(ctx context.Context, m Metric) {
 func (r *recorder) with(own []Metric) ([]Metric, int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	all := append(own[:len(own):len(own)], r.metrics...)
+	all := slices.Concat(own, r.metrics)
 	lost := r.lost
 	if len(all) > maxMetrics {
 		lost += len(all) - maxMetrics

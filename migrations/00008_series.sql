@@ -77,6 +77,9 @@ declare
 begin
     for v_queue, v_space in select name, tablespace from fetchq.queues order by name loop
         perform set_config('default_tablespace', coalesce(v_space, ''), true);
+        -- Values of timings stand in the row, as they are: a call's have no more than 40 KB, and most have 400 bytes.
+        execute format('alter table %I.deltas add waits real[], add works real[]', 'q_' || v_queue);
+        execute format('alter table %I.deltas set (toast_tuple_target = 8160)', 'q_' || v_queue);
         execute format($t$
             create table %I.measures (
                 at     timestamptz not null,
@@ -97,6 +100,7 @@ declare
 begin
     for v_queue in select name from fetchq.queues order by name loop
         execute format('drop table if exists %I.measures', 'q_' || v_queue);
+        execute format('alter table %I.deltas drop if exists waits, drop if exists works', 'q_' || v_queue);
     end loop;
 end $$;
 -- +goose StatementEnd

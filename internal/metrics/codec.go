@@ -75,7 +75,7 @@ func (r *reader) number() float64 {
 		return 0
 	}
 	v >>= 1
-	return float64(int64(v>>1) ^ -int64(v&1)) //nolint:gosec // zigzag
+	return float64(int64(v>>1) ^ -int64(v&1))
 }
 
 func (r *reader) float32() float64 {
@@ -124,10 +124,10 @@ func parseHistogram(b []byte) (*Histogram, error) {
 	at := lowBucket
 	for !r.bad && len(r.b) > 0 {
 		gap, length := r.uvarint(), r.uvarint()
-		if gap > bucketCount || length == 0 || length > bucketCount || at+int(gap)+int(length) > highBucket+1 { //nolint:gosec // small
+		if gap > bucketCount || length == 0 || length > bucketCount || at+int(gap)+int(length) > highBucket+1 {
 			return nil, errCorrupt
 		}
-		at += int(gap) //nolint:gosec // small
+		at += int(gap)
 		h.room(at, at+int(length)-1)
 		in, c := bitReader{bytes: r.b}, rice{mean: 4}
 		for range length {

@@ -162,7 +162,7 @@ func (p *plan) time() error {
 		}
 		if p.From.Truncate(p.step).Before(p.last.Add(-steps[p.base].kept)) && p.base < len(steps)-1 {
 			wider := steps[p.base+1].width
-			p.step = (p.step + wider - 1) / wider * wider
+			p.step += (wider - p.step%wider) % wider
 			continue
 		}
 		p.from = p.From.Truncate(p.step)
@@ -179,7 +179,7 @@ func (p *plan) choose() {
 	}
 	for p.step = day; p.count() > p.Points; p.step += day {
 		if span := p.To.Sub(p.From) / time.Duration(p.Points+1); p.step < span-2*day {
-			p.step = span / day * day
+			p.step = span.Truncate(day)
 		}
 	}
 }

@@ -103,7 +103,7 @@ func decode(b []byte, want func(id int) bool) (row, error) {
 		if id > 1<<31 || step == 0 {
 			return nil, errCorrupt
 		}
-		v := value{id: int(id), kind: uint8(head & 3)} //nolint:gosec // two bits
+		v := value{id: int(id), kind: uint8(head & 3)}
 		wanted := want == nil || want(v.id)
 		switch v.kind {
 		case kindMoving:

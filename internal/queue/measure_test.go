@@ -101,7 +101,7 @@ func TestMetricsOfAResolutionCountOnceAndSpoilNobody(t *testing.T) {
 		}
 	}
 	results, err := e.Resolve(ctx, "a", []queue.Resolution{item(1, pages), item(2, pages)})
-	if err != nil || strings.Join(outcomes(results), " ") != "ok ok" {
+	if err != nil || strings.Join(outcomes(results), "+") != "ok+ok" {
 		t.Fatalf("%v: %+v", err, results)
 	}
 	var sum float64

@@ -186,9 +186,19 @@ begin
                 ev_killed = c.ev_killed + excluded.ev_killed, ev_dropped = c.ev_dropped + excluded.ev_dropped,
                 ev_forwarded = c.ev_forwarded + excluded.ev_forwarded, ev_errors = c.ev_errors + excluded.ev_errors,
                 ev_logs = c.ev_logs + excluded.ev_logs
+        ), timed as (
+            insert into fetchq.measures
+            select $1, name, 3, $3, sum(n), sum(sum), min(low), max(high), 0, array_agg(bucket order by bucket), array_agg(n order by bucket)
+            from (
+                select name, fetchq.bucket(ms) as bucket, count(*) as n, sum(ms) as sum, min(ms) as low, max(ms) as high
+                from (
+                    select 'wait' as name, unnest(waits)::float8 as ms from gone
+                    union all select 'work', unnest(works) from gone
+                ) t group by name, fetchq.bucket(ms)
+            ) b group by name
         )
         select count(*), coalesce(sum(ev_errors), 0) > 0 from gone $t$, 'q_' || p_queue)
-    into n, v_failed using p_queue, format('(%s,0)', greatest(p_block, 0))::tid;
+    into n, v_failed using p_queue, format('(%s,0)', greatest(p_block, 0))::tid, p_now;
     insert into fetchq.queue_states as s (queue, as_of, oldest_due_at, last_error_at)
     values (p_queue, p_now, v_oldest, case when v_failed then greatest(p_now, clock_timestamp()) end)
     on conflict (queue) do update set as_of = excluded.as_of, oldest_due_at = case when p_oldest then excluded.oldest_due_at else s.oldest_due_at end,

@@ -1,6 +1,28 @@
 -- Measures: what callers say of a queue by names of their own. A call writes one row into the queue's own table; the fold puts
 -- the rows together in fetchq.measures, and the next snapshot takes them from there.
 
+-- queue_measures makes what the schema s of a queue lacks for measures: until the fold takes them those of callers stand in a table of
+-- their own, and the timings wait and work, in milliseconds, beside the counters of the call that they belong to.
+create function fetchq.queue_measures(s text) returns void
+language plpgsql as $$
+begin
+    execute format($t$
+        create table if not exists %I.measures (
+            at     timestamptz not null,
+            names  text[] not null,
+            types  smallint[] not null,
+            values float8[] not null
+        ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0) $t$, s);
+    execute format('alter table %I.deltas add if not exists waits real[], add if not exists works real[]', s);
+    execute format('alter table %I.deltas set (toast_tuple_target = 8160)', s); -- as they are, in the row
+end $$;
+
+-- took returns how many milliseconds lie between two moments; none where the clock was set back between.
+create function fetchq.took(p_from timestamptz, p_to timestamptz) returns real
+language sql stable as $$
+    select greatest(date_part('epoch', p_to - p_from) * 1000, 0)::real
+$$;
+
 -- bucket returns the bucket of a timing in milliseconds, as internal/metrics has them: ceil(log 1.02 of it); -32768: 0.
 create function fetchq.bucket(p_ms float8) returns smallint
 language sql immutable as $$
@@ -167,5 +189,11 @@ begin
         from fetchq.measures where queue = $1
         union all
         select u.name, u.type, u.value, 1, null, case when u.type = 3 then array[fetchq.bucket(u.value)] end, array[1::bigint], u.value, u.value, m.at
-        from %I.measures m cross join lateral unnest(m.names, m.types, m.values) u (name, type, value) $t$, 'q_' || p_queue) using p_queue;
+        from %1$I.measures m cross join lateral unnest(m.names, m.types, m.values) u (name, type, value)
+        union all
+        select name, 3::smallint, sum(ms), count(*), null, array[fetchq.bucket(ms)], array[count(*)], min(ms), max(ms), clock_timestamp()
+        from (
+            select 'wait' as name, unnest(waits)::float8 as ms from %1$I.deltas
+            union all select 'work', unnest(works) from %1$I.deltas
+        ) t group by name, fetchq.bucket(ms) $t$, 'q_' || p_queue) using p_queue;
 end $$;

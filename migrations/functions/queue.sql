@@ -132,14 +132,7 @@ begin
             ev_errors      integer not null default 0,
             ev_logs        integer not null default 0
         ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0) $t$, s);
-    -- What callers measure by names of their own, until the fold takes it.
-    execute format($t$
-        create table %I.measures (
-            at     timestamptz not null,
-            names  text[] not null,
-            types  smallint[] not null,
-            values float8[] not null
-        ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0) $t$, s);
+    perform fetchq.queue_measures(s);
     -- Limited picks take turns at this row; it holds the token bucket of the rate.
     execute format('create table %I.gate (tokens float8, filled_at timestamptz) with (fillfactor = 20)', s);
     execute format('insert into %I.gate values (null, null)', s);
@@ -313,7 +306,7 @@ begin
         perform fetchq.refuse('queue', 'a queue''s name is 1 to 40 of a-z, 0-9 and _, and begins with a letter');
     end if;
     select string_agg(format('%I.%I', s, t.name), ', ' order by t.ord) into v_missing
-    from unnest(array['docs', 'seq', 'logs', 'deltas', 'measures', 'gate', 'requests']) with ordinality t (name, ord)
+    from unnest(array['docs', 'seq', 'logs', 'deltas', 'gate', 'requests']) with ordinality t (name, ord)
     where to_regclass(format('%I.%I', s, t.name)) is null;
     if v_missing is not null then
         raise exception using errcode = 'FQ004', column = 'queue', message = format('the schema %I is not that of a queue; it lacks %s', s, v_missing);
@@ -321,6 +314,7 @@ begin
     select greatest(count(*), 1) into v_parts from pg_inherits where inhparent = to_regclass(format('%I.docs', s));
     insert into fetchq.queues (name) values (p_queue) on conflict do nothing;
     q := fetchq.queue_set(p_queue, coalesce(p_settings, '{}') || jsonb_build_object('partitions', v_parts), true);
+    perform fetchq.queue_measures(s);
     perform fetchq.queue_functions(q);
     execute format('lock table %1$I.docs, %1$I.deltas in access exclusive mode', s);
     execute format('insert into %1$I.gate select null, null where not exists (select from %1$I.gate)', s);

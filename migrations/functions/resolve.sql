@@ -212,7 +212,7 @@ begin
                 subject = any ($19) as held
             from item
         ), judged as (
-            select k.*, h.d_lease, h.status, h.d_version, h.d_priority, h.attempts, h.next_iteration, h.ended, h.worker, h.own, case
+            select k.*, h.d_lease, h.status, h.d_version, h.d_priority, h.attempts, h.next_iteration, h.picked_at, h.ended, h.worker, h.own, case
                 when k.wrong is not null then 'invalid'
                 when h.d_lease is null then 'not_found'
                 when k.lease <> h.d_lease then 'stale' -- an admin names none
@@ -224,7 +224,7 @@ begin
                 when k.action = 'edit' and h.status in (3, -1) and (k.date is not null or k.delay is not null) then 'finished'
                 else 'ok' end as verdict
             from known k left join lateral (
-                select lease as d_lease, status, version as d_version, priority as d_priority, attempts, next_iteration, ended, worker,
+                select lease as d_lease, status, version as d_version, priority as d_priority, attempts, next_iteration, picked_at, ended, worker,
                     case when k.action = 'forward' and k.payload is null then payload end as own
                 from %1$I.docs where k.held and k.wrong is null and subject = k.subject limit 1
             ) h on true
@@ -286,7 +286,7 @@ begin
             order by ord
         ), counted as (
             insert into %1$I.deltas (version, planned, pending, active, completed, killed, ev_completed, ev_rescheduled, ev_rejected,
-                ev_killed, ev_dropped, ev_forwarded, ev_errors, ev_logs)
+                ev_killed, ev_dropped, ev_forwarded, ev_errors, ev_logs, works)
             select c.version, sum((c.status = 0)::integer * c.n), sum((c.status = 1)::integer * c.n), sum((c.status = 2)::integer * c.n),
                 sum((c.status = 3)::integer * c.n), sum((c.status = -1)::integer * c.n),
                 count(*) filter (where c.n = -1 and c.action = 'complete'), count(*) filter (where c.n = -1 and c.action = 'reschedule'),
@@ -294,11 +294,12 @@ begin
                 count(*) filter (where c.n = -1 and (c.action = 'kill' or c.action = 'reject' and c.new_status = -1)),
                 count(*) filter (where c.n = -1 and c.action = 'drop'), count(*) filter (where c.n = -1 and c.action = 'forward'),
                 count(*) filter (where c.n = -1 and c.action = 'reject'),
-                count(*) filter (where c.n = -1 and (c.message is not null or c.action = 'reject'))
+                count(*) filter (where c.n = -1 and (c.message is not null or c.action = 'reject')),
+                array_agg(fetchq.took(c.picked_at, $2)) filter (where c.n = -1 and not $3)
             from (
-                select d_version as version, status, -1 as n, action, new_status, message from settled where wins
+                select d_version as version, status, -1 as n, action, new_status, message, picked_at from settled where wins
                 union all
-                select new_version, new_status, 1, action, new_status, message from settled where wins and not goes
+                select new_version, new_status, 1, action, new_status, message, null from settled where wins and not goes
             ) c group by c.version
         ), answered as (
             select s.ord::integer as ord, s.subject,

@@ -80,6 +80,7 @@ func TestCrashes(t *testing.T) {
 	}
 	t.Logf("%s", &crawl.out)
 	t.Logf("doctor: %s", p.command("doctor"))
+	seriesAgree(t, p)
 	p.stop()
 }
 
