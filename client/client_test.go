@@ -66,10 +66,13 @@ func TestEachCallAsksWhatTheAPISays(t *testing.T) {
 			return err
 		}},
 		{`POST /queues/pages/pause {"reason":"why","until":"+1h"}`, func(ctx context.Context, c *client.Client) error {
-			_, err := c.PauseQueue(ctx, "pages", "why", "+1h")
+			_, err := c.PauseQueue(ctx, "pages", client.PauseRequest{Reason: "why", Until: "+1h"})
 			return err
 		}},
-		{`POST /queues/pages/resume`, func(ctx context.Context, c *client.Client) error { _, err := c.ResumeQueue(ctx, "pages"); return err }},
+		{`POST /queues/pages/resume {}`, func(ctx context.Context, c *client.Client) error {
+			_, err := c.ResumeQueue(ctx, "pages", client.ResumeRequest{})
+			return err
+		}},
 		{`POST /queues/pages/documents {"documents":[{"subject":"a","payload":{"x":1},"priority":5}]}`, func(ctx context.Context, c *client.Client) error {
 			_, err := c.Push(ctx, "pages", client.PushRequest{Documents: []client.Push{{Subject: "a", Payload: json.RawMessage(`{"x":1}`), Priority: &five}}})
 			return err

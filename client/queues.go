@@ -46,15 +46,42 @@ func (c *Client) TruncateQueue(ctx context.Context, queue string, logs bool) (q 
 	return q, err
 }
 
-// PauseQueue stops handing out documents, until a date (as in a push) or, with "", until ResumeQueue. Right: admin.
-func (c *Client) PauseQueue(ctx context.Context, queue, reason, until string) (q Queue, err error) {
-	body := PauseRequest{Reason: reason, Until: until}
-	_, err = c.do(ctx, call{method: http.MethodPost, path: queuePath(queue, "pause"), body: body, safe: true}, &q)
+// PauseQueue stops handing out documents of a queue, or of one payload version, until a date (as in a push) or, with "", until
+// ResumeQueue. Right: admin.
+func (c *Client) PauseQueue(ctx context.Context, queue string, in PauseRequest) (q Queue, err error) {
+	_, err = c.do(ctx, call{method: http.MethodPost, path: queuePath(queue, "pause"), body: in, safe: true}, &q)
 	return q, err
 }
 
-// ResumeQueue ends a pause. Right: admin.
-func (c *Client) ResumeQueue(ctx context.Context, queue string) (q Queue, err error) {
-	_, err = c.do(ctx, call{method: http.MethodPost, path: queuePath(queue, "resume"), safe: true}, &q)
+// ResumeQueue ends the pause of a queue, or that of one payload version. Right: admin.
+func (c *Client) ResumeQueue(ctx context.Context, queue string, in ResumeRequest) (q Queue, err error) {
+	_, err = c.do(ctx, call{method: http.MethodPost, path: queuePath(queue, "resume"), body: in, safe: true}, &q)
 	return q, err
+}
+
+// RenameQueue gives a queue another name, under which everything of it goes on. It is not repeated after a broken connection: the old
+// name is not_found then, and the message says the new one. Right: admin.
+func (c *Client) RenameQueue(ctx context.Context, queue, to string) (q Queue, err error) {
+	_, err = c.do(ctx, call{method: http.MethodPost, path: queuePath(queue, "rename"), body: ToRequest{To: to}}, &q)
+	return q, err
+}
+
+// CloneQueue makes a queue with the settings of another one, and nothing else of it. Right: admin.
+func (c *Client) CloneQueue(ctx context.Context, queue, to string) (q Queue, err error) {
+	_, err = c.do(ctx, call{method: http.MethodPost, path: queuePath(queue, "clone"), body: ToRequest{To: to}}, &q)
+	return q, err
+}
+
+// MoveQueue begins to move a paused queue to another tablespace; nil is the default of the database. Queue.Move says how far it is.
+// Right: admin.
+func (c *Client) MoveQueue(ctx context.Context, queue string, tablespace *string) (q Queue, err error) {
+	_, err = c.do(ctx, call{method: http.MethodPost, path: queuePath(queue, "move"), body: MoveRequest{Tablespace: tablespace}, safe: true}, &q)
+	return q, err
+}
+
+// Versions returns how the payload versions of a queue stand, and who asked for each last. Right: read.
+func (c *Client) Versions(ctx context.Context, queue string) (versions []Version, err error) {
+	var answer VersionsResponse
+	_, err = c.do(ctx, call{method: http.MethodGet, path: queuePath(queue, "versions"), safe: true}, &answer)
+	return answer.Versions, err
 }

@@ -73,6 +73,9 @@ func TestOnlyWhatIsSafeIsRepeated(t *testing.T) {
 			_, err := c.TruncateQueue(ctx, "q", false)
 			return err
 		}},
+		{"rename", false, func(ctx context.Context, c *client.Client) error { _, err := c.RenameQueue(ctx, "q", "r"); return err }},
+		{"clone", false, func(ctx context.Context, c *client.Client) error { _, err := c.CloneQueue(ctx, "q", "r"); return err }},
+		{"move", true, func(ctx context.Context, c *client.Client) error { _, err := c.MoveQueue(ctx, "q", nil); return err }},
 		{"drop", false, func(ctx context.Context, c *client.Client) error { return c.DropQueue(ctx, "q") }},
 		{"logs", false, func(ctx context.Context, c *client.Client) error { return c.AddLogs(ctx, "q") }},
 	}

@@ -30,6 +30,7 @@ const (
 	OutcomeUpdated   = "updated"   // push: an existing one took the new values
 	OutcomeIgnored   = "ignored"   // push: the subject was taken
 	OutcomeActive    = "active"    // push: the document is held by a worker and was left alone
+	OutcomeRequeued  = "requeued"  // push: the document is held; it goes on with the new values when its lease ends
 	OutcomeDuplicate = "duplicate" // push: the subject stood earlier in the same call
 	OutcomeOK        = "ok"        // resolve, extend: done
 	OutcomeAlready   = "already"   // resolve: this lease ended before with the same action
@@ -55,7 +56,17 @@ type Document struct {
 	PickedAt       *Time           `json:"picked_at" doc:"When the present or last lease began."`
 	Worker         *string         `json:"worker" doc:"Who holds the document, or held it last."`
 	LeaseExpiresAt *Time           `json:"lease_expires_at" doc:"Set while the document is active."`
+	Requeue        *Requeue        `json:"requeue,omitempty" doc:"What an active document goes on with when its lease ends; only where one document is shown."`
 	Logs           []Log           `json:"logs,omitempty" doc:"Newest first; only where logs were asked for."`
+	Journal        []Transition    `json:"journal,omitempty" doc:"Newest first; only where the journal was asked for."`
+}
+
+// Requeue is what a document that is held goes on with when its lease ends. What is left out stays as it is then.
+type Requeue struct {
+	NextIteration Time            `json:"next_iteration"`
+	Payload       json.RawMessage `json:"payload,omitempty"`
+	Version       *int            `json:"version,omitempty"`
+	Priority      *int            `json:"priority,omitempty"`
 }
 
 // Leased is a picked document with the lease that fences it.
@@ -102,25 +113,57 @@ type Queue struct {
 	Paused      bool     `json:"paused"`
 	PauseReason *string  `json:"pause_reason"`
 	PausedUntil *Time    `json:"paused_until"`
+	PauseKind   *string  `json:"pause_kind" enum:"drain,at_once"`
+	Pauses      []Pause  `json:"version_pauses" doc:"Payload versions that are paused one by one."`
+	KeyIndex    *string  `json:"key_index" enum:"building,ready" doc:"Of a queue with key_limits: while the index is built, picks keep the limits and are slower."`
 	Settings    Settings `json:"settings"`
+	Move        *Move    `json:"move" doc:"To another tablespace; null: none is on."`
 	Counts      Counts   `json:"counts"`
 	OldestDueAt *Time    `json:"oldest_due_at"`
 	AsOf        Time     `json:"as_of"`
 }
 
+// The kinds of a pause.
+const (
+	PauseDrain  = "drain"   // nothing more is handed out; what is held is worked on to its end
+	PauseAtOnce = "at_once" // and live leases end: their documents are pending again, without an attempt
+)
+
+// Pause is why one payload version of a queue hands out nothing.
+type Pause struct {
+	Version int     `json:"version"`
+	Kind    string  `json:"kind" enum:"drain,at_once"`
+	Reason  *string `json:"reason"`
+	Until   *Time   `json:"until"`
+}
+
+// Version is how one payload version of a queue stands.
+type Version struct {
+	Version int     `json:"version"`
+	Counts  Counts  `json:"counts"`
+	AskedAt *Time   `json:"asked_at" doc:"When a worker asked for this version last, to half a minute."`
+	AskedBy *string `json:"asked_by" doc:"That worker."`
+	Unasked bool    `json:"unasked" doc:"Documents are pending, and for 10 minutes no worker asked for them."`
+	Pause   *Pause  `json:"pause" doc:"Of this version alone."`
+}
+
 // Settings are the settings of a queue in an answer. Durations are in the API's words ("5m", "30 days").
 type Settings struct {
-	MaxAttempts        int     `json:"max_attempts"`
-	Lock               string  `json:"lock"`
-	Backoff            Backoff `json:"backoff"`
-	MaxActive          *int    `json:"max_active"`
-	Rate               *Rate   `json:"rate"`
-	LogsRetention      *string `json:"logs_retention"`
-	CompletedRetention *string `json:"completed_retention"`
-	KilledRetention    *string `json:"killed_retention"`
-	SeriesRetention    *string `json:"series_retention"`
-	Partitions         int     `json:"partitions"`
-	Tablespace         *string `json:"tablespace"`
+	MaxAttempts        int        `json:"max_attempts"`
+	Lock               string     `json:"lock"`
+	Backoff            Backoff    `json:"backoff"`
+	MaxActive          *int       `json:"max_active"`
+	Rate               *Rate      `json:"rate"`
+	Key                *Key       `json:"key"`
+	KeyLimits          *KeyLimits `json:"key_limits"`
+	Journal            string     `json:"journal" enum:"off,errors,all"`
+	JournalRetention   *string    `json:"journal_retention"`
+	LogsRetention      *string    `json:"logs_retention"`
+	CompletedRetention *string    `json:"completed_retention"`
+	KilledRetention    *string    `json:"killed_retention"`
+	SeriesRetention    *string    `json:"series_retention"`
+	Partitions         int        `json:"partitions"`
+	Tablespace         *string    `json:"tablespace"`
 }
 
 // Backoff says how long a rejected document waits. The wait of attempt n is base (fixed) or base × 2^(n-1), at most
@@ -139,6 +182,21 @@ type Rate struct {
 	Burst int    `json:"burst,omitempty" minimum:"1" doc:"Picks that may be saved up; default: picks."`
 }
 
+// Key says what the key of a document is, by which KeyLimits count: a value in its payload, or the host of its subject, or the
+// beginning of its subject. A document whose key is missing or empty is not limited by it; of longer ones 255 characters count.
+type Key struct {
+	Payload string `json:"payload,omitempty" maxLength:"255" example:"/host" doc:"A JSON pointer to a value in the payload."`
+	Subject string `json:"subject,omitempty" enum:"host,prefix" doc:"host: of the URL that the subject is, without user and port. prefix: the subject up to the nth until."`
+	Until   string `json:"until,omitempty" doc:"Of a prefix: one character, as /."`
+	Nth     int    `json:"nth,omitempty" minimum:"1" maximum:"32" doc:"Of a prefix: which until ends it; default: the first."`
+}
+
+// KeyLimits are limits for each key of a queue, over all nodes.
+type KeyLimits struct {
+	MaxActive *int  `json:"max_active,omitempty" nullable:"true" minimum:"1" maximum:"1000000" example:"2" doc:"Documents of one key that may be active at once."`
+	Rate      *Rate `json:"rate,omitempty" doc:"How many of one key may be picked in a period."`
+}
+
 // Push is one document to push. Fields left out are: subject, a new UUIDv7; payload, {}; version and priority, 0;
 // next_iteration, now. NextIteration is an RFC 3339 date or a relative one ("+2 days").
 type Push struct {
@@ -153,6 +211,7 @@ type Push struct {
 type PushRequest struct {
 	Documents  []Push `json:"documents" minItems:"1" maxItems:"1000" nullable:"false" doc:"What to push, at most 1,000."`
 	OnConflict string `json:"on_conflict,omitempty" enum:"ignore,update" default:"ignore" doc:"What becomes of a document whose subject is taken."`
+	Then       string `json:"then,omitempty" enum:"requeue" doc:"With update: a document that a worker holds goes on with the new values when its lease ends."`
 }
 
 // Result is what became of one item of a call.
@@ -164,19 +223,21 @@ type Result struct {
 
 // PushResponse is the answer to a push.
 type PushResponse struct {
-	Created int      `json:"created"`
-	Updated int      `json:"updated"`
-	Ignored int      `json:"ignored"`
-	Results []Result `json:"results"`
+	Created  int      `json:"created"`
+	Updated  int      `json:"updated"`
+	Ignored  int      `json:"ignored"`
+	Requeued int      `json:"requeued,omitempty"`
+	Results  []Result `json:"results"`
 }
 
 // StreamResponse is the answer to a push as NDJSON.
 type StreamResponse struct {
-	Created int         `json:"created"`
-	Updated int         `json:"updated"`
-	Ignored int         `json:"ignored"`
-	Invalid int         `json:"invalid"`
-	Errors  []LineError `json:"errors"`
+	Created  int         `json:"created"`
+	Updated  int         `json:"updated"`
+	Ignored  int         `json:"ignored"`
+	Requeued int         `json:"requeued,omitempty"`
+	Invalid  int         `json:"invalid"`
+	Errors   []LineError `json:"errors"`
 }
 
 // LineError is a refused line of an NDJSON push; the first 100 are told.
@@ -196,10 +257,14 @@ type PickRequest struct {
 	IdempotencyKey string       `json:"idempotency_key,omitempty" maxLength:"255" doc:"The same key again while its leases live gives the same documents."`
 }
 
-// Control is what the engine tells a worker along with an answer.
+// Control is what the engine tells a worker along with an answer. Kind, Reason and Until are those of the pause, of the queue or of the
+// worker's payload version.
 type Control struct {
-	Paused bool `json:"paused"`
-	Quiet  bool `json:"quiet"`
+	Paused bool    `json:"paused"`
+	Kind   string  `json:"kind,omitempty" enum:"drain,at_once" doc:"at_once: leases that lived are over."`
+	Reason *string `json:"reason,omitempty"`
+	Until  *Time   `json:"until,omitempty"`
+	Quiet  bool    `json:"quiet"`
 }
 
 // PickResponse is the answer to a pick.

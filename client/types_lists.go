@@ -20,18 +20,41 @@ type LogsResponse struct {
 
 // TraceResponse is what is known of a subject in all queues.
 type TraceResponse struct {
-	Documents []Document `json:"documents"`
-	Logs      []Log      `json:"logs"`
+	Documents []Document   `json:"documents"`
+	Logs      []Log        `json:"logs"`
+	Journal   []Transition `json:"journal" doc:"The newest first in each queue."`
 }
 
 // PauseRequest is the body of a pause.
 type PauseRequest struct {
-	Reason string `json:"reason,omitempty" maxLength:"1000" example:"the site is down" doc:"Why; shown to everybody who looks at the queue."`
-	Until  string `json:"until,omitempty" example:"+1h" doc:"An RFC 3339 date, or a span from now with a sign; default: until resumed."`
+	Reason  string `json:"reason,omitempty" maxLength:"1000" example:"the site is down" doc:"Why; shown to everybody who looks at the queue."`
+	Until   string `json:"until,omitempty" example:"+1h" doc:"An RFC 3339 date, or a span from now with a sign; default: until resumed."`
+	Kind    string `json:"kind,omitempty" enum:"drain,at_once" default:"drain" doc:"drain: what workers hold is worked on to its end. at_once: their leases end, and the documents are pending again without an attempt."`
+	Version *int   `json:"version,omitempty" minimum:"0" maximum:"32767" doc:"Pause this payload version only; default: all of the queue."`
+}
+
+// ResumeRequest is the body of a resume.
+type ResumeRequest struct {
+	Version *int `json:"version,omitempty" minimum:"0" maximum:"32767" example:"3" doc:"End the pause of this payload version; default: that of the queue."`
+}
+
+// VersionsResponse is the payload versions of a queue.
+type VersionsResponse struct {
+	Versions []Version `json:"versions"`
 }
 
 // TruncateRequest is the body of a truncation.
 type TruncateRequest struct {
 	Confirm string `json:"confirm" example:"pages" doc:"The queue's name."`
-	Logs    bool   `json:"logs,omitempty" default:"false" doc:"Remove the log too."`
+	Logs    bool   `json:"logs,omitempty" default:"false" doc:"Remove the log and the journal too."`
+}
+
+// ToRequest is the body of a rename or a clone.
+type ToRequest struct {
+	To string `json:"to" pattern:"^[a-z][a-z0-9_]{0,39}$" example:"pages_2" doc:"The new name: 1 to 40 of a-z, 0-9 and _; begins with a letter."`
+}
+
+// MoveRequest is the body of a move.
+type MoveRequest struct {
+	Tablespace *string `json:"tablespace" nullable:"true" example:"pg_default" doc:"Where the queue's tables are to stand; one of the server's. null: the default."`
 }

@@ -31,6 +31,8 @@ type benchmark struct {
 	Queues      int           `placeholder:"N" help:"Queues of the workload idle, up to 2000."`
 	Hold        bool          `help:"Hold a snapshot in an idle transaction meanwhile, as a dump does."`
 	NoMarks     bool          `help:"Picks by SQL pass no low-water marks, as those of psql do not."`
+	MaxActive   int           `placeholder:"N" help:"The setting max_active of the queues: their picks take turns."`
+	Journal     string        `placeholder:"errors" help:"The setting journal of the queues: off, errors or all."`
 	Duration    time.Duration `placeholder:"5s" help:"How long each workload runs, 100ms to 1h; a drain ends when nothing is left."`
 	Rest        time.Duration `placeholder:"0s" help:"Wait between the preparation and the workload, up to 10m."`
 	Raw         bool          `help:"Run the barest SQL of the same work too, and print the ratio to it."`
@@ -150,7 +152,7 @@ func (c benchmark) plan() (plan []bench.Options, err error) {
 // onlySuite says whether no flag was given that is for single workloads.
 func (c benchmark) onlySuite() bool {
 	return c.By == nil && c.Batch == 0 && c.Connections == 0 && c.Payload == 0 && c.Backlog == 0 && c.Planned == 0 && c.Queues == 0 &&
-		!c.Hold && !c.NoMarks && c.Rest == 0
+		!c.Hold && !c.NoMarks && c.Journal == "" && c.MaxActive == 0 && c.Rest == 0
 }
 
 // listed are the workloads of the command line, each by the doors that it has.
@@ -175,7 +177,7 @@ func (c benchmark) listed() (plan []bench.Options, err error) {
 		for _, door := range fit {
 			plan = append(plan, bench.Options{
 				Workload: name, By: door, Batch: c.Batch, Connections: c.Connections, Payload: c.Payload, Backlog: c.Backlog, Planned: c.Planned,
-				Queues: c.Queues, Hold: c.Hold, NoMarks: c.NoMarks, Duration: c.Duration, Rest: c.Rest,
+				Queues: c.Queues, Hold: c.Hold, NoMarks: c.NoMarks, Journal: c.Journal, MaxActive: c.MaxActive, Duration: c.Duration, Rest: c.Rest,
 			})
 		}
 	}

@@ -23,7 +23,7 @@ func TestHelpHasTheSettingsThatConcernACommand(t *testing.T) {
 		"migrate":      "help data-dir database-url listen-url",
 		"health":       "help listen",
 		"version":      "help",
-		"serve": "help listen data-dir database-url listen-url base-url proxies admin-email admin-password env pg-bin pool-size drain-timeout " +
+		"serve": "help listen data-dir database-url listen-url base-url proxies admin-email admin-password env pg-bin pool-size import-limit drain-timeout " +
 			"log-level log-format",
 	} {
 		out := p.must(append(strings.Fields(command), "--help")...)

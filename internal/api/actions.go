@@ -9,11 +9,13 @@ import (
 	"github.com/fetchq/server/internal/auth"
 	"github.com/fetchq/server/internal/errs"
 	"github.com/fetchq/server/internal/queue"
+	"github.com/fetchq/server/internal/wire"
 )
 
 type inAction struct {
 	InQueue
 	WithBody
+	Key     string `header:"Idempotency-Key" maxLength:"255" doc:"Makes the call repeatable for 24 hours. With a lease it is so without."`
 	Subject string `path:"subject" doc:"The subject, escaped."`
 	Action  string `path:"action" enum:"complete,reschedule,reject,kill,drop,forward,run_now,retry,release,edit"`
 }
@@ -21,6 +23,7 @@ type inAction struct {
 type inActionQuery struct {
 	InQueue
 	WithBody
+	Key     string `header:"Idempotency-Key" maxLength:"255" doc:"Makes the call repeatable for 24 hours. With a lease it is so without."`
 	Subject string `query:"subject" required:"true"`
 	Action  string `path:"action" enum:"complete,reschedule,reject,kill,drop,forward,run_now,retry,release,edit"`
 }
@@ -29,24 +32,30 @@ func (s *Server) actionRoutes() {
 	register(s, route{
 		method: http.MethodPost, path: "/queues/{queue}/documents/{subject}/{action}", least: auth.Hold, body: client.Resolution{}, large: true,
 		summary: "Act on one document [work with a lease, admin without]",
-	}, func(ctx context.Context, in *inAction) (*out[client.Document], error) {
+	}, func(ctx context.Context, in *inAction) (*actedOut, error) {
 		name, err := subject(in.Subject)
 		if err != nil {
 			return nil, err
 		}
-		return s.act(ctx, in.Queue, name, in.Action, in.sent.bytes)
+		return s.act(ctx, in.Queue, name, in.Action, in.Key, in.sent.bytes)
 	})
 	register(s, route{
 		method: http.MethodPost, path: "/queues/{queue}/documents/{action}", least: auth.Hold, body: client.Resolution{}, large: true,
 		summary: "The same, with the subject in the query [work with a lease, admin without]",
-	}, func(ctx context.Context, in *inActionQuery) (*out[client.Document], error) {
-		return s.act(ctx, in.Queue, in.Subject, in.Action, in.sent.bytes)
+	}, func(ctx context.Context, in *inActionQuery) (*actedOut, error) {
+		return s.act(ctx, in.Queue, in.Subject, in.Action, in.Key, in.sent.bytes)
 	})
 }
 
-// act carries out one action on one document: with a lease as a worker resolves it, without one as an admin. The answer is
-// the document after it, or, where it is gone, as it stood last.
-func (s *Server) act(ctx context.Context, queueName, name, action string, raw []byte) (*out[client.Document], error) {
+// actedOut is the answer to an action.
+type actedOut struct {
+	Status int // 204 where a repeated call finds the document gone
+	Body   client.Document
+}
+
+// act carries out one action on one document: with a lease as a worker resolves it, without one as an admin, then once under a
+// key. The answer is the document after it, or, where it is gone, as it stood last.
+func (s *Server) act(ctx context.Context, queueName, name, action, key string, raw []byte) (*actedOut, error) {
 	var body client.Resolution
 	if err := decode(raw, &body); err != nil {
 		return nil, err
@@ -65,26 +74,38 @@ func (s *Server) act(ctx context.Context, queueName, name, action string, raw []
 		}
 		return nil, errs.Field(firstWord(detail), "%s", detail)
 	}
-	before, err := s.document(ctx, queueName, name, 0)
-	if err != nil {
+	if err := wire.CheckText("Idempotency-Key", key, 255); err != nil {
 		return nil, err
 	}
-	carryOut := s.Engine.Act
-	if body.Lease != 0 {
-		carryOut = s.Engine.Resolve
+	once := key != "" && body.Lease == 0
+	before, err := s.document(ctx, queueName, name, 0, 0)
+	if err != nil && (!once || errs.Of(err) != errs.NotFound) {
+		return nil, err
 	}
-	results, err := carryOut(ctx, queueName, []queue.Resolution{item})
+	known := err == nil // else the call may be a repeated one, which has dropped it
+	var results []queue.Result
+	switch {
+	case once:
+		results, err = s.Engine.ActOnce(ctx, queueName, ownKey(ctx, action+" "+key), item)
+	case body.Lease != 0:
+		results, err = s.Engine.Resolve(ctx, queueName, []queue.Resolution{item})
+	default:
+		results, err = s.Engine.Act(ctx, queueName, []queue.Resolution{item})
+	}
 	if err != nil {
 		return nil, err
 	}
 	if err := refusal(results[0]); err != nil {
 		return nil, err
 	}
-	after, err := s.document(ctx, queueName, name, 0)
-	if errs.Of(err) == errs.NotFound {
-		return &out[client.Document]{before}, nil
+	after, err := s.document(ctx, queueName, name, 0, 0)
+	switch {
+	case errs.Of(err) == errs.NotFound && !known:
+		return &actedOut{Status: http.StatusNoContent}, nil
+	case errs.Of(err) == errs.NotFound:
+		return &actedOut{http.StatusOK, before}, nil
 	}
-	return &out[client.Document]{after}, err
+	return &actedOut{http.StatusOK, after}, err
 }
 
 // mayAct refuses what the token may not do: work needs a lease, all else is for admins; a forward pushes elsewhere.

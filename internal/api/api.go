@@ -12,21 +12,23 @@ import (
 
 	"github.com/fetchq/server/internal/auth"
 	"github.com/fetchq/server/internal/metrics"
+	"github.com/fetchq/server/internal/operations"
 	"github.com/fetchq/server/internal/queue"
 	"github.com/fetchq/server/internal/wire"
 )
 
 // Options of the API.
 type Options struct {
-	Engine  *queue.Engine
-	Series  *metrics.Store
-	Tokens  *auth.Tokens
-	Ready   func(ctx context.Context) error // nil when the database answers and is up to date
-	Log     *slog.Logger
-	Now     func() time.Time // this machine's clock, for throttles
-	Proxies auth.Proxies     // those before this server
-	Version string           // of the program
-	BaseURL string           // what the world calls this server; may be empty
+	Engine     *queue.Engine
+	Operations *operations.Service
+	Series     *metrics.Store
+	Tokens     *auth.Tokens
+	Ready      func(ctx context.Context) error // nil when the database answers and is up to date
+	Log        *slog.Logger
+	Now        func() time.Time // this machine's clock, for throttles
+	Proxies    auth.Proxies     // those before this server
+	Version    string           // of the program
+	BaseURL    string           // what the world calls this server; may be empty
 }
 
 // Limits of the API.
@@ -83,6 +85,7 @@ func New(opt Options) *Server {
 	s.workRoutes()
 	s.logRoutes()
 	s.metricRoutes()
+	s.operationRoutes()
 	s.describeStream()
 	s.probeRoutes()
 	s.docsRoute()

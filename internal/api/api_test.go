@@ -18,6 +18,7 @@ import (
 	"github.com/fetchq/server/internal/database"
 	"github.com/fetchq/server/internal/dbtest"
 	"github.com/fetchq/server/internal/metrics"
+	"github.com/fetchq/server/internal/operations"
 	"github.com/fetchq/server/internal/queue"
 )
 
@@ -26,6 +27,7 @@ type world struct {
 	t      testing.TB
 	db     *pgxpool.Pool
 	engine *queue.Engine
+	jobs   *operations.Service // not started
 	tokens *auth.Tokens
 	url    string
 	admin  string // a token that can do everything
@@ -46,13 +48,15 @@ func newWorldFor(t testing.TB) *world {
 	if err := w.engine.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}
+	w.jobs = operations.New(db, w.engine, operations.Options{Log: log, Node: "test", Now: time.Now, ImportLimit: 16 << 20})
 	server := httptest.NewServer(api.New(api.Options{
-		Engine: w.engine, Series: metrics.NewStore(db, log), Tokens: w.tokens, Log: log, Now: time.Now, Version: "test",
+		Engine: w.engine, Operations: w.jobs, Series: metrics.NewStore(db, log), Tokens: w.tokens, Log: log, Now: time.Now, Version: "test",
 		Ready: func(ctx context.Context) error { return database.Error("ping", db.Ping(ctx)) },
 	}))
 	t.Cleanup(func() {
 		w.engine.Stop()
 		server.Close()
+		w.jobs.Stop()
 	})
 	w.url = server.URL
 	w.admin = w.token(t.Name(), []string{auth.Admin}, nil)

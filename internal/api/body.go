@@ -21,7 +21,7 @@ import (
 func onlyJSON(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
-		if r.ContentLength == 0 || !strings.HasPrefix(r.URL.Path, base+"/") || isStream(c) {
+		if r.ContentLength == 0 || !strings.HasPrefix(r.URL.Path, base+"/") || isStream(c) || importFormat(c) != "" {
 			return next(c)
 		}
 		media, _, err := mime.ParseMediaType(r.Header.Get(echo.HeaderContentType))

@@ -1,8 +1,6 @@
 package api
 
 import (
-	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/fetchq/server/client"
@@ -22,6 +20,14 @@ func optionalTime(t *time.Time) *client.Time {
 	return &client.Time{Time: *t}
 }
 
+// dateText is a date in the words of a request; "" is none.
+func dateText(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}
+
 func optionalInterval(iv *wire.Interval) *string {
 	if iv == nil {
 		return nil
@@ -34,20 +40,61 @@ func clientQueue(q queue.Queue) client.Queue {
 	s := q.Settings
 	out := client.Queue{
 		Name: q.Name, CreatedAt: clientTime(q.CreatedAt), Paused: q.Paused, PauseReason: q.PauseReason, PausedUntil: optionalTime(q.PausedUntil),
+		Pauses: []client.Pause{},
 		Settings: client.Settings{
 			MaxAttempts: s.MaxAttempts, Lock: s.Lock.String(),
 			Backoff:   client.Backoff{Kind: s.Backoff.Kind, Base: s.Backoff.Base.String(), Cap: s.Backoff.Cap.String(), Jitter: s.Backoff.Jitter},
-			MaxActive: s.MaxActive, LogsRetention: optionalInterval(s.LogsRetention),
+			MaxActive: s.MaxActive, Rate: clientRate(s.Rate), LogsRetention: optionalInterval(s.LogsRetention),
+			Journal: s.Journal, JournalRetention: optionalInterval(s.JournalRetention),
 			CompletedRetention: optionalInterval(s.CompletedRetention), KilledRetention: optionalInterval(s.KilledRetention),
 			SeriesRetention: optionalInterval(s.SeriesRetention), Partitions: s.Partitions, Tablespace: s.Tablespace,
 		},
 		Counts:      client.Counts(q.Counts),
 		OldestDueAt: optionalTime(q.OldestDueAt), AsOf: clientTime(q.AsOf),
 	}
-	if s.Rate != nil {
-		out.Settings.Rate = &client.Rate{Picks: s.Rate.Picks, Per: s.Rate.Per.String(), Burst: s.Rate.Burst}
+	if s.Key != nil {
+		out.Settings.Key = &client.Key{Payload: s.Key.Payload, Subject: s.Key.Subject, Until: s.Key.Until, Nth: s.Key.Nth}
+	}
+	if l := s.KeyLimits; l != nil {
+		out.Settings.KeyLimits = &client.KeyLimits{MaxActive: l.MaxActive, Rate: clientRate(l.Rate)}
+	}
+	if s.Key != nil && s.KeyLimits != nil {
+		out.KeyIndex = new(map[bool]string{false: "building", true: "ready"}[q.KeysReady])
+	}
+	if m := q.Move; m != nil {
+		out.Move = &client.Move{BeganAt: clientTime(m.BeganAt), Relations: m.Relations, Bytes: m.Bytes, Halt: m.Halt}
+	}
+	for _, p := range q.Pauses {
+		if p.Version == nil {
+			out.PauseKind = new(string(p.Kind))
+		} else {
+			out.Pauses = append(out.Pauses, *clientPause(&p))
+		}
 	}
 	return out
+}
+
+func clientRate(r *queue.Rate) *client.Rate {
+	if r == nil {
+		return nil
+	}
+	return &client.Rate{Picks: r.Picks, Per: r.Per.String(), Burst: r.Burst}
+}
+
+// clientPause is a pause of one version; nil where there is none.
+func clientPause(p *queue.Pause) *client.Pause {
+	if p == nil {
+		return nil
+	}
+	return &client.Pause{Version: *p.Version, Kind: string(p.Kind), Reason: p.Reason, Until: optionalTime(p.Until)}
+}
+
+// clientControl tells a worker of a pause; nil: there is none.
+func clientControl(p *queue.Pause) client.Control {
+	if p == nil {
+		return client.Control{}
+	}
+	return client.Control{Paused: true, Kind: string(p.Kind), Reason: p.Reason, Until: optionalTime(p.Until)}
 }
 
 func clientDocument(d queue.Document) client.Document {
@@ -58,6 +105,9 @@ func clientDocument(d queue.Document) client.Document {
 	}
 	if d.Status == queue.Active {
 		out.LeaseExpiresAt = &client.Time{Time: d.Next}
+	}
+	if r := d.Requeue; r != nil {
+		out.Requeue = &client.Requeue{NextIteration: clientTime(r.Next), Payload: r.Payload, Version: r.Version, Priority: r.Priority}
 	}
 	return out
 }
@@ -78,6 +128,31 @@ func clientLog(l queue.Log) client.Log {
 		out.Details = l.Details
 	}
 	return out
+}
+
+func clientTransition(t queue.Transition) client.Transition {
+	out := client.Transition{
+		ID: t.ID, At: clientTime(t.At), Queue: t.Queue, Subject: t.Subject, Action: t.Action, Admin: t.Admin, Attempt: t.Attempt, Lease: t.Lease,
+		NextIteration: optionalTime(t.Next), WaitMS: milliseconds(t.Wait), WorkMS: milliseconds(t.Work), Worker: t.Worker, By: t.By,
+	}
+	for _, s := range []struct {
+		from *queue.Status
+		to   **string
+	}{{t.From, &out.From}, {t.To, &out.To}} {
+		if s.from != nil {
+			word := s.from.String()
+			*s.to = &word
+		}
+	}
+	return out
+}
+
+func milliseconds(d *time.Duration) *float64 {
+	if d == nil {
+		return nil
+	}
+	ms := float64(d.Microseconds()) / 1000
+	return &ms
 }
 
 func clientResults(results []queue.Result) []client.Result {
@@ -137,35 +212,7 @@ func message(err error) string { return toProblem(err).Detail }
 
 // document checks one document of a push. What is wrong with it is a detail of its own result, not of the call.
 func document(p client.Push) (queue.Push, string) {
-	d := queue.Push{Subject: p.Subject, Payload: p.Payload, Version: p.Version, Priority: p.Priority}
-	if p.Subject != "" {
-		if err := wire.CheckSubject(p.Subject); err != nil {
-			return d, "subject " + message(err)
-		}
-	}
-	if detail := badJSON("payload", p.Payload); detail != "" {
-		return d, detail
-	}
-	next, err := dateOf(p.NextIteration)
-	if err != nil {
-		return d, "next_iteration: " + message(err)
-	}
-	d.Next = next
-	return d, ""
-}
-
-// badJSON says why a document cannot be stored; "" where it can.
-func badJSON(field string, b json.RawMessage) string {
-	if len(b) > maxPayload {
-		return fmt.Sprintf("%s has %d bytes; %d are allowed", field, len(b), maxPayload)
-	}
-	if b == nil {
-		return ""
-	}
-	if err := wire.CheckJSON(b); err != nil {
-		return field + ": " + message(err)
-	}
-	return ""
+	return queue.NewPush(p.Subject, p.Payload, p.Version, p.Priority, p.NextIteration)
 }
 
 // resolution checks one item of a resolve; what is wrong with it is a detail of its own result.
@@ -185,7 +232,7 @@ func resolution(r client.Resolution) (queue.Resolution, string) {
 		return item, "subject is missing"
 	}
 	var detail string
-	for _, detail = range []string{badJSON("payload", r.Payload), badJSON("details", r.Details)} {
+	for _, detail = range []string{queue.BadJSON("payload", r.Payload), queue.BadJSON("details", r.Details)} {
 		if detail != "" {
 			return item, detail
 		}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // pair is a request and its answer as docs/api.md shows them.
@@ -19,6 +20,8 @@ type pair struct {
 }
 
 var block = regexp.MustCompile("(?s)```http\n(.*?)\n?```\n```json\n(.*?)\n?```")
+
+var header = regexp.MustCompile(`^[A-Z][A-Za-z-]*: `)
 
 func readPairs(t *testing.T) []pair {
 	t.Helper()
@@ -32,7 +35,7 @@ func readPairs(t *testing.T) []pair {
 		lines := strings.Split(m[1], "\n")
 		p.method, p.path, _ = strings.Cut(lines[0], " ")
 		lines = lines[1:]
-		for len(lines) > 0 && !strings.HasPrefix(lines[0], "{") {
+		for len(lines) > 0 && header.MatchString(lines[0]) {
 			name, value, _ := strings.Cut(lines[0], ": ")
 			p.headers, lines = append(p.headers, name, value), lines[1:]
 		}
@@ -50,17 +53,21 @@ func readPairs(t *testing.T) []pair {
 func TestEveryPairOfTheDocumentationIsTrue(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
+	if err := w.jobs.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	pairs := readPairs(t)
 	if len(pairs) < 17 {
 		t.Fatalf("only %d pairs were found", len(pairs))
 	}
-	real := map[string]string{} // numbers of leases, as the page and as the server gives them
+	real := map[string]string{} // numbers of leases and operations, as the page and as the server gives them
 	for _, p := range pairs {
-		body := p.body
+		body, path := p.body, p.path
 		for shown, given := range real {
-			body = strings.ReplaceAll(body, shown, given)
+			body, path = strings.ReplaceAll(body, shown, given), strings.ReplaceAll(path, shown, given)
 		}
-		a := w.call(p.method, p.path, body, p.headers...)
+		a := w.call(p.method, path, body, p.headers...)
+		w.rest()
 		if a.status != p.status {
 			t.Errorf("%s %s: %d %s; %d is wanted", p.method, p.path, a.status, a.body, p.status)
 			continue
@@ -87,8 +94,25 @@ func decodeNumbers(text string, v any) error {
 	return d.Decode(v)
 }
 
+// rest waits until no operation waits or runs.
+func (w *world) rest() {
+	w.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		var open int
+		if err := w.db.QueryRow(w.t.Context(), `select count(*) from fetchq.operations where finished_at is null`).Scan(&open); err != nil {
+			w.t.Fatal(err)
+		}
+		if open == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatalf("%d operations are not over", open)
+		}
+	}
+}
+
 // unlike says where an answer differs from the page's. "…" stands for any value but null; a lease of the page for any
-// number, which is kept for the requests that name it.
+// number, and an operation's id for any, which are kept for the requests that name them.
 func unlike(at string, want, got any, leases map[string]string) string {
 	switch want := want.(type) {
 	case map[string]any:
@@ -120,6 +144,10 @@ func unlike(at string, want, got any, leases map[string]string) string {
 		}
 	case string:
 		if want == "…" && got != nil {
+			return ""
+		}
+		if id, ok := got.(string); ok && strings.HasSuffix(at, ".id") {
+			leases[want] = id
 			return ""
 		}
 	}

@@ -16,6 +16,7 @@ type inDocument struct {
 	InQueue
 	Subject string `path:"subject" doc:"The subject, escaped."`
 	Logs    int    `query:"logs" default:"0" minimum:"0" maximum:"200" doc:"How many of the last log lines to show."`
+	Journal int    `query:"journal" default:"0" minimum:"0" maximum:"200" doc:"How many of the last transitions to show."`
 }
 
 type inDocuments struct {
@@ -31,6 +32,7 @@ type inDocuments struct {
 	Cursor        string `query:"cursor"`
 	Subject       string `query:"subject" doc:"Show this one document, in place of a list."`
 	Logs          int    `query:"logs" default:"0" minimum:"0" maximum:"200" doc:"With subject: how many of the last log lines to show."`
+	Journal       int    `query:"journal" default:"0" minimum:"0" maximum:"200" doc:"With subject: how many of the last transitions to show."`
 }
 
 func (s *Server) documentRoutes() {
@@ -46,7 +48,7 @@ func (s *Server) documentRoutes() {
 func (s *Server) pushDocuments(ctx context.Context, in *struct {
 	InQueue
 	WithBody
-	Key string `header:"Idempotency-Key" maxLength:"255" doc:"Makes a call with documents that have no subject repeatable for 24 hours."`
+	Key string `header:"Idempotency-Key" maxLength:"255" doc:"Makes the call repeatable for 24 hours."`
 }) (*out[client.PushResponse], error) {
 	var body client.PushRequest
 	err := wire.Decode(in.sent.bytes, &body)
@@ -62,9 +64,9 @@ func (s *Server) pushDocuments(ctx context.Context, in *struct {
 	if err := wire.CheckText("Idempotency-Key", in.Key, 255); err != nil {
 		return nil, err
 	}
-	policy := queue.OnConflict(body.OnConflict)
-	if policy == "" {
-		policy = queue.Ignore
+	policy, err := policyOf(body.OnConflict, body.Then)
+	if err != nil {
+		return nil, err
 	}
 	results, err := sift(body.Documents, document, func(d client.Push) string { return d.Subject }, func(good []queue.Push) ([]queue.Result, error) {
 		return s.Engine.Append(ctx, in.Queue, ownKey(ctx, in.Key), good, policy)
@@ -82,11 +84,31 @@ func (s *Server) pushDocuments(ctx context.Context, in *struct {
 			answer.Created++
 		case client.OutcomeUpdated:
 			answer.Updated++
+		case client.OutcomeRequeued:
+			answer.Requeued++
 		case client.OutcomeIgnored:
 			answer.Ignored++
 		}
 	}
 	return &out[client.PushResponse]{answer}, nil
+}
+
+// policyOf reads what becomes of a document whose subject is taken.
+func policyOf(onConflict, then string) (queue.OnConflict, error) {
+	policy := queue.OnConflict(onConflict)
+	switch {
+	case policy == "" && then == "":
+		return queue.Ignore, nil
+	case policy != "" && policy != queue.Ignore && policy != queue.Update:
+		return "", errs.Field("on_conflict", "%.40q is no policy; ignore or update is wanted", onConflict)
+	case then == "":
+		return policy, nil
+	case then != string(queue.Requeue):
+		return "", errs.Field("then", "%.40q is no wish; requeue is wanted", then)
+	case policy != queue.Update:
+		return "", errs.Field("then", `then belongs to "on_conflict": "update"`)
+	}
+	return queue.Requeue, nil
 }
 
 // documentOrList answers both forms of the same path: one document by its subject, or a list.
@@ -96,7 +118,7 @@ type documentOrList struct {
 
 func (s *Server) listDocuments(ctx context.Context, in *inDocuments) (*documentOrList, error) {
 	if in.Subject != "" {
-		d, err := s.document(ctx, in.Queue, in.Subject, in.Logs)
+		d, err := s.document(ctx, in.Queue, in.Subject, in.Logs, in.Journal)
 		return &documentOrList{d}, err
 	}
 	f := queue.DocFilter{
@@ -124,12 +146,12 @@ func (s *Server) getDocument(ctx context.Context, in *inDocument) (*out[client.D
 	if err != nil {
 		return nil, err
 	}
-	d, err := s.document(ctx, in.Queue, name, in.Logs)
+	d, err := s.document(ctx, in.Queue, name, in.Logs, in.Journal)
 	return &out[client.Document]{d}, err
 }
 
-// document returns one document, with its last lines if asked.
-func (s *Server) document(ctx context.Context, queueName, name string, logs int) (client.Document, error) {
+// document returns one document, with the last lines of the log and of the journal about it if asked.
+func (s *Server) document(ctx context.Context, queueName, name string, logs, journal int) (client.Document, error) {
 	if err := wire.CheckSubject(name); err != nil {
 		return client.Document{}, err
 	}
@@ -144,6 +166,16 @@ func (s *Server) document(ctx context.Context, queueName, name string, logs int)
 			return client.Document{}, err
 		}
 		answer.Logs = each(page.Logs, clientLog)
+	}
+	if journal > 0 {
+		list, err := s.Engine.Journal(ctx, queueName, name, journal, 0)
+		if err != nil {
+			return client.Document{}, err
+		}
+		answer.Journal = each(list, clientTransition)
+		for i := range answer.Journal {
+			answer.Journal[i].Queue = ""
+		}
 	}
 	return answer, nil
 }
@@ -169,9 +201,11 @@ func (s *Server) traceSubject(ctx context.Context, name string) (*out[client.Tra
 	if err != nil {
 		return nil, err
 	}
-	docs, logs, err := s.Engine.Trace(ctx, name, only)
+	t, err := s.Engine.Trace(ctx, name, only)
 	if err != nil {
 		return nil, err
 	}
-	return &out[client.TraceResponse]{client.TraceResponse{Documents: each(docs, clientDocument), Logs: each(logs, clientLog)}}, nil
+	return &out[client.TraceResponse]{client.TraceResponse{
+		Documents: each(t.Documents, clientDocument), Logs: each(t.Logs, clientLog), Journal: each(t.Journal, clientTransition),
+	}}, nil
 }

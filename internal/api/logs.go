@@ -85,7 +85,7 @@ func (s *Server) addLogs(ctx context.Context, in *InQueueBody) (*empty, error) {
 				return nil, within(fmt.Sprintf("logs[%d].%s", i, text.field), err)
 			}
 		}
-		if detail := badJSON("details", l.Details); detail != "" {
+		if detail := queue.BadJSON("details", l.Details); detail != "" {
 			return nil, errs.Field(fmt.Sprintf("logs[%d].details", i), "%s", detail)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fetchq/server/internal/auth"
 	"github.com/fetchq/server/internal/errs"
+	"github.com/fetchq/server/internal/queue"
 )
 
 // base is where the calls of the API stand.
@@ -105,7 +106,8 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 			}
 			return err
 		}
-		c.SetRequest(r.WithContext(context.WithValue(r.Context(), callKey{}, call{token, c})))
+		ctx := queue.By(context.WithValue(r.Context(), callKey{}, call{token, c}), "token:"+token.Name)
+		c.SetRequest(r.WithContext(ctx))
 		return next(c)
 	}
 }

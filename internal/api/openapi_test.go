@@ -11,12 +11,15 @@ import (
 // calls are the calls of the API, as docs/api.md tells them.
 var calls = []string{
 	"GET /queues", "GET /queues/{queue}", "PUT /queues/{queue}", "PATCH /queues/{queue}", "DELETE /queues/{queue}",
-	"POST /queues/{queue}/truncate", "POST /queues/{queue}/pause", "POST /queues/{queue}/resume",
+	"POST /queues/{queue}/truncate", "POST /queues/{queue}/pause", "POST /queues/{queue}/resume", "GET /queues/{queue}/versions",
+	"POST /queues/{queue}/clone", "POST /queues/{queue}/rename", "POST /queues/{queue}/move",
 	"GET /queues/{queue}/documents", "POST /queues/{queue}/documents", "GET /queues/{queue}/documents/{subject}",
 	"POST /queues/{queue}/documents/{action}", "POST /queues/{queue}/documents/{subject}/{action}",
 	"POST /queues/{queue}/pick", "POST /queues/{queue}/resolve", "POST /queues/{queue}/extend",
 	"GET /queues/{queue}/logs", "POST /queues/{queue}/logs", "GET /trace", "GET /trace/{subject}",
 	"GET /queues/{queue}/metrics", "POST /queues/{queue}/metrics", "GET /series",
+	"POST /queues/{queue}/operations", "POST /queues/{queue}/imports", "GET /operations", "GET /operations/{id}", "GET /operations/{id}/failures",
+	"POST /operations/{id}/cancel",
 }
 
 // bodies are the calls that take one: what its type is called, and what the example of it is answered with.
@@ -28,6 +31,10 @@ var bodies = map[string]struct {
 	"PATCH /queues/{queue}":                             {"SettingsBody", 200},
 	"POST /queues/{queue}/truncate":                     {"TruncateRequest", 200},
 	"POST /queues/{queue}/pause":                        {"PauseRequest", 200},
+	"POST /queues/{queue}/resume":                       {"ResumeRequest", 200},
+	"POST /queues/{queue}/clone":                        {"ToRequest", 201},
+	"POST /queues/{queue}/rename":                       {"ToRequest", 200},
+	"POST /queues/{queue}/move":                         {"MoveRequest", 202},
 	"POST /queues/{queue}/documents":                    {"PushRequest", 200},
 	"POST /queues/{queue}/documents/{action}":           {"Resolution", 409},
 	"POST /queues/{queue}/documents/{subject}/{action}": {"Resolution", 409},
@@ -36,6 +43,7 @@ var bodies = map[string]struct {
 	"POST /queues/{queue}/extend":                       {"ExtendRequest", 200},
 	"POST /queues/{queue}/logs":                         {"LogsRequest", 202},
 	"POST /queues/{queue}/metrics":                      {"MetricsRequest", 202},
+	"POST /queues/{queue}/operations":                   {"OperationRequest", 202},
 }
 
 // told is the OpenAPI document.
@@ -89,6 +97,12 @@ func TestTheDescriptionTellsEveryCall(t *testing.T) {
 		if !ok || !strings.Contains(op.Summary, "[") && !strings.Contains(op.Summary, "The same") {
 			t.Errorf("%s is not told, or not its right: %q", c, op.Summary)
 		}
+		if strings.HasSuffix(c, "/imports") {
+			if op.RequestBody.Content["application/x-ndjson"].Schema.Ref != "#/components/schemas/Push" || len(op.RequestBody.Content["text/csv"].Example) < 10 {
+				t.Errorf("the bodies of %s are %v", c, op.RequestBody.Content)
+			}
+			continue
+		}
 		if want := bodies[c].name; (op.RequestBody != nil) != (want != "") {
 			t.Errorf("%s takes a body: %v; %q is wanted", c, op.RequestBody != nil, want)
 		} else if want != "" && op.RequestBody.Content["application/json"].Schema.Ref != "#/components/schemas/"+want {
@@ -140,7 +154,7 @@ func TestEveryFieldOfABodyIsDescribed(t *testing.T) {
 	for _, b := range bodies {
 		walk(b.name)
 	}
-	for _, name := range []string{"Push", "Resolution", "LeaseRef", "LogEntry", "Backoff", "Rate"} {
+	for _, name := range []string{"Push", "Resolution", "LeaseRef", "LogEntry", "Backoff", "Rate", "OperationFilter"} {
 		if !seen[name] {
 			t.Errorf("nothing leads to %s", name)
 		}
@@ -158,11 +172,16 @@ func TestTheExamplesOfBodiesAreTaken(t *testing.T) {
 			t.Errorf("%s has no example: %s", c, example)
 			continue
 		}
-		w.call("DELETE", "/api/v1/queues/pages?confirm=pages", "")
+		for _, name := range []string{"pages", "pages_2"} {
+			w.call("DELETE", "/api/v1/queues/"+name+"?confirm="+name, "")
+		}
 		w.must(201, "PUT", "/api/v1/queues/pages", `{}`)
 		subject := url.QueryEscape("https://a.example/b?c")
 		w.must(200, "POST", "/api/v1/queues/pages/documents", `{"documents":[{"subject":"https://a.example/b?c"}]}`)
 		to := strings.NewReplacer("{queue}", "pages", "{subject}", subject, "{action}", "reschedule").Replace("/api/v1" + path)
+		if strings.HasSuffix(path, "/move") {
+			w.must(200, "POST", "/api/v1/queues/pages/pause", `{}`)
+		}
 		if strings.HasSuffix(path, "/documents/{action}") {
 			to += "?subject=" + subject
 		}

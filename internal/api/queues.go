@@ -15,17 +15,21 @@ import (
 
 // settingsBody describes the settings of a queue in a request. Any may be left out; null takes a limit or retention away.
 type settingsBody struct {
-	MaxAttempts        *int            `json:"max_attempts,omitempty" minimum:"1" maximum:"1000000" example:"5" doc:"A document that fails at so many picks since its last success is killed. At first: 5."`
-	Lock               *string         `json:"lock,omitempty" example:"5m" doc:"How long a lease lasts when the pick does not say: 1 s to 24 h. At first: 5m."`
-	Backoff            *client.Backoff `json:"backoff,omitempty" doc:"How long a rejected document waits. At first: exponential."`
-	MaxActive          *int            `json:"max_active,omitempty" nullable:"true" minimum:"1" maximum:"1000000000" doc:"Documents that may be active at once, over all nodes; null: no limit, as at first."`
-	Rate               *client.Rate    `json:"rate,omitempty" doc:"How many may be picked in a period, over all nodes; null: no limit, as at first."`
-	LogsRetention      *string         `json:"logs_retention,omitempty" nullable:"true" example:"30 days" doc:"How long log lines are kept: 1 h or more; null: for ever. At first: 30 days."`
-	CompletedRetention *string         `json:"completed_retention,omitempty" nullable:"true" example:"90 days" doc:"How long completed documents are kept: 1 h or more; null: for ever, as at first."`
-	KilledRetention    *string         `json:"killed_retention,omitempty" nullable:"true" example:"1 year" doc:"How long killed documents are kept: 1 h or more; null: for ever, as at first."`
-	SeriesRetention    *string         `json:"series_retention,omitempty" nullable:"true" example:"7 days" doc:"How long series of metrics are kept: 1 h or more; null, as at first: each step as long as the server keeps it, which is the most."`
-	Partitions         *int            `json:"partitions,omitempty" minimum:"1" maximum:"256" example:"1" doc:"At creation only: tables that a very large queue is spread over. At first: 1."`
-	Tablespace         *string         `json:"tablespace,omitempty" nullable:"true" doc:"At creation only: where the queue's tables stand; one of the server's. null: the default."`
+	MaxAttempts        *int              `json:"max_attempts,omitempty" minimum:"1" maximum:"1000000" example:"5" doc:"A document that fails at so many picks since its last success is killed. At first: 5."`
+	Lock               *string           `json:"lock,omitempty" example:"5m" doc:"How long a lease lasts when the pick does not say: 1 s to 24 h. At first: 5m."`
+	Backoff            *client.Backoff   `json:"backoff,omitempty" doc:"How long a rejected document waits. At first: exponential."`
+	MaxActive          *int              `json:"max_active,omitempty" nullable:"true" minimum:"1" maximum:"1000000000" doc:"Documents that may be active at once, over all nodes; null: no limit, as at first."`
+	Rate               *client.Rate      `json:"rate,omitempty" doc:"How many may be picked in a period, over all nodes; null: no limit, as at first."`
+	Key                *client.Key       `json:"key,omitempty" doc:"By which key_limits count; null: by none, as at first."`
+	KeyLimits          *client.KeyLimits `json:"key_limits,omitempty" doc:"Limits for each key, over all nodes; null: none, as at first."`
+	Journal            *string           `json:"journal,omitempty" enum:"off,errors,all" example:"errors" doc:"Which transitions of documents are written down: none, those that failed and what an admin did (as at first), or every one."`
+	JournalRetention   *string           `json:"journal_retention,omitempty" nullable:"true" example:"30 days" doc:"How long they are kept: 1 h or more; null: for ever. At first: 30 days."`
+	LogsRetention      *string           `json:"logs_retention,omitempty" nullable:"true" example:"30 days" doc:"How long log lines are kept: 1 h or more; null: for ever. At first: 30 days."`
+	CompletedRetention *string           `json:"completed_retention,omitempty" nullable:"true" example:"90 days" doc:"How long completed documents are kept: 1 h or more; null: for ever, as at first."`
+	KilledRetention    *string           `json:"killed_retention,omitempty" nullable:"true" example:"1 year" doc:"How long killed documents are kept: 1 h or more; null: for ever, as at first."`
+	SeriesRetention    *string           `json:"series_retention,omitempty" nullable:"true" example:"7 days" doc:"How long series of metrics are kept: 1 h or more; null, as at first: each step as long as the server keeps it, which is the most."`
+	Partitions         *int              `json:"partitions,omitempty" minimum:"1" maximum:"256" example:"1" doc:"At creation only: tables that a very large queue is spread over. At first: 1."`
+	Tablespace         *string           `json:"tablespace,omitempty" nullable:"true" doc:"At creation only, for there is a call to move a queue: where its tables stand; one of the server's. null: the default."`
 }
 
 // InQueueBody is the input of a call about one queue with a body.
@@ -47,8 +51,10 @@ func (s *Server) queueRoutes() {
 	register(s, route{method: http.MethodGet, path: "/queues/{queue}", needs: auth.See, summary: "Show a queue with exact counts"}, s.getQueue)
 	register(s, route{method: http.MethodDelete, path: "/queues/{queue}", needs: auth.Manage, summary: "Drop a queue", status: http.StatusNoContent}, s.dropQueue)
 	register(s, route{method: http.MethodPost, path: "/queues/{queue}/truncate", needs: auth.Manage, summary: "Remove all documents of a queue", body: client.TruncateRequest{}}, s.truncateQueue)
+	s.relocateRoutes()
 	register(s, route{method: http.MethodPost, path: "/queues/{queue}/pause", needs: auth.Halt, summary: "Pause a queue", body: client.PauseRequest{}}, s.pauseQueue)
-	register(s, route{method: http.MethodPost, path: "/queues/{queue}/resume", needs: auth.Halt, summary: "Resume a queue"}, s.resumeQueue)
+	register(s, route{method: http.MethodPost, path: "/queues/{queue}/resume", needs: auth.Halt, summary: "Resume a queue", body: client.ResumeRequest{}}, s.resumeQueue)
+	register(s, route{method: http.MethodGet, path: "/queues/{queue}/versions", needs: auth.See, summary: "List the payload versions of a queue"}, s.listVersions)
 }
 
 func (s *Server) listQueues(ctx context.Context, in *struct {
@@ -126,7 +132,12 @@ func settings(body []byte) (json.RawMessage, error) {
 			return nil, within(name, err)
 		}
 	}
-	return body, errors.Join(strict[backoffMembers]("backoff", members), strict[rateMembers]("rate", members))
+	var inner map[string]json.RawMessage
+	if json.Unmarshal(members["key_limits"], &inner) == nil && inner["rate"] != nil {
+		members["key_limits.rate"] = inner["rate"]
+	}
+	return body, errors.Join(strict[backoffMembers]("backoff", members), strict[rateMembers]("rate", members), strict[keyMembers]("key", members),
+		strict[limitMembers]("key_limits", members), strict[rateMembers]("key_limits.rate", members))
 }
 
 // The members of the settings that have some. What each says is for the engine to check.
@@ -141,6 +152,16 @@ type (
 		Picks json.RawMessage `json:"picks"`
 		Per   json.RawMessage `json:"per"`
 		Burst json.RawMessage `json:"burst"`
+	}
+	keyMembers struct {
+		Payload json.RawMessage `json:"payload"`
+		Subject json.RawMessage `json:"subject"`
+		Until   json.RawMessage `json:"until"`
+		Nth     json.RawMessage `json:"nth"`
+	}
+	limitMembers struct {
+		MaxActive json.RawMessage `json:"max_active"`
+		Rate      json.RawMessage `json:"rate"`
 	}
 )
 
@@ -214,9 +235,28 @@ func (s *Server) pauseQueue(ctx context.Context, in *InQueueBody) (*out[client.Q
 			return nil, within("until", err)
 		}
 	}
-	return queueOut(s.Engine.Pause(ctx, in.Queue, body.Reason, until))
+	return queueOut(s.Engine.Pause(ctx, in.Queue, queue.PauseParams{Reason: body.Reason, Until: until, Kind: queue.PauseKind(body.Kind), Version: body.Version}))
 }
 
-func (s *Server) resumeQueue(ctx context.Context, in *InQueue) (*out[client.Queue], error) {
-	return queueOut(s.Engine.Resume(ctx, in.Queue))
+func (s *Server) resumeQueue(ctx context.Context, in *InQueueBody) (*out[client.Queue], error) {
+	var body client.ResumeRequest
+	if err := decode(in.sent.bytes, &body); err != nil {
+		return nil, err
+	}
+	return queueOut(s.Engine.Resume(ctx, in.Queue, body.Version))
+}
+
+func (s *Server) listVersions(ctx context.Context, in *InQueue) (*out[client.VersionsResponse], error) {
+	standing, err := s.Engine.Standing(ctx, in.Queue)
+	if err != nil {
+		return nil, err
+	}
+	return &out[client.VersionsResponse]{client.VersionsResponse{Versions: each(standing.Versions, clientVersion)}}, nil
+}
+
+func clientVersion(v queue.VersionStanding) client.Version {
+	return client.Version{
+		Version: v.Version, Counts: client.Counts(v.Counts), AskedAt: optionalTime(v.AskedAt), AskedBy: v.AskedBy, Unasked: v.Unasked,
+		Pause: clientPause(v.Pause),
+	}
 }

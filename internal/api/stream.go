@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -51,26 +52,35 @@ func (s *Server) streamDocuments(next echo.HandlerFunc) echo.HandlerFunc {
 		if err := permit(ctx, auth.Add, name); err != nil {
 			return err
 		}
-		policy := queue.OnConflict(c.QueryParam("on_conflict"))
-		if policy == "" {
-			policy = queue.Ignore
+		policy, err := policyOf(c.QueryParam("on_conflict"), c.QueryParam("then"))
+		if err != nil {
+			return err
 		}
 		leave, err := s.streams.enter(ctx, tokenOf(ctx).ID)
 		if err != nil {
 			return err
 		}
 		defer leave()
+		key := c.Request().Header.Get("Idempotency-Key")
+		if err := wire.CheckText("Idempotency-Key", key, 255); err != nil {
+			return err
+		}
 		p := &streamPush{
+			keyed:  key != "",
 			lines:  bufio.NewReaderSize(c.Request().Body, 64<<10),
 			answer: client.StreamResponse{Errors: []client.LineError{}},
-			push: func(ctx context.Context, docs []queue.Push) ([]queue.Result, error) {
+			push: func(ctx context.Context, first int64, docs []queue.Push) ([]queue.Result, error) {
 				select {
 				case s.flushes <- struct{}{}:
 				case <-ctx.Done():
 					return nil, ctx.Err()
 				}
 				defer func() { <-s.flushes }()
-				return s.Engine.Append(ctx, name, "", docs, policy)
+				batch := key
+				if key != "" { // each batch has a key of its own; a stream that is repeated has the same batches
+					batch = ownKey(ctx, strconv.FormatInt(first, 10)+" "+key)
+				}
+				return s.Engine.Append(ctx, name, batch, docs, policy)
 			},
 			patience: func() { allowRead(c, s.Now().Add(streamPatient)) },
 		}
@@ -85,8 +95,9 @@ func (s *Server) streamDocuments(next echo.HandlerFunc) echo.HandlerFunc {
 type streamPush struct {
 	lines    *bufio.Reader
 	answer   client.StreamResponse
-	push     func(context.Context, []queue.Push) ([]queue.Result, error)
+	push     func(ctx context.Context, first int64, docs []queue.Push) ([]queue.Result, error) // first: the line of docs[0]
 	patience func()
+	keyed    bool // it can be repeated
 
 	line    int64 // the number of the line that was read last, from 1
 	docs    []queue.Push
@@ -96,7 +107,7 @@ type streamPush struct {
 
 func (p *streamPush) run(ctx context.Context) error {
 	// An empty batch tells of a queue that does not exist, and of an unknown policy, before the first line is read.
-	if _, err := p.push(ctx, nil); err != nil {
+	if _, err := p.push(ctx, 0, nil); err != nil {
 		return err
 	}
 	for renew := true; ; {
@@ -105,6 +116,11 @@ func (p *streamPush) run(ctx context.Context) error {
 		}
 		line, err := p.read()
 		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, errLong) {
+			if p.keyed && len(p.docs) > 0 {
+				// Half a batch would be another call than the whole one that comes when the stream is repeated.
+				return errs.New(errs.Malformed, "the body ended in the middle, or came too slowly, in line %d; the lines before %d were taken",
+					p.line, p.numbers[0])
+			}
 			// What came before a broken connection is pushed, although its call is given up.
 			if err := p.flush(context.WithoutCancel(ctx)); err != nil {
 				return err
@@ -163,17 +179,7 @@ func (p *streamPush) read() ([]byte, error) {
 }
 
 func (p *streamPush) take(line []byte) {
-	var doc client.Push
-	if err := wire.Decode(line, &doc); err != nil {
-		detail := message(err)
-		var e *errs.Error
-		if errors.As(err, &e) && e.Field != "" {
-			detail = e.Field + " " + detail
-		}
-		p.refuse(p.line, detail)
-		return
-	}
-	d, detail := document(doc)
+	d, detail := queue.ReadPush(line)
 	if detail != "" {
 		p.refuse(p.line, detail)
 		return
@@ -185,7 +191,7 @@ func (p *streamPush) flush(ctx context.Context) error {
 	if len(p.docs) == 0 {
 		return nil
 	}
-	results, err := p.push(ctx, p.docs)
+	results, err := p.push(ctx, p.numbers[0], p.docs)
 	if err != nil {
 		return err
 	}
@@ -195,6 +201,8 @@ func (p *streamPush) flush(ctx context.Context) error {
 			p.answer.Created++
 		case client.OutcomeUpdated:
 			p.answer.Updated++
+		case client.OutcomeRequeued:
+			p.answer.Requeued++
 		case client.OutcomeInvalid:
 			p.refuse(p.numbers[i], r.Detail)
 		default: // ignored, active, duplicate: the subject was taken
@@ -218,6 +226,7 @@ func (s *Server) describeStream() {
 	post := s.huma.OpenAPI().Paths[base+"/queues/{queue}/documents"].Post
 	schemas := s.huma.OpenAPI().Components.Schemas
 	post.RequestBody.Content[ndjson] = &huma.MediaType{Schema: schemas.Schema(reflect.TypeFor[client.Push](), true, "")}
-	post.Description = "As application/x-ndjson, one document a line: any number of lines; on_conflict stands in the query then, " +
-		"and the answer counts created, updated, ignored and invalid lines and tells the first 100 errors."
+	post.Description = "As application/x-ndjson, one document a line: any number of lines; on_conflict and then stand in the query, " +
+		"and the answer counts created, updated, ignored and invalid lines and tells the first 100 errors. " +
+		"Under an Idempotency-Key the stream may be sent again as a whole: what was taken is not taken twice."
 }

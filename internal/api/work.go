@@ -39,7 +39,7 @@ func (s *Server) pick(ctx context.Context, in *InQueueBody) (*out[client.PickRes
 		return nil, err
 	}
 	answer.Documents = each(picked.Documents, clientLeased)
-	answer.Control.Paused = picked.Paused
+	answer.Control = clientControl(picked.Pause)
 	return &out[client.PickResponse]{answer}, nil
 }
 
@@ -124,11 +124,11 @@ func (s *Server) extend(ctx context.Context, in *InQueueBody) (*out[client.Exten
 		}
 		leases[i] = queue.Lease{Subject: l.Subject, Lease: l.Lease}
 	}
-	results, paused, err := s.Engine.Extend(ctx, in.Queue, leases, lock, body.Progress)
+	results, pause, err := s.Engine.Extend(ctx, in.Queue, leases, lock, body.Progress)
 	if err != nil {
 		return nil, err
 	}
-	answer := client.ExtendResponse{Control: client.Control{Paused: paused}}
+	answer := client.ExtendResponse{Control: clientControl(pause)}
 	answer.Results = each(results, func(r queue.ExtendResult) client.ExtendResult {
 		return client.ExtendResult{Subject: r.Subject, Outcome: r.Outcome, Detail: r.Detail, LeaseExpiresAt: optionalTime(r.ExpiresAt)}
 	})

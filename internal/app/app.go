@@ -24,6 +24,7 @@ import (
 	"github.com/fetchq/server/internal/errs"
 	"github.com/fetchq/server/internal/maintenance"
 	"github.com/fetchq/server/internal/metrics"
+	"github.com/fetchq/server/internal/operations"
 	"github.com/fetchq/server/internal/queue"
 	"github.com/fetchq/server/internal/web"
 	"github.com/fetchq/server/web/static"
@@ -40,21 +41,22 @@ const (
 
 // App is the running program.
 type App struct {
-	cfg      config.Config
-	log      *slog.Logger
-	version  string
-	listener net.Listener
-	source   *Source
-	pool     *pgxpool.Pool
-	engine   *queue.Engine
-	loop     *maintenance.Loop
-	recent   *metrics.Recent
-	series   *metrics.Snapshots
-	site     *web.Server
-	users    *auth.Users
-	server   *http.Server
-	hangUp   context.CancelFunc // ends the contexts of all requests
-	failed   chan error
+	cfg        config.Config
+	log        *slog.Logger
+	version    string
+	listener   net.Listener
+	source     *Source
+	pool       *pgxpool.Pool
+	engine     *queue.Engine
+	loop       *maintenance.Loop
+	operations *operations.Service
+	recent     *metrics.Recent
+	series     *metrics.Snapshots
+	site       *web.Server
+	users      *auth.Users
+	server     *http.Server
+	hangUp     context.CancelFunc // ends the contexts of all requests
+	failed     chan error
 }
 
 // New returns the program, not yet started.
@@ -63,7 +65,7 @@ func New(cfg config.Config, version string, log *slog.Logger) *App {
 }
 
 // Start brings everything up, in order: the port (so that a taken one is told at once), the database, its migrations, the
-// engine, the maintenance loop, the answers. What an error leaves behind is stopped.
+// engine, the maintenance loop, the operations, the answers. What an error leaves behind is stopped.
 func (a *App) Start(ctx context.Context) (err error) {
 	defer func() {
 		if err != nil {
@@ -89,6 +91,10 @@ func (a *App) Start(ctx context.Context) (err error) {
 	}
 	a.loop = maintenance.New(a.pool, a.engine, maintenance.Options{Log: a.log, Node: node, Now: time.Now})
 	if err := a.loop.Start(ctx); err != nil {
+		return err
+	}
+	a.operations = operations.New(a.pool, a.engine, operations.Options{Log: a.log, Node: node, Now: time.Now, ImportLimit: int64(a.cfg.ImportLimit) << 20})
+	if err := a.operations.Start(ctx); err != nil {
 		return err
 	}
 	a.recent = metrics.New(a.sample, time.Now, a.log)
@@ -157,12 +163,13 @@ func (a *App) serve(ctx context.Context) error {
 	base, hangUp := context.WithCancel(context.WithoutCancel(ctx))
 	a.hangUp = hangUp
 	calls := api.New(api.Options{
-		Engine: a.engine, Series: metrics.NewStore(a.pool, a.log), Tokens: tokens, Ready: a.ready, Log: a.log, Now: time.Now,
+		Engine: a.engine, Operations: a.operations, Series: metrics.NewStore(a.pool, a.log), Tokens: tokens, Ready: a.ready, Log: a.log, Now: time.Now,
 		Proxies: proxies, Version: a.version, BaseURL: a.cfg.BaseURL,
 	})
 	kept := charts.NewStore(a.pool)
 	a.site = web.New(web.Options{
-		Engine: a.engine, Recent: a.recent, Charts: kept, Metrics: charts.Reader{Series: metrics.NewStore(a.pool, a.log), Store: kept}, Users: a.users, Tokens: tokens, Assets: assets, Log: a.log, Now: time.Now,
+		Engine: a.engine, Operations: a.operations, Recent: a.recent, Charts: kept, Metrics: charts.Reader{Series: metrics.NewStore(a.pool, a.log), Store: kept},
+		Users: a.users, Tokens: tokens, Assets: assets, Log: a.log, Now: time.Now,
 		Sessions: auth.NewSessions(a.pool, strings.HasPrefix(a.cfg.BaseURL, "https:")), Proxies: proxies, URL: a.URL(), BaseURL: a.cfg.BaseURL, Env: a.cfg.Env,
 	})
 	a.server = newServer(base, route(calls, a.site), a.log)
@@ -221,7 +228,7 @@ func (a *App) Postgres() string { return a.source.String() }
 func (a *App) Failed() <-chan error { return a.failed }
 
 // Stop ends everything in the order opposite to Start: no new requests, waiting picks answered, running requests drained
-// for as long as the settings say, then maintenance, engine, pool, and the private Postgres.
+// for as long as the settings say, then operations, maintenance, engine, pool, and the private Postgres.
 func (a *App) Stop(ctx context.Context) {
 	if a.server != nil {
 		drain, cancel := context.WithTimeout(ctx, a.cfg.DrainTimeout)
@@ -242,6 +249,9 @@ func (a *App) Stop(ctx context.Context) {
 	}
 	if a.recent != nil {
 		a.recent.Stop()
+	}
+	if a.operations != nil {
+		a.operations.Stop()
 	}
 	if a.loop != nil {
 		a.loop.Stop()

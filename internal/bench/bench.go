@@ -93,7 +93,7 @@ func (b *Bench) Run(ctx context.Context, o Options) (result Result, err error) {
 	r := &run{Bench: b, o: o, queue: newName(), payload: newPayload(o.Payload), latency: w.latency}
 	defer func() { err = errors.Join(err, b.clean(ctx)) }()
 	b.note(r.queue)
-	if err := b.make(ctx, r.queue, o.By == ByRaw); err != nil {
+	if err := b.make(ctx, r.queue, o); err != nil {
 		return Result{}, err
 	}
 	if err := r.connect(ctx); err != nil {
@@ -149,7 +149,7 @@ func (r *run) measure(ctx context.Context, w workload) (measured, cost, error) {
 
 // reachable refuses a workload whose server or whose connections are not there.
 func (b *Bench) reachable(ctx context.Context, o Options) error {
-	if o.By != BySQL && o.By != ByRaw || o.Workload == "wait" && o.By == BySQL {
+	if o.By != BySQL && o.By != ByRaw || o.Workload == "wait" && o.By == BySQL || o.Workload == "bulk" {
 		if b.ServerURL == "" {
 			return errs.New(errs.Invalid, "the workload %s by %s needs a server; give its address with --url", o.Workload, o.By)
 		}

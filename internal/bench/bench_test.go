@@ -98,6 +98,8 @@ func TestDocumentsCountedAreRowsChanged(t *testing.T) {
 				want = taken
 			case w.name == "due":
 				want = int64(r.Planned) - planned
+			case w.name == "bulk":
+				want = int64(r.Planned)
 			case w.name == "discard":
 				want = int64(r.Backlog+r.Planned) - rows
 			case w.name == "calendar":

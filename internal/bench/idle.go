@@ -15,7 +15,7 @@ func idle(ctx context.Context, r *run) (load, error) {
 	for n := 1; n < r.o.Queues; n++ {
 		name := newName()
 		r.note(name)
-		if err := r.make(ctx, name, false); err != nil {
+		if err := r.make(ctx, name, r.o); err != nil {
 			return load{}, err
 		}
 	}

@@ -36,6 +36,9 @@ type extra struct {
 	program     *float64 // shares of one core
 	postgres    *float64
 	connections *int     // of the server to the database
+	kept        *float64 // of the rate that workers had before
+	alone       float64  // that rate, documents a second
+	cancel      *float64 // seconds that a cancel took
 	lag         *float64 // seconds that the folded counters were behind, at most
 }
 

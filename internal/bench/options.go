@@ -28,6 +28,8 @@ type Options struct {
 	Queues      int           // that are idle, 1 to 2,000; for the workload idle
 	Hold        bool          // a transaction holds a snapshot meanwhile
 	NoMarks     bool          // picks by SQL pass no marks; those of the server always do
+	Journal     string        // the setting of the queues; "": errors
+	MaxActive   int           // the setting of the queues, so that picks take turns; 0: none
 	Duration    time.Duration // 100 ms to 1 h; what empties its queue ends earlier
 	Rest        time.Duration // between the preparation and the workload, at most 10 min
 }
@@ -76,6 +78,9 @@ func (o Options) Fill() (Options, error) {
 	} else if w.name == "empty" {
 		o.Backlog = 0
 	}
+	if o.Journal == "" {
+		o.Journal = "errors"
+	}
 	if o.Payload == 0 {
 		o.Payload = 100
 	}
@@ -101,12 +106,15 @@ func (o Options) Check() error {
 		{"backlog", o.Backlog, 0, maxDocuments},
 		{"planned", o.Planned, 0, maxDocuments},
 		{"queues", o.Queues, 0, maxQueues},
+		{"max-active", o.MaxActive, 0, maxDocuments},
 	} {
 		if l.value < l.least || l.value > l.most {
 			return errs.New(errs.Invalid, "--%s is %d; %d to %d are allowed for %s", l.flag, l.value, l.least, l.most, o.Workload)
 		}
 	}
 	switch size := float64(o.Backlog+o.Planned) * float64(o.Payload); {
+	case o.Journal != "off" && o.Journal != "errors" && o.Journal != "all":
+		return errs.New(errs.Invalid, "--journal is %q; off, errors or all is wanted", o.Journal)
 	case o.Duration < minDuration || o.Duration > maxDuration:
 		return errs.New(errs.Invalid, "--duration is %s; %s to %s is allowed", o.Duration, minDuration, maxDuration)
 	case o.Rest < 0 || o.Rest > maxRest:

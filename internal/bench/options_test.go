@@ -30,6 +30,8 @@ func TestLimitsAreRefusedInClearWords(t *testing.T) {
 		"backlog":          {Options{Workload: "drain", Backlog: 20_000_001}, "--backlog is 20000001; 0 to 20000000"},
 		"planned":          {Options{Workload: "pick", Planned: -1}, "--planned is -1"},
 		"queues":           {Options{Workload: "idle", Queues: 2001}, "--queues is 2001; 0 to 2000"},
+		"journal":          {Options{Workload: "drain", Journal: "some"}, `--journal is "some"; off, errors or all is wanted`},
+		"max active":       {Options{Workload: "drain", MaxActive: -1}, "--max-active is -1"},
 		"short":            {Options{Workload: "drain", Duration: time.Millisecond}, "--duration is 1ms; 100ms to 1h0m0s"},
 		"long":             {Options{Workload: "drain", Duration: 2 * time.Hour}, "--duration is 2h0m0s"},
 		"rest":             {Options{Workload: "drain", Rest: time.Hour}, "--rest is 1h0m0s; 0s to 10m0s"},

@@ -30,7 +30,8 @@ func (r Result) Name() string {
 		"ingest": "push " + size, "stream": "push as NDJSON, streams of " + size, "drain": "pick " + size + " + complete " + size,
 		"discard": "pick " + size + " + drop " + size, "together": "pick " + size + " with the last " + size + " completed in the same call", "mix": "push " + size + " beside pick " + size + " + complete " + size,
 		"calendar": "pick " + size + " of repeated visits", "pick": "pick " + size, "empty": "empty pick", "emptied": "empty pick after a drain", "elsewhere": "empty pick of a version without documents",
-		"wait": "push to a waiting worker", "due": "mark what becomes due at once", "idle": thousands(r.Queues) + " idle queues", "polls": "waiting picks",
+		"wait": "push to a waiting worker", "due": "mark what becomes due at once",
+		"bulk": "retry what was killed while workers pick and complete", "idle": thousands(r.Queues) + " idle queues", "polls": "waiting picks",
 	}[r.Workload]
 	if r.By == ByRaw {
 		what = "raw: " + map[string]string{"ingest": "insert " + size, "drain": "take " + size + " + update " + size, "discard": "take " + size + " + delete " + size, "rows": "update " + size + " known rows twice", "wait": "insert, notify, take"}[r.Workload]
@@ -43,6 +44,12 @@ func (r Result) Name() string {
 	parts := []string{what, with}
 	if r.Planned > 0 {
 		parts = append(parts, thousands(r.Planned)+" planned")
+	}
+	if r.Journal == "off" || r.Journal == "all" {
+		parts = append(parts, "journal "+r.Journal)
+	}
+	if r.MaxActive > 0 {
+		parts = append(parts, thousands(r.MaxActive)+" active at most")
 	}
 	if r.Hold {
 		parts = append(parts, "a snapshot held")
@@ -104,7 +111,13 @@ func (t *table) Print(r Result) error {
 func (r Result) more() string {
 	var parts []string
 	if r.Pushed > 0 {
-		parts = append(parts, thousands(int(r.Pushed))+map[bool]string{true: " drained meanwhile", false: " pushed meanwhile"}[r.Workload == "due"])
+		parts = append(parts, thousands(int(r.Pushed))+map[bool]string{true: " drained meanwhile", false: " pushed meanwhile"}[r.Workload == "due" || r.Workload == "bulk"])
+	}
+	if r.Kept != nil {
+		parts = append(parts, fmt.Sprintf("workers kept %.2f of their rate, %s/s", *r.Kept, thousands(int(r.Alone))))
+	}
+	if r.Cancel != nil {
+		parts = append(parts, fmt.Sprintf("a cancel took %.0f ms", 1000**r.Cancel))
 	}
 	if r.Statements != nil {
 		parts = append(parts, fmt.Sprintf("%.1f transactions/s", *r.Statements))

@@ -32,11 +32,12 @@ func (r *run) table(name string) string {
 }
 
 // make makes the queue, and for the raw limit a schema beside it with a table like its own.
-func (b *Bench) make(ctx context.Context, name string, raw bool) error {
-	if _, err := b.db.Exec(ctx, `select fetchq.queue_create($1)`, name); err != nil {
+func (b *Bench) make(ctx context.Context, name string, o Options) error {
+	if _, err := b.db.Exec(ctx, `select fetchq.queue_create($1, jsonb_build_object('journal', $2::text, 'max_active', nullif($3, 0)))`,
+		name, o.Journal, o.MaxActive); err != nil {
 		return fmt.Errorf("make the queue %s: %w", name, err)
 	}
-	if !raw {
+	if o.By != ByRaw {
 		return nil
 	}
 	schema := pgx.Identifier{"raw_" + name}.Sanitize()

@@ -16,9 +16,11 @@ type Result struct {
 	Planned     int      `json:"planned"`
 	Queues      int      `json:"queues"`
 	Hold        bool     `json:"held_snapshot"`
+	Journal     string   `json:"journal"`
+	MaxActive   int      `json:"max_active"`
 	Seconds     float64  `json:"seconds"`
 	Documents   int64    `json:"documents"`
-	Pushed      int64    `json:"pushed"` // beside the documents, by the workload mix; drained meanwhile, by due
+	Pushed      int64    `json:"pushed"` // beside the documents, by the workload mix; drained meanwhile, by due and bulk
 	Rate        float64  `json:"documents_per_second"`
 	OfRaw       *float64 `json:"of_raw"` // ratio to the raw limit of the same run: of rates, or of the limit's median to this one
 	Calls       int64    `json:"calls"`
@@ -34,15 +36,18 @@ type Result struct {
 	Program     *float64 `json:"program_cores"`
 	Postgres    *float64 `json:"postgres_cores"`
 	Open        *int     `json:"server_connections"`
+	Alone       float64  `json:"workers_alone"`     // by bulk: their rate before, documents a second
+	Kept        *float64 `json:"workers_kept"`      // of that
+	Cancel      *float64 `json:"cancel_s"`          // that a cancel took
 	Lag         *float64 `json:"counters_behind_s"` // at most: the folded ones, which pages over many queues show
 }
 
 func newResult(o Options, m measured, c cost) Result {
 	r := Result{
 		Workload: o.Workload, By: o.By, Batch: o.Batch, Connections: o.Connections, Payload: o.Payload, Backlog: o.Backlog, Planned: o.Planned,
-		Queues: o.Queues, Hold: o.Hold, Seconds: m.took.Seconds(), Documents: m.documents, Pushed: m.pushed,
+		Queues: o.Queues, Hold: o.Hold, Journal: o.Journal, MaxActive: o.MaxActive, Seconds: m.took.Seconds(), Documents: m.documents, Pushed: m.pushed,
 		Calls: m.times.count, P50: m.times.at(0.5), P95: m.times.at(0.95), P99: m.times.at(0.99), Max: m.times.most(),
-		Statements: m.extra.commits, Program: m.extra.program, Postgres: m.extra.postgres, Open: m.extra.connections, Lag: m.extra.lag,
+		Statements: m.extra.commits, Program: m.extra.program, Postgres: m.extra.postgres, Open: m.extra.connections, Lag: m.extra.lag, Kept: m.extra.kept, Alone: m.extra.alone, Cancel: m.extra.cancel,
 	}
 	if m.took > 0 {
 		r.Rate = float64(m.documents) / m.took.Seconds()
@@ -80,7 +85,7 @@ func RawOf(o Options) (Options, bool) {
 	if w.name == "stream" {
 		o.Batch = maxBatch
 	}
-	o.Workload, o.By, o.Connections, o.NoMarks = w.raw, ByRaw, min(o.Connections, 8), false
+	o.Workload, o.By, o.Connections, o.NoMarks, o.Journal, o.MaxActive = w.raw, ByRaw, min(o.Connections, 8), false, "errors", 0
 	return o, true
 }
 

@@ -28,6 +28,7 @@ type Config struct {
 	Env           string        `env:"FETCHQ_ENV" name:"env" placeholder:"NAME" help:"A label that all pages show, such as production."`
 	PgBin         string        `env:"FETCHQ_PG_BIN" name:"pg-bin" placeholder:"DIR" help:"Programs of the private Postgres; default: look for them."`
 	PoolSize      int           `env:"FETCHQ_POOL_SIZE" default:"20" help:"Connections to Postgres, 2 to 1000."`
+	ImportLimit   int           `env:"FETCHQ_IMPORT_LIMIT" default:"4096" placeholder:"MIB" help:"MiB of text that imports which are not done yet may store in the database together, 1 to 1048576."`
 	DrainTimeout  time.Duration `env:"FETCHQ_DRAIN_TIMEOUT" default:"20s" help:"How long requests that run may take to end when the program stops."`
 	LogLevel      string        `env:"FETCHQ_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least level that is logged: debug, info, warn or error."`
 	LogFormat     string        `env:"FETCHQ_LOG_FORMAT" default:"text" enum:"text,json" help:"Lines of the log, on standard error: text or json."`
@@ -37,6 +38,9 @@ type Config struct {
 func (c Config) Check() error {
 	if c.PoolSize < 2 || c.PoolSize > 1000 {
 		return fmt.Errorf("FETCHQ_POOL_SIZE is %d; 2 to 1000 is allowed", c.PoolSize)
+	}
+	if c.ImportLimit < 1 || c.ImportLimit > 1<<20 {
+		return fmt.Errorf("FETCHQ_IMPORT_LIMIT is %d MiB; 1 to 1048576 is allowed", c.ImportLimit)
 	}
 	if c.DrainTimeout < 0 || c.DrainTimeout > time.Hour {
 		return fmt.Errorf("FETCHQ_DRAIN_TIMEOUT is %s; 0s to 1h is allowed", c.DrainTimeout)

@@ -53,8 +53,12 @@ func call(method func(*queue.Engine, context.Context, string) (queue.Upkeep, err
 	}
 }
 
-// vacuum is the one job that may take hours.
-const vacuum = "vacuum"
+// The jobs that may take hours: each has slots of its own.
+const (
+	vacuum = "vacuum"
+	index  = "index" // waits for all transactions that are open
+	move   = "move"  // copies tables; it shares the slots of index
+)
 
 // kinds are the jobs of every queue, as fetchq.job_kinds lists them.
 var kinds = map[string]kind{
@@ -63,11 +67,13 @@ var kinds = map[string]kind{
 	"fold":     {call((*queue.Engine).Fold), "1 second", "15 minutes"}, // who writes wakes it
 	"expire":   {call((*queue.Engine).Expire), "5 seconds", "15 minutes"},
 	vacuum:     {call((*queue.Engine).Vacuum), "1 minute", "15 minutes"},
+	index:      {call((*queue.Engine).Index), "1 minute", "15 minutes"},  // only queues have it whose limits by key changed
+	move:       {call((*queue.Engine).MoveOn), "1 second", "15 minutes"}, // only those that go to another tablespace
 }
 
 const (
 	quickSlots  = 4                     // jobs other than vacuums that run at the same moment
-	slowSlots   = 1                     // vacuums, beside these: one may take hours
+	slowSlots   = 1                     // vacuums, beside these, and as many builds of indexes: one may take hours
 	stagger     = 5 * time.Millisecond  // at most, from the start of one of several jobs to the start of the next
 	shortest    = 20 * time.Millisecond // between two looks
 	longest     = time.Second           // between two looks for what others have woken
@@ -136,11 +142,11 @@ func (l *Loop) runOnce(ctx context.Context) (int, error) {
 	if err := l.keep(ctx); err != nil {
 		return 0, err
 	}
-	quick, slow := l.free()
-	if quick+slow == 0 {
+	free := l.free()
+	if free == (slots{}) {
 		return 0, nil
 	}
-	rows, err := l.db.Query(ctx, `select queue, kind from fetchq.job_claim($1, $2, $3)`, l.node, quick, slow)
+	rows, err := l.db.Query(ctx, `select queue, kind from fetchq.job_claim($1, $2, $3, p_indexes => $4)`, l.node, free.quick, free.vacuum, free.index)
 	if err != nil {
 		return 0, database.Error("claim maintenance jobs", err)
 	}
@@ -165,19 +171,29 @@ func (l *Loop) runOnce(ctx context.Context) (int, error) {
 	return len(jobs), nil
 }
 
+// slots are numbers of jobs: those that may take hours have slots of their own.
+type slots struct{ quick, vacuum, index int }
+
+// of is where a job has its slot.
+func (s *slots) of(kind string) *int {
+	switch kind {
+	case vacuum:
+		return &s.vacuum
+	case index, move:
+		return &s.index
+	}
+	return &s.quick
+}
+
 // free returns how many slots are free.
-func (l *Loop) free() (quick, slow int) {
+func (l *Loop) free() slots {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	quick, slow = quickSlots, slowSlots
+	free := slots{quickSlots, slowSlots, slowSlots}
 	for j := range l.running {
-		if j.Kind == vacuum {
-			slow--
-		} else {
-			quick--
-		}
+		*free.of(j.Kind)--
 	}
-	return quick, slow
+	return free
 }
 
 // begin takes a slot. It returns false for a job whose claim ran out while it runs here: it goes on under the new claim.
@@ -192,12 +208,12 @@ func (l *Loop) begin(j job) bool {
 // end frees the slot of a job that runs again in next, and lets the loop look then where that is soon; at once where jobs
 // may have been left for want of a slot.
 func (l *Loop) end(j job, next time.Duration) {
-	quick, slow := l.free()
+	free := l.free()
 	l.mu.Lock()
 	delete(l.running, j)
 	l.mu.Unlock()
 	switch {
-	case quick == 0 || slow == 0 && j.Kind == vacuum:
+	case free.quick == 0 || *free.of(j.Kind) == 0:
 		l.look()
 	case next < longest:
 		time.AfterFunc(max(next, shortest), l.look)
@@ -285,12 +301,12 @@ func unknown(context.Context, *queue.Engine, string) (queue.Upkeep, error) {
 
 // untilNext returns how long to sleep until there is a job to claim for a slot that is free.
 func (l *Loop) untilNext(ctx context.Context) time.Duration {
-	quick, slow := l.free()
-	if quick == 0 {
+	free := l.free()
+	if free.quick == 0 {
 		return longest // the end of a job is told
 	}
 	var next *float64
-	if err := l.db.QueryRow(ctx, `select fetchq.job_next($1)`, slow > 0).Scan(&next); err != nil || next == nil {
+	if err := l.db.QueryRow(ctx, `select fetchq.job_next($1, p_index => $2)`, free.vacuum > 0, free.index > 0).Scan(&next); err != nil || next == nil {
 		return longest
 	}
 	return min(max(seconds(*next), shortest), longest)

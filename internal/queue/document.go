@@ -21,8 +21,8 @@ func (e *Engine) Doc(ctx context.Context, queue, subject string) (Document, erro
 	if err := find(queue); err != nil {
 		return Document{}, err
 	}
-	docs, err := query(ctx, e, "read a document of "+queue, scanDocument(queue),
-		`select `+documentColumns+` from `+table(queue, "docs")+` where subject = $1`, subject)
+	docs, err := query(ctx, e, "read a document of "+queue, scanWhole(queue),
+		`select `+documentColumns+`, requeue from `+table(queue, "docs")+` where subject = $1`, subject)
 	if err != nil {
 		return Document{}, err
 	}
@@ -35,8 +35,23 @@ func (e *Engine) Doc(ctx context.Context, queue, subject string) (Document, erro
 func scanDocument(queue string) pgx.RowToFunc[Document] {
 	return func(row pgx.CollectableRow) (Document, error) {
 		d := Document{Queue: queue}
-		err := row.Scan(&d.Subject, &d.Seq, &d.Status, &d.Payload, &d.Version, &d.Priority, &d.Attempts, &d.Iterations, &d.Next,
-			&d.CreatedAt, &d.LastIteration, &d.PickedAt, &d.Worker)
+		err := row.Scan(d.targets()...)
 		return d, err
+	}
+}
+
+// scanWhole is scanDocument with requeue behind the columns.
+func scanWhole(queue string) pgx.RowToFunc[Document] {
+	return func(row pgx.CollectableRow) (Document, error) {
+		d := Document{Queue: queue}
+		err := row.Scan(append(d.targets(), &d.Requeue)...)
+		return d, err
+	}
+}
+
+func (d *Document) targets() []any {
+	return []any{
+		&d.Subject, &d.Seq, &d.Status, &d.Payload, &d.Version, &d.Priority, &d.Attempts, &d.Iterations, &d.Next,
+		&d.CreatedAt, &d.LastIteration, &d.PickedAt, &d.Worker,
 	}
 }

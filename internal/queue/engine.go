@@ -34,11 +34,12 @@ type Engine struct {
 	sweeps *sweeps
 	peers  *peers
 	states *states
+	asks   *asks
 
-	pushes   *merger[Push, Result]
+	pushes   *merger[owned[Push], Result]
 	picks    *merger[pickAsk, []Leased]
-	resolves *merger[Resolution, Result]
-	extends  *merger[Lease, ExtendResult]
+	resolves *merger[owned[Resolution], Result]
+	extends  *merger[owned[Lease], ExtendResult]
 
 	stop    context.CancelFunc
 	stopped chan struct{} // closed when Stop begins: waiting picks answer at once
@@ -51,12 +52,13 @@ func New(db *pgxpool.Pool, opt Options) *Engine {
 	e := &Engine{
 		db: db, log: opt.Log, now: opt.Now,
 		hub: newHub(opt.Now), marks: newMarks(opt.Now), sweeps: newSweeps(opt.Now), states: newStates(opt.Now),
+		asks:    newAsks(opt.Now),
 		stopped: make(chan struct{}),
 	}
-	e.pushes = newMerger[Push, Result](func(p Push) string { return p.Subject }, each, nil)
+	e.pushes = newMerger[owned[Push], Result](func(p owned[Push]) string { return p.item.Subject }, each, nil)
 	e.picks = newMerger(func(pickAsk) string { return "" }, func(a pickAsk) int { return a.limit }, e.putBack)
-	e.resolves = newMerger[Resolution, Result](func(r Resolution) string { return r.Subject }, each, nil)
-	e.extends = newMerger[Lease, ExtendResult](func(l Lease) string { return l.Subject }, each, nil)
+	e.resolves = newMerger[owned[Resolution], Result](func(r owned[Resolution]) string { return r.item.Subject }, each, nil)
+	e.extends = newMerger[owned[Lease], ExtendResult](func(l owned[Lease]) string { return l.item.Subject }, each, nil)
 	e.peers = newPeers(e, opt.Node, opt.ListenURL)
 	return e
 }
@@ -65,7 +67,7 @@ func New(db *pgxpool.Pool, opt Options) *Engine {
 // this process does.
 func (e *Engine) Start(ctx context.Context) error {
 	ctx, e.stop = context.WithCancel(context.WithoutCancel(ctx))
-	for _, loop := range []func(context.Context){e.hub.tick, e.peers.listen, e.peers.tell} {
+	for _, loop := range []func(context.Context){e.hub.tick, e.peers.listen, e.peers.tell, e.writeAsks} {
 		e.running.Go(func() { loop(ctx) })
 	}
 	return nil

@@ -17,6 +17,14 @@ type hub struct {
 	lines map[spot]*list.List // of *waiter, the longest waiting first
 	empty map[spot]time.Time  // when the last look that found nothing began
 	told  map[spot]time.Time  // when a line was woken last; both are kept for pollEvery
+	rests map[spot]time.Time  // until when what is pushed wakes nobody
+	bells map[spot]bell       // when a line is to be woken
+}
+
+// bell wakes a line at some time.
+type bell struct {
+	at    time.Time
+	timer *time.Timer
 }
 
 // waiter is one pick in line.
@@ -27,7 +35,10 @@ type waiter struct {
 }
 
 func newHub(now func() time.Time) *hub {
-	return &hub{now: now, lines: map[spot]*list.List{}, empty: map[spot]time.Time{}, told: map[spot]time.Time{}}
+	return &hub{
+		now: now, lines: map[spot]*list.List{}, empty: map[spot]time.Time{}, told: map[spot]time.Time{}, rests: map[spot]time.Time{},
+		bells: map[spot]bell{},
+	}
 }
 
 // foundNothing notes a look that began at some time.
@@ -58,6 +69,54 @@ func (h *hub) clear() {
 			}
 		}
 	}
+	for s, until := range h.rests {
+		if h.now().After(until) {
+			delete(h.rests, s)
+		}
+	}
+}
+
+// wakeIn wakes one pick of a line in some time; an earlier bell stands.
+func (h *hub) wakeIn(s spot, d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	at := h.now().Add(d)
+	if b, set := h.bells[s]; h.lines[s] == nil || set && !b.at.After(at) {
+		return
+	} else if set {
+		b.timer.Stop()
+	}
+	var timer *time.Timer
+	timer = time.AfterFunc(d, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if h.bells[s].timer == timer {
+			delete(h.bells, s)
+		}
+		h.wakeLine(s, 1)
+	})
+	h.bells[s] = bell{at, timer}
+}
+
+// rest lets what is pushed wake nobody of a line for some time; then one is woken.
+func (h *hub) rest(s spot, d time.Duration) {
+	h.mu.Lock()
+	h.rests[s] = h.now().Add(d)
+	h.mu.Unlock()
+	h.wakeIn(s, d)
+}
+
+// freed lets up to n picks of each line of a queue look again, for leases of it ended and it has limits. It returns how many look.
+func (h *hub) freed(queue string, n int) (looks int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for s, line := range h.lines {
+		if s.queue == queue {
+			looks += min(n, line.Len())
+			h.wakeLine(s, n)
+		}
+	}
+	return looks
 }
 
 // join puts a pick at the end of its line.
@@ -94,6 +153,20 @@ func (h *hub) leave(w *waiter) {
 func (h *hub) wake(s spot, n int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.wakeLine(s, n)
+}
+
+// pushed is wake for what is new in a line, which may rest.
+func (h *hub) pushed(s spot, n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if until, rests := h.rests[s]; !rests || !h.now().Before(until) {
+		h.wakeLine(s, n)
+	}
+}
+
+// wakeLine is wake for who holds the lock.
+func (h *hub) wakeLine(s spot, n int) {
 	delete(h.empty, s)
 	h.told[s] = h.now()
 	line := h.lines[s]

@@ -261,7 +261,8 @@ func TestLogsAreListedNewestFirstAndFiltered(t *testing.T) {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}
-	docs, logs, err := e.Trace(ctx, "x", nil)
+	traced, err := e.Trace(ctx, "x", nil)
+	docs, logs := traced.Documents, traced.Logs
 	if err != nil || len(docs) != 1 || len(logs) != 6 || docs[0].Queue != "a" || *logs[0].Worker != "w2" || *logs[0].Attempt != 1 {
 		t.Errorf("trace: %+v %+v %v", docs, logs, err)
 	}

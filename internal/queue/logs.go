@@ -133,16 +133,27 @@ func (e *Engine) AddLogs(ctx context.Context, queue, worker string, logs []NewLo
 // traceLogs is how many lines of each queue a trace shows.
 const traceLogs = 200
 
-// Trace returns where a subject stands in all queues, or in those of only (nil: all), and the last lines about it in each.
-// Both stop growing at 16 MiB, and are empty where nothing is known of it. Errors: Invalid (subject).
-func (e *Engine) Trace(ctx context.Context, subject string, only []string) ([]Document, []Log, error) {
-	docs, err := e.where(ctx, subject, only, documentColumns)
-	if err != nil {
-		return nil, nil, err
+// Traced is what is known of a subject in many queues.
+type Traced struct {
+	Documents []Document
+	Logs      []Log
+	Journal   []Transition
+}
+
+// Trace returns where a subject stands in all queues, or in those of only (nil: all), and the last lines about it in the log and
+// in the journal of each. All stop growing at 16 MiB, and are empty where nothing is known of it. Errors: Invalid (subject).
+func (e *Engine) Trace(ctx context.Context, subject string, only []string) (t Traced, err error) {
+	if t.Documents, err = e.where(ctx, subject, only, documentColumns); err != nil {
+		return t, err
 	}
 	logs, holds, err := queryPage(ctx, e, "trace the logs of a subject", scanLogOf, math.MaxInt,
 		`select queue, `+logColumns+` from fetchq.trace_logs($1, $2, $3)`, subject, only, traceLogs)
-	return docs, logs[:holds], err
+	if err != nil {
+		return t, err
+	}
+	t.Logs = logs[:holds]
+	t.Journal, err = e.traceJournal(ctx, subject, only)
+	return t, err
 }
 
 // Everywhere is Trace without the lines, and without payloads over BriefPayload.

@@ -136,11 +136,11 @@ func unmeasurable(r Resolution, wrong map[Measure]string) string {
 
 // resolveMeasured is settle for resolutions of which some carry metrics. Those whose metrics cannot be taken are invalid, and
 // none of the others suffers; a metric counts with its resolution, in the same transaction, and so where that is ok: once.
-func (e *Engine) resolveMeasured(ctx context.Context, queue string, items []Resolution) ([]Result, error) {
+func (e *Engine) resolveMeasured(ctx context.Context, queue string, items []owned[Resolution]) ([]Result, error) {
 	wellNamed := make([]Resolution, 0, len(items))
 	for _, r := range items {
-		if unmeasurable(r, nil) == "" {
-			wellNamed = append(wellNamed, r)
+		if unmeasurable(r.item, nil) == "" {
+			wellNamed = append(wellNamed, r.item)
 		}
 	}
 	wrong, err := e.learn(ctx, queue, wellNamed)
@@ -148,11 +148,11 @@ func (e *Engine) resolveMeasured(ctx context.Context, queue string, items []Reso
 		return nil, err
 	}
 	results := make([]Result, len(items))
-	good := make([]Resolution, 0, len(items))
+	good := make([]owned[Resolution], 0, len(items))
 	at := make([]int, 0, len(items))
 	for i, r := range items {
-		if detail := unmeasurable(r, wrong); detail != "" {
-			results[i] = Result{Subject: r.Subject, Outcome: "invalid", Detail: detail}
+		if detail := unmeasurable(r.item, wrong); detail != "" {
+			results[i] = Result{Subject: r.item.Subject, Outcome: "invalid", Detail: detail}
 			continue
 		}
 		good, at = append(good, r), append(at, i)
@@ -160,7 +160,7 @@ func (e *Engine) resolveMeasured(ctx context.Context, queue string, items []Reso
 	if len(good) == 0 {
 		return results, nil
 	}
-	done, err := e.settle(ctx, queue, good, true)
+	done, err := e.settle(ctx, queue, good, true, "")
 	if err != nil {
 		return nil, err
 	}
@@ -171,14 +171,14 @@ func (e *Engine) resolveMeasured(ctx context.Context, queue string, items []Reso
 }
 
 // measures tells whether any of some resolutions carries metrics.
-func measures(items []Resolution) bool {
-	return slices.ContainsFunc(items, func(r Resolution) bool { return len(r.Metrics) > 0 })
+func measures(items []owned[Resolution]) bool {
+	return slices.ContainsFunc(items, func(r owned[Resolution]) bool { return len(r.item.Metrics) > 0 })
 }
 
 // measured are the metrics of resolutions as arrays, with the place of the resolution that each belongs to, from 1 on.
-func measured(items []Resolution) (places []int, names []string, types []int16, values []float64) {
+func measured(items []owned[Resolution]) (places []int, names []string, types []int16, values []float64) {
 	for i, r := range items {
-		for _, m := range r.Metrics {
+		for _, m := range r.item.Metrics {
 			places = append(places, i+1)
 			names, types, values = append(names, m.Name), append(types, metricCodes[m.Type]), append(values, m.Value)
 		}

@@ -13,6 +13,9 @@ func (c *calendar) pick(now time.Time, p queue.PickParams, locked func(subject s
 	if again := c.pickAgain(now, p.IdempotencyKey); again != nil {
 		return again
 	}
+	if c.isPaused(now, p.Version) != nil {
+		return nil
+	}
 	limit := c.allowed(now, p.Limit)
 	if limit == 0 {
 		return nil
@@ -22,7 +25,7 @@ func (c *calendar) pick(now time.Time, p queue.PickParams, locked func(subject s
 		c.markDue(now, locked, p.Version)
 		taken = append(taken, c.take(now, p, limit-len(taken), locked)...)
 	}
-	c.paid(p, taken)
+	c.paid(now, p, taken)
 	return taken
 }
 
@@ -37,12 +40,8 @@ func (c *calendar) pickAgain(now time.Time, key string) []*document {
 	return again
 }
 
-// allowed is how many documents the queue may hand out: none while it is paused, max_active in all, and what the token
-// bucket of its rate holds.
+// allowed is how many documents the queue may hand out: max_active in all, and what the token bucket of its rate holds.
 func (c *calendar) allowed(now time.Time, limit int) int {
-	if c.isPaused(now) {
-		return 0
-	}
 	if c.MaxActive > 0 {
 		free := c.MaxActive
 		for _, d := range c.docs {
@@ -53,21 +52,65 @@ func (c *calendar) allowed(now time.Time, limit int) int {
 		limit = min(limit, free)
 	}
 	if c.RatePicks > 0 {
-		limit = min(limit, c.fill(now))
+		limit = min(limit, int(c.bucket.at(now, c.since, c.RatePicks, c.RatePer, c.RateBurst).tokens))
 	}
 	return max(limit, 0)
 }
 
-// fill adds to the bucket what came in since it was looked at last, and returns how many picks it holds. It begins full.
-func (c *calendar) fill(now time.Time) int {
-	if c.filled.IsZero() {
-		c.tokens = float64(c.RateBurst)
-	} else {
-		came := now.Sub(c.filled).Seconds() / c.RatePer.Seconds() * float64(c.RatePicks)
-		c.tokens = min(c.tokens+came, float64(c.RateBurst))
+// at is the bucket with what came in since then, and not before the limits were changed.
+func (b bucket) at(now, since time.Time, picks int, per time.Duration, burst int) bucket {
+	if b.filled.IsZero() {
+		return bucket{float64(burst), now}
 	}
-	c.filled = now
-	return int(c.tokens)
+	if since.Before(b.filled) {
+		since = b.filled
+	}
+	came := max(now.Sub(since), 0).Seconds() / per.Seconds() * float64(picks)
+	return bucket{min(b.tokens+came, float64(burst)), now}
+}
+
+// at is the bucket of a key now.
+func (b keyBucket) at(now time.Time, c *calendar) keyBucket {
+	return keyBucket{
+		least: b.least.at(now, c.since, c.KeyRatePicks, c.RatePer, c.KeyRateBurst), most: b.most.at(now, c.since, c.KeyRatePicks, c.RatePer, c.KeyRateBurst),
+	}
+}
+
+// changeLimits changes the rules. What a key's bucket may have got until then it may keep.
+func (c *calendar) changeLimits(now time.Time, change func()) {
+	if c.KeyRatePicks > 0 {
+		for _, b := range c.byKey {
+			b.most = b.at(now, c).most
+		}
+	}
+	change()
+	c.since = now
+}
+
+// open is how many documents of a key may be handed out at least and at most, limit at most. A lease that ran out counts for a minute
+// more.
+func (c *calendar) open(now time.Time, key string, limit int) (least, most int) {
+	if key == "" {
+		return limit, limit
+	}
+	if c.KeyMaxActive > 0 {
+		free := c.KeyMaxActive
+		for _, d := range c.docs {
+			if d.Status == queue.Active && d.key() == key && d.Next.After(now.Add(-time.Minute)) {
+				free--
+			}
+		}
+		limit = min(limit, free)
+	}
+	limit = max(limit, 0)
+	if c.KeyRatePicks == 0 {
+		return limit, limit
+	}
+	if c.byKey[key] == nil {
+		c.byKey[key] = &keyBucket{}
+	}
+	b := c.byKey[key].at(now, c)
+	return min(limit, int(b.least.tokens)), min(limit, int(b.most.tokens))
 }
 
 // take leases up to limit pending documents.
@@ -92,17 +135,29 @@ func (c *calendar) lease(now time.Time, d *document, p queue.PickParams) {
 	if lock == 0 {
 		lock = c.Lock
 	}
+	before := *d
 	d.Status = queue.Active
 	d.Next = now.Add(lock)
 	d.PickedAt, d.Worker = &now, &p.Worker
 	d.Attempts++
 	d.fence()
 	c.count(d.Version, "picked")
+	c.noted(now, "pick", false, caller, &before, d)
 }
 
 // paid takes a pick from the bucket, and remembers it under its key.
-func (c *calendar) paid(p queue.PickParams, taken []*document) {
-	c.tokens -= float64(len(taken))
+func (c *calendar) paid(now time.Time, p queue.PickParams, taken []*document) {
+	if c.RatePicks > 0 && len(taken) > 0 {
+		c.bucket = c.bucket.at(now, c.since, c.RatePicks, c.RatePer, c.RateBurst)
+		c.bucket.tokens -= float64(len(taken))
+	}
+	for _, d := range taken {
+		if c.KeyRatePicks > 0 && d.key() != "" {
+			b := c.byKey[d.key()].at(now, c)
+			b.least.tokens, b.most.tokens = max(b.least.tokens-1, 0), b.most.tokens-1
+			*c.byKey[d.key()] = b
+		}
+	}
 	if p.IdempotencyKey == "" || len(taken) == 0 {
 		return
 	}
@@ -122,21 +177,30 @@ func (c *calendar) extend(now time.Time, leases []queue.Lease, lock time.Duratio
 		lock = c.Lock
 	}
 	results := make([]queue.ExtendResult, len(leases))
-	told := map[string]bool{}
+	told, once := map[string]bool{}, map[string]bool{}
 	for i, l := range leases {
 		d := c.docs[l.Subject]
 		results[i] = queue.ExtendResult{Subject: l.Subject, Outcome: "stale"}
 		switch {
 		case d == nil:
 			results[i].Outcome = "not_found"
+		case c.stopped(now, d.Version):
+			results[i].Version = d.Version
 		case d.Lease == l.Lease && d.live(now):
+			before := *d
 			end := now.Add(lock)
 			d.Next = end
-			results[i].Outcome, results[i].ExpiresAt = "ok", &end
+			if !once[l.Subject] {
+				once[l.Subject] = true
+				c.noted(now, "extend", false, caller, &before, d)
+			}
+			results[i].Outcome, results[i].ExpiresAt, results[i].Version = "ok", &end, d.Version
 			if progress != "" && !told[l.Subject] {
 				c.line(now, "note", d, d.Worker, progress)
 				told[l.Subject] = true
 			}
+		default:
+			results[i].Version = d.Version
 		}
 	}
 	return results

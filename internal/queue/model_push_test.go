@@ -1,12 +1,13 @@
 package queue_test
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/fetchq/server/internal/queue"
 )
 
-// push: the rows "push (new)", "push, on_conflict: update" and "the same on active".
+// push: the rows "push (new)", "push, on_conflict: update", "the same on active" and "the same with then: requeue".
 func (c *calendar) push(now time.Time, docs []queue.Push, policy queue.OnConflict) []queue.Result {
 	seen := map[string]bool{}
 	results := make([]queue.Result, len(docs))
@@ -19,6 +20,10 @@ func (c *calendar) push(now time.Time, docs []queue.Push, policy queue.OnConflic
 func (c *calendar) pushOne(now time.Time, p queue.Push, policy queue.OnConflict, seen map[string]bool) queue.Result {
 	d, again := c.docs[p.Subject], seen[p.Subject]
 	seen[p.Subject] = true
+	var before document
+	if d != nil {
+		before = *d
+	}
 	switch {
 	case !valid(p.Subject, p.Version, p.Priority):
 		return result(p.Subject, "invalid", nil)
@@ -26,9 +31,23 @@ func (c *calendar) pushOne(now time.Time, p queue.Push, policy queue.OnConflict,
 		return result(p.Subject, "duplicate", nil)
 	case d == nil:
 		d = c.enter(now, p)
+		c.noted(now, "push", false, caller, nil, d)
 		return result(p.Subject, "created", d)
 	case policy == queue.Ignore:
 		return result(p.Subject, "ignored", d)
+	case d.Status == queue.Active && policy == queue.Requeue:
+		r := queue.Requeued{}
+		if d.Requeue != nil {
+			r = *d.Requeue
+		}
+		r.Next = dateOf(p.Next, now, now)
+		if p.Payload != nil {
+			r.Payload = p.Payload
+		}
+		r.Version, r.Priority = cmp.Or(p.Version, r.Version), cmp.Or(p.Priority, r.Priority)
+		d.Requeue = &r
+		c.noted(now, "requeue", false, caller, &before, d)
+		return result(p.Subject, "requeued", d)
 	case d.Status == queue.Active:
 		return result(p.Subject, "active", d)
 	}
@@ -38,6 +57,7 @@ func (c *calendar) pushOne(now time.Time, p queue.Push, policy queue.OnConflict,
 	d.set(p.Payload, p.Version, p.Priority)
 	d.dueAt(now, dateOf(p.Next, now, now))
 	d.fence()
+	c.noted(now, "update", false, caller, &before, d)
 	return result(p.Subject, "updated", d)
 }
 

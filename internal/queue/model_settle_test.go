@@ -52,7 +52,7 @@ func (m model) settleOne(now time.Time, name string, r queue.Resolution, leased 
 			return result(r.Subject, outcome, d)
 		}
 	}
-	held := d.Status == queue.Active
+	held := *d
 	worker := d.Worker
 	if !leased {
 		worker = nil
@@ -60,16 +60,39 @@ func (m model) settleOne(now time.Time, name string, r queue.Resolution, leased 
 	if r.Message != "" && r.Action != "reject" {
 		c.line(now, "note", d, worker, r.Message)
 	}
+	wish, last := d.Requeue, !leased && r.Action != "release" && r.Action != "edit"
+	if wish != nil && last { // an admin has the last word
+		d.Requeue = nil
+		if r.Payload == nil {
+			r.Payload = wish.Payload
+		}
+		r.Version, r.Priority = cmp.Or(r.Version, wish.Version), cmp.Or(r.Priority, wish.Priority)
+	}
 	outcome := m.act(now, c, d, r)
+	switch {
+	case wish == nil || r.Action == "edit":
+	case last && r.Action == "forward": // which leaves the values of the document as they are
+		d.set(wish.Payload, wish.Version, wish.Priority)
+	case last:
+	case c.docs[r.Subject] == nil: // it enters anew; what was not asked for, and its lease number, stay
+		d.Attempts, d.Iterations, d.CreatedAt, d.LastIteration, d.PickedAt, d.Worker = 0, 0, now, nil, nil, nil
+		d.goOn(now)
+		c.docs[r.Subject] = d
+		c.count(d.Version, "entered")
+	default:
+		d.goOn(now)
+	}
 	switch {
 	case leased:
 		d.Ended = r.Action
-	case r.Action != "edit" || !held:
+	case r.Action != "edit" || held.Status != queue.Active:
 		d.fence()
 	}
 	if c.docs[r.Subject] == nil {
+		c.noted(now, r.Action, !leased, caller, &held, nil)
 		return result(r.Subject, outcome, nil)
 	}
+	c.noted(now, r.Action, !leased, caller, &held, d)
 	return result(r.Subject, outcome, d)
 }
 

@@ -2,7 +2,9 @@ package queue_test
 
 import (
 	"cmp"
+	"encoding/json"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/fetchq/server/internal/queue"
@@ -39,8 +41,18 @@ type rules struct {
 	CompletedRetention time.Duration // 0: for ever
 	KilledRetention    time.Duration // 0: for ever
 	LogsRetention      time.Duration // 0: for ever
+	JournalRetention   time.Duration // 0: for ever
+	Journal            string        // off, errors, all
 	Partitions         int
+	KeyMaxActive       int // 0: none; the key is the member n of the payload
+	KeyRatePicks       int // 0: none; with RatePer
+	KeyRateBurst       int // with KeyRatePicks
 }
+
+// limited tells whether picks from the queue take turns.
+func (r rules) limited() bool { return r.MaxActive > 0 || r.RatePicks > 0 || r.keyed() }
+
+func (r rules) keyed() bool { return r.KeyMaxActive > 0 || r.KeyRatePicks > 0 }
 
 // event names a counter of events.
 type event struct {
@@ -51,17 +63,34 @@ type event struct {
 // calendar is one queue.
 type calendar struct {
 	rules
-	paused bool
-	until  time.Time // of the pause; zero: until resumed
-	docs   map[string]*document
-	events map[event]int64
-	logs   []queue.Log
-	keys   map[string][]queue.Lease // picks under an idempotency key
-	made   map[string]made          // appends under an idempotency key
-	next   int64                    // Seq of the next document
-	tokens float64                  // of the rate, at the time filled
+	pauses  map[int]pause // by version; -1 is all of the queue
+	since   time.Time     // when limits changed last
+	docs    map[string]*document
+	events  map[event]int64
+	logs    []queue.Log
+	journal []line
+	keys    map[string][]queue.Lease // picks under an idempotency key
+	made    map[string]made          // appends, and what admins did, under an idempotency key
+	next    int64                    // Seq of the next document
+	bucket  bucket                   // of the rate
+	byKey   map[string]*keyBucket    // of the rate of each key
+}
+
+// pause is one that may be over.
+type pause struct {
+	until  time.Time // zero: until resumed
+	atOnce bool
+}
+
+// bucket has some tokens at some time: that of the last pick. It begins full.
+type bucket struct {
+	tokens float64
 	filled time.Time
 }
+
+// keyBucket is that of a key, between two bounds. At a change of limits what came in since the engine wrote it is lost, and it
+// writes that of a key whenever the key comes into the line of those that wait, or leaves it.
+type keyBucket struct{ least, most bucket }
 
 // made is what an append answered.
 type made struct {
@@ -74,7 +103,7 @@ type model map[string]*calendar
 
 func newCalendar(r rules) *calendar {
 	return &calendar{rules: r, docs: map[string]*document{}, events: map[event]int64{}, keys: map[string][]queue.Lease{},
-		made: map[string]made{}}
+		made: map[string]made{}, pauses: map[int]pause{}, byKey: map[string]*keyBucket{}}
 }
 
 func (c *calendar) count(version int, name string) { c.events[event{version, name}]++ }
@@ -104,6 +133,30 @@ func (d *document) dueAt(now, date time.Time) {
 	if date.After(now) {
 		d.Status = queue.Planned
 	}
+}
+
+// key is what limits by key count by; "" is none.
+func (d *document) key() string {
+	var payload struct{ N *int }
+	if json.Unmarshal(d.Payload, &payload) != nil || payload.N == nil {
+		return ""
+	}
+	return strconv.Itoa(*payload.N)
+}
+
+// goOn lets a document go on with what was asked for while it was held, as an update does. Its lease number stays.
+func (d *document) goOn(now time.Time) {
+	r := d.Requeue
+	if r == nil {
+		return
+	}
+	d.Requeue = nil
+	if d.Status == queue.Completed || d.Status == queue.Killed {
+		d.Attempts = 0
+	}
+	d.set(r.Payload, r.Version, r.Priority)
+	d.dueAt(now, r.Next)
+	d.Fuzz = 0
 }
 
 // fence gives a document the next lease number, so that a lease from before is stale.
@@ -178,6 +231,7 @@ func (m model) clone() model {
 			k.keys[key] = leases
 		}
 		k.logs = slices.Clone(c.logs)
+		k.journal = slices.Clone(c.journal)
 		out[name] = &k
 	}
 	return out

@@ -17,6 +17,9 @@ const (
 	sayWaiting = "waiting" // the node has picks that wait for documents of the queue
 	sayPending = "pending" // documents of the queue became pending
 	sayChanged = "changed" // the queue was paused, resumed, emptied or dropped
+	sayFreed   = "freed"   // leases ended in a queue with limits
+	// SQL says it where an operation is asked for, without a node.
+	sayOperation = "operation"
 )
 
 // message is what one node tells the others, as JSON.
@@ -47,10 +50,13 @@ type peers struct {
 	url    string
 	signal chan struct{}
 
+	operations chan struct{} // holds one when there is an operation to look for
+
 	mu      sync.Mutex
 	waitsAt map[string]time.Time    // by queue: when a node last said that it waits
 	said    map[string]time.Time    // by queue: when this node last said so
 	pending map[pendingKey]*message // not told yet
+	freed   map[string]int          // by queue: not told yet
 	others  []message               // not told yet
 }
 
@@ -71,8 +77,8 @@ func newPeers(e *Engine, node, url string) *peers {
 		url = e.db.Config().ConnString()
 	}
 	return &peers{
-		e: e, node: node, url: url, signal: make(chan struct{}, 1),
-		waitsAt: map[string]time.Time{}, said: map[string]time.Time{}, pending: map[pendingKey]*message{},
+		e: e, node: node, url: url, signal: make(chan struct{}, 1), operations: make(chan struct{}, 1),
+		waitsAt: map[string]time.Time{}, said: map[string]time.Time{}, pending: map[pendingKey]*message{}, freed: map[string]int{},
 	}
 }
 
@@ -93,8 +99,26 @@ func (e *Engine) note(queue string, made []pending) {
 	}
 	for key, m := range lowest {
 		e.marks.lower(key.spot, key.priority, m.date)
-		e.hub.wake(key.spot, m.count)
+		e.hub.pushed(key.spot, m.count)
 		e.peers.made(key, m.date, m.count)
+	}
+}
+
+// freed lets those look again who wait for a queue that has limits, here and on other nodes: n leases of it ended.
+func (e *Engine) freed(ctx context.Context, queue string, n int) {
+	if n == 0 {
+		return
+	}
+	if s, err := e.state(ctx, queue); err != nil || !s.limited {
+		return // what cannot be read is found by looking every second
+	}
+	n = max(n-e.hub.freed(queue, n), 1) // one elsewhere all the same, so that those of one node do not get everything
+	p := e.peers
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.e.now().Sub(p.waitsAt[queue]) <= waitLasts && (p.freed[queue] > 0 || len(p.freed) < mostMessages) {
+		p.freed[queue] += n
+		p.due()
 	}
 }
 
@@ -182,7 +206,10 @@ func (p *peers) send(ctx context.Context) error {
 	for _, m := range p.pending {
 		messages = append(messages, *m)
 	}
-	p.others, p.pending = nil, map[pendingKey]*message{}
+	for queue, n := range p.freed {
+		messages = append(messages, message{Say: sayFreed, Queue: queue, Count: n})
+	}
+	p.others, p.pending, p.freed = nil, map[pendingKey]*message{}, map[string]int{}
 	p.mu.Unlock()
 	texts := make([]string, len(messages))
 	for i, m := range messages {
@@ -254,8 +281,15 @@ func (p *peers) hear(m message) {
 	case sayPending:
 		s := spot{m.Queue, m.Version}
 		p.e.marks.lower(s, m.Priority, time.UnixMicro(m.Date))
-		p.e.hub.wake(s, m.Count)
+		p.e.hub.pushed(s, m.Count)
 	case sayChanged:
 		p.e.forget(m.Queue)
+	case sayOperation:
+		select {
+		case p.operations <- struct{}{}:
+		default:
+		}
+	case sayFreed:
+		p.e.hub.freed(m.Queue, m.Count)
 	}
 }

@@ -18,13 +18,14 @@ import (
 // Picked is the answer to a pick.
 type Picked struct {
 	Documents []Leased
-	Paused    bool // the queue hands out nothing at present
+	Pause     *Pause // why nothing is handed out at present; nil: it is
 }
 
 // Pick leases up to p.Limit due documents of one payload version to a worker, and waits up to p.Wait for the first.
 //
-// Order: priority (high first), next_iteration (old first), seq; best effort across partitions and nodes. It returns no
-// documents when nothing is due, when the queue is paused or at its limits, and at once when the engine stops.
+// Order: priority (high first), next_iteration (old first), seq; best effort across partitions and nodes, and across keys where a
+// queue has limits by key. It returns no documents when nothing is due, when the queue is paused or at its limits, and at once when
+// the engine stops, or when the queue is paused while it waits.
 // Errors: NotFound (no such queue), Invalid (limit, version, lock, wait, worker, idempotency_key).
 func (e *Engine) Pick(ctx context.Context, queue string, p PickParams) (Picked, error) {
 	if p.Limit == 0 {
@@ -35,17 +36,20 @@ func (e *Engine) Pick(ctx context.Context, queue string, p PickParams) (Picked, 
 	}
 	s := spot{queue, p.Version}
 	if p.Wait <= 0 {
+		e.asks.note(s, p.Worker)
 		return e.pickNow(ctx, s, p)
 	}
+	e.asks.note(s, p.Worker)
 	// In line before the first look: what is pushed after it wakes us.
 	w := e.hub.join(s)
 	defer e.hub.leave(w)
 	deadline := time.NewTimer(p.Wait)
 	defer deadline.Stop()
 	var picked Picked
+	pausedBefore := false
 	// Where somebody has just looked, the tick does so within the time that this one waits.
 	looks := p.IdempotencyKey != "" || e.stop == nil || p.Wait < 2*pollEvery || !e.hub.isEmpty(s)
-	for ; ; looks = true {
+	for first := true; ; looks, first = true, false {
 		if looks {
 			began := e.now()
 			var err error
@@ -56,8 +60,14 @@ func (e *Engine) Pick(ctx context.Context, queue string, p PickParams) (Picked, 
 				}
 				return picked, err
 			}
-			if !picked.Paused {
+			switch {
+			case picked.Pause == nil:
+				pausedBefore = false
 				e.hub.foundNothing(s, began)
+			case !first && !pausedBefore:
+				return picked, nil // the worker is to know now
+			default:
+				pausedBefore = true
 			}
 		}
 		e.peers.wait(queue)
@@ -90,7 +100,10 @@ type pickAsk struct {
 	limit  int
 	lock   time.Duration // 0: the queue's
 	worker string
+	by     string
 }
+
+func (a pickAsk) who() string { return a.by }
 
 // pickNow looks once for documents. Picks that come together are one scan.
 func (e *Engine) pickNow(ctx context.Context, s spot, p PickParams) (Picked, error) {
@@ -98,17 +111,16 @@ func (e *Engine) pickNow(ctx context.Context, s spot, p PickParams) (Picked, err
 	if err != nil {
 		return Picked{}, err
 	}
-	asks := []pickAsk{{p.Limit, p.Lock, p.Worker}}
+	asks := []pickAsk{{p.Limit, p.Lock, p.Worker, byOf(ctx)}}
+	pause := pauseOf(state.pauses, s.version)
 	var docs []Leased
-	switch {
-	case p.IdempotencyKey != "" || state.limited || state.paused:
-		// There are no marks under a key, for what is picked again says nothing about what is pending, and in a limited queue, for a
-		// pick that its limits cut short does not either.
+	if p.IdempotencyKey != "" || pause != nil {
+		// There are no marks under a key, for what is picked again says nothing about what is pending.
 		docs, _, err = e.pickScan(ctx, s, nil, asks, p.IdempotencyKey)
-	default:
+	} else {
 		var shares [][]Leased
 		shares, err = e.picks.do(ctx, s.queue+" "+strconv.Itoa(s.version), asks, func(ctx context.Context, asks []pickAsk) ([][]Leased, error) {
-			return e.pickFor(ctx, s, asks)
+			return e.pickFor(ctx, s, asks, state.limited)
 		})
 		if err == nil {
 			docs = shares[0]
@@ -117,7 +129,7 @@ func (e *Engine) pickNow(ctx context.Context, s spot, p PickParams) (Picked, err
 	if err != nil || len(docs) > 0 {
 		return Picked{Documents: docs}, err
 	}
-	return Picked{Paused: state.paused}, nil
+	return Picked{Pause: pause}, nil
 }
 
 // share gives each ask its documents: as many as it wants, from the first on.
@@ -168,10 +180,17 @@ func (e *Engine) pickMarked(ctx context.Context, s spot, asks []pickAsk) (docs [
 }
 
 // pickFor is pickMarked for several who ask at once; it returns what each gets. An answer stops at maxAnswer bytes: whoever got nothing
-// of one that is full is served by the next, for to him the queue would seem empty.
-func (e *Engine) pickFor(ctx context.Context, s spot, asks []pickAsk) (shares [][]Leased, err error) {
+// of one that is full is served by the next, for to him the queue would seem empty. In a limited queue there are no marks: what its
+// limits cut short says nothing about what is pending.
+func (e *Engine) pickFor(ctx context.Context, s spot, asks []pickAsk, limited bool) (shares [][]Leased, err error) {
 	for len(asks) > 0 {
-		docs, full, err := e.pickMarked(ctx, s, asks)
+		var docs []Leased
+		var full bool
+		if limited {
+			docs, full, err = e.pickScan(ctx, s, nil, asks, "")
+		} else {
+			docs, full, err = e.pickMarked(ctx, s, asks)
+		}
 		if err != nil && len(shares) == 0 {
 			return nil, err
 		}
@@ -217,15 +236,22 @@ func (e *Engine) pickScan(ctx context.Context, s spot, sc *scan, asks []pickAsk,
 	for i, a := range asks {
 		limits[i], locks[i], workers[i] = a.limit, lockInterval(a.lock), optional(a.worker)
 	}
+	began := e.now()
 	rows, err := query(ctx, e, "pick from "+s.queue, scanPicked, `
 		select subject, payload, version, priority, attempts, iterations, created_at, last_iteration, lease, lease_expires_at,
 			due_at, seq, size, partition, partitions, marked_priorities, marked_dates
-		from fetchq.doc_pick_for($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, p_since => $11)`,
-		s.queue, s.version, limits, locks, workers, optional(key), partitions, priorities, dates, seqs, w.interval())
+		from fetchq.doc_pick_for($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, p_since => $11, p_by => $12)`,
+		s.queue, s.version, limits, locks, workers, optional(key), partitions, priorities, dates, seqs, w.interval(), bysOf(asks, pickAsk.who))
 	if err != nil {
 		// What this call took may be pending again, below marks that other picks have raised since.
 		e.marks.forget(s.queue)
 		return nil, false, err
+	}
+	if n := len(rows) - 1; n >= 0 && rows[n].limits {
+		e.limited(s, rows[n], began, n == 0)
+		if rows = rows[:n]; sc != nil { // the limits are new
+			e.marks.forget(s.queue)
+		}
 	}
 	docs = make([]Leased, len(rows))
 	last := make(map[leg]mark)
@@ -261,13 +287,47 @@ type pickedRow struct {
 	partitions       int
 	markedPriorities []int
 	markedDates      []time.Time
+
+	limits bool          // no document, but the word of a queue whose limits cut the pick short
+	more   time.Duration // with limits: in how long there may be more; 0: not known
 }
 
 func scanPicked(row pgx.CollectableRow) (r pickedRow, err error) {
+	if row.RawValues()[0] == nil {
+		return scanLimits(row)
+	}
 	var due pgtype.Timestamptz
 	var partition, partitions *int
 	err = row.Scan(&r.Subject, &r.Payload, &r.Version, &r.Priority, &r.Attempts, &r.Iterations, &r.CreatedAt, &r.LastIteration,
 		&r.Lease, &r.ExpiresAt, &due, &r.seq, &r.size, &partition, &partitions, &r.markedPriorities, &r.markedDates)
 	r.due, r.partition, r.partitions = due.Time, value(partition), value(partitions)
 	return r, err
+}
+
+// scanLimits reads the last row of a pick from a queue with limits: created_at is the moment of the pick, and due_at that of the next.
+func scanLimits(row pgx.CollectableRow) (r pickedRow, err error) {
+	values, err := row.Values()
+	if err != nil {
+		return r, err
+	}
+	r.limits = true
+	at, known := values[6].(time.Time)
+	if next, given := values[10].(time.Time); known && given {
+		r.more = max(next.Sub(at), time.Millisecond)
+	}
+	return r, nil
+}
+
+// slowLook is how long a look at a limited queue may take, without a document, until those that wait look less often.
+const slowLook = 5 * time.Millisecond
+
+// limited lets those who wait for a limited queue look again when it has more. After a look that took long and found nothing, what
+// is pushed wakes nobody for four times as long: many keys were looked at, and all were at their limits.
+func (e *Engine) limited(s spot, r pickedRow, began time.Time, empty bool) {
+	if took := e.now().Sub(began); empty && took > slowLook {
+		e.hub.rest(s, min(4*took, pollEvery/4))
+	}
+	if r.more > 0 {
+		e.hub.wakeIn(s, r.more)
+	}
 }

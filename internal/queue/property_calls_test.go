@@ -21,14 +21,16 @@ type calls interface {
 	add(ctx context.Context, q, key string, docs []queue.Push, policy queue.OnConflict) ([]queue.Result, error)
 	pick(ctx context.Context, q string, p queue.PickParams) ([]queue.Leased, error)
 	settle(ctx context.Context, q string, items []queue.Resolution, leased bool) ([]queue.Result, error)
+	bulk(ctx context.Context, q string, r bulk) (bulkResult, error)
+	once(ctx context.Context, q, key string, item queue.Resolution) ([]queue.Result, error)
 	extend(ctx context.Context, q string, leases []queue.Lease, lock time.Duration, progress string) ([]queue.ExtendResult, error)
 	note(ctx context.Context, q string, lines []queue.NewLog, worker string) error
 	upkeep(ctx context.Context, q, job string) error
 	put(ctx context.Context, q string, settings json.RawMessage) error
 	drop(ctx context.Context, q string) error
 	truncate(ctx context.Context, q string, logs bool) error
-	pause(ctx context.Context, q string, until time.Time) error
-	resume(ctx context.Context, q string) error
+	pause(ctx context.Context, q string, p pause, version int) error // -1: all of the queue
+	resume(ctx context.Context, q string, version int) error
 }
 
 // querier is a pool, a connection or a transaction.
@@ -51,8 +53,8 @@ func (s sqlCalls) push(ctx context.Context, q string, docs []queue.Push, policy 
 		a.set(i, d.Payload, d.Version, d.Priority, d.Next)
 	}
 	return collect(ctx, s.db, scanResultRow, `select subject, outcome, status, version, priority, next_iteration
-		from fetchq.doc_push_many($1, $2, $3, $4, $5, $6, $7, $8, p_now => $9) order by ord`,
-		q, subjects, a.payloads, a.versions, a.priorities, a.dates, a.delays, policy, s.now)
+		from fetchq.doc_push_many($1, $2, $3, $4, $5, $6, $7, $8, p_now => $9, p_by => $10) order by ord`,
+		q, subjects, a.payloads, a.versions, a.priorities, a.dates, a.delays, policy, s.now, bys(subjects))
 }
 
 func (s sqlCalls) add(ctx context.Context, q, key string, docs []queue.Push, policy queue.OnConflict) ([]queue.Result, error) {
@@ -63,8 +65,8 @@ func (s sqlCalls) add(ctx context.Context, q, key string, docs []queue.Push, pol
 		a.set(i, d.Payload, d.Version, d.Priority, d.Next)
 	}
 	return collect(ctx, s.db, scanResultRow, `select subject, outcome, status, version, priority, next_iteration
-		from fetchq.doc_append_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) order by ord`,
-		q, a.payloads, a.versions, a.priorities, a.dates, a.delays, text(key), subjects, policy, s.now)
+		from fetchq.doc_append_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) order by ord`,
+		q, a.payloads, a.versions, a.priorities, a.dates, a.delays, text(key), subjects, policy, s.now, []string{caller})
 }
 
 func (s sqlCalls) pick(ctx context.Context, q string, p queue.PickParams) ([]queue.Leased, error) {
@@ -73,11 +75,19 @@ func (s sqlCalls) pick(ctx context.Context, q string, p queue.PickParams) ([]que
 			&l.Lease, &l.ExpiresAt)
 		return l, err
 	}, `select subject, payload, version, priority, attempts, iterations, created_at, last_iteration, lease, lease_expires_at
-		from fetchq.doc_pick_many($1, $2, $3, $4, $5, $6, p_now => $7)`,
-		q, p.Version, p.Limit, span(p.Lock), p.Worker, text(p.IdempotencyKey), s.now)
+		from fetchq.doc_pick_many($1, $2, $3, $4, $5, $6, p_now => $7, p_by => $8)`,
+		q, p.Version, p.Limit, span(p.Lock), p.Worker, text(p.IdempotencyKey), s.now, []string{caller})
 }
 
 func (s sqlCalls) settle(ctx context.Context, q string, items []queue.Resolution, leased bool) ([]queue.Result, error) {
+	return s.settleUnder(ctx, q, "", items, leased)
+}
+
+func (s sqlCalls) once(ctx context.Context, q, key string, item queue.Resolution) ([]queue.Result, error) {
+	return s.settleUnder(ctx, q, key, []queue.Resolution{item}, false)
+}
+
+func (s sqlCalls) settleUnder(ctx context.Context, q, key string, items []queue.Resolution, leased bool) ([]queue.Result, error) {
 	n := len(items)
 	a := newFields(n)
 	subjects, leases, actions, messages := make([]string, n), make([]int64, n), make([]string, n), make([]*string, n)
@@ -90,13 +100,14 @@ func (s sqlCalls) settle(ctx context.Context, q string, items []queue.Resolution
 	if leased {
 		return collect(ctx, s.db, scanResultRow, `select subject, outcome, status, version, priority, next_iteration
 			from fetchq.doc_resolve_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, p_retries => $11, p_to_queues => $12, p_thens => $13,
-				p_now => $14) order by ord`,
+				p_now => $14, p_by => $15) order by ord`,
 			q, subjects, leases, actions, a.dates, a.delays, a.payloads, a.priorities, given(a.versions), given(messages), given(retries),
-			given(toQueues), given(thens), s.now)
+			given(toQueues), given(thens), s.now, bys(subjects))
 	}
 	return collect(ctx, s.db, scanResultRow, `select subject, outcome, status, version, priority, next_iteration
-		from fetchq.doc_act_many($1, $2, $3, $4, $5, $6, $7, $8, $9, p_to_queues => $10, p_thens => $11, p_now => $12) order by ord`,
-		q, subjects, actions, a.dates, a.delays, a.payloads, a.priorities, a.versions, messages, toQueues, thens, s.now)
+		from fetchq.doc_act_many($1, $2, $3, $4, $5, $6, $7, $8, $9, p_to_queues => $10, p_thens => $11, p_now => $12, p_by => $13,
+			p_key => $14) order by ord`,
+		q, subjects, actions, a.dates, a.delays, a.payloads, a.priorities, a.versions, messages, toQueues, thens, s.now, bys(subjects), text(key))
 }
 
 func (s sqlCalls) extend(ctx context.Context, q string, leases []queue.Lease, lock time.Duration, progress string) ([]queue.ExtendResult, error) {
@@ -105,10 +116,13 @@ func (s sqlCalls) extend(ctx context.Context, q string, leases []queue.Lease, lo
 		subjects[i], tokens[i] = l.Subject, l.Lease
 	}
 	return collect(ctx, s.db, func(row pgx.CollectableRow) (r queue.ExtendResult, err error) {
-		err = row.Scan(&r.Subject, &r.Outcome, &r.ExpiresAt)
+		var version *int
+		if err = row.Scan(&r.Subject, &r.Outcome, &r.ExpiresAt, &version); version != nil {
+			r.Version = *version
+		}
 		return r, err
-	}, `select subject, outcome, lease_expires_at from fetchq.doc_extend_many($1, $2, $3, $4, $5, p_now => $6) order by ord`,
-		q, subjects, tokens, span(lock), text(progress), s.now)
+	}, `select subject, outcome, lease_expires_at, version from fetchq.doc_extend_many($1, $2, $3, $4, $5, p_now => $6, p_by => $7) order by ord`,
+		q, subjects, tokens, span(lock), text(progress), s.now, bys(subjects))
 }
 
 func (s sqlCalls) note(ctx context.Context, q string, lines []queue.NewLog, worker string) error {
@@ -125,6 +139,14 @@ func (s sqlCalls) upkeep(ctx context.Context, q, job string) error {
 		return s.exec(ctx, fmt.Sprintf(`select fetchq.mnt_%s($1, p_now => $2)`, job), q, s.now)
 	case "recount":
 		return s.exec(ctx, `select fetchq.queue_recount($1)`, q)
+	case "index":
+		plan, err := collect(ctx, s.db, pgx.RowTo[string], `select * from fetchq.key_plan($1)`, q)
+		for _, statement := range append(plan, `select fetchq.key_done('`+q+`')`) {
+			if err == nil {
+				err = s.exec(ctx, statement)
+			}
+		}
+		return err
 	case "attach": // to what a queue is that was put back with Postgres's own tools
 		if err := s.upkeep(ctx, q, "fold"); err != nil {
 			return err
@@ -134,13 +156,13 @@ func (s sqlCalls) upkeep(ctx context.Context, q, job string) error {
 				return err
 			}
 		}
-		return s.exec(ctx, `select fetchq.queue_attach($1)`, q)
+		return s.exec(ctx, `select fetchq.queue_attach($1, p_now => $2)`, q, s.now)
 	}
 	return fmt.Errorf("there is no job %s", job)
 }
 
 func (s sqlCalls) put(ctx context.Context, q string, settings json.RawMessage) error {
-	return s.exec(ctx, `select fetchq.queue_put($1, $2)`, q, settings)
+	return s.exec(ctx, `select fetchq.queue_put($1, $2, $3)`, q, settings, s.now)
 }
 
 func (s sqlCalls) drop(ctx context.Context, q string) error {
@@ -148,15 +170,32 @@ func (s sqlCalls) drop(ctx context.Context, q string) error {
 }
 
 func (s sqlCalls) truncate(ctx context.Context, q string, logs bool) error {
-	return s.exec(ctx, `select fetchq.queue_truncate($1, $2)`, q, logs)
+	return s.exec(ctx, `select fetchq.queue_truncate($1, $2, $3, $4)`, q, logs, []string{caller}, s.now)
 }
 
-func (s sqlCalls) pause(ctx context.Context, q string, until time.Time) error {
-	return s.exec(ctx, `select fetchq.queue_pause($1, 'a test', $2)`, q, pgtype.Timestamptz{Time: until, Valid: !until.IsZero()})
+func (s sqlCalls) pause(ctx context.Context, q string, p pause, version int) error {
+	return s.exec(ctx, `select fetchq.queue_pause($1, 'a test', $2, p_kind => $3, p_version => $4, p_now => $5)`, q,
+		pgtype.Timestamptz{Time: p.until, Valid: !p.until.IsZero()}, p.kind(), orAll(version), s.now)
 }
 
-func (s sqlCalls) resume(ctx context.Context, q string) error {
-	return s.exec(ctx, `select fetchq.queue_resume($1)`, q)
+// kind is the word for what the pause stops.
+func (p pause) kind() queue.PauseKind {
+	if p.atOnce {
+		return queue.AtOnce
+	}
+	return queue.Drain
+}
+
+// orAll is nil for all versions.
+func orAll(version int) *int {
+	if version < 0 {
+		return nil
+	}
+	return &version
+}
+
+func (s sqlCalls) resume(ctx context.Context, q string, version int) error {
+	return s.exec(ctx, `select fetchq.queue_resume($1, $2)`, q, orAll(version))
 }
 
 func (s sqlCalls) exec(ctx context.Context, sql string, args ...any) error {
@@ -199,6 +238,18 @@ func collect[T any](ctx context.Context, db querier, row pgx.RowToFunc[T], sql s
 		return nil, err
 	}
 	return pgx.CollectRows(rows, row)
+}
+
+// bys is who calls for each of several documents.
+func bys(subjects []string) []string {
+	if len(subjects) == 1 {
+		return []string{caller}
+	}
+	all := make([]string, len(subjects))
+	for i, s := range subjects {
+		all[i] = callerOf(s)
+	}
+	return all
 }
 
 // given is nil where no item has a value, as callers leave out what they do not need.

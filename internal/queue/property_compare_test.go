@@ -30,9 +30,10 @@ func same(a, b *document) bool { return cmp.Equal(a, b) }
 
 // found is what stands in a queue.
 type found struct {
-	docs   map[string]*document
-	counts map[event]int64
-	logs   []queue.Log
+	docs    map[string]*document
+	counts  map[event]int64
+	logs    []queue.Log
+	journal []line
 }
 
 // compare reads both queues and returns what differs from the model. Where the model cannot know a value, as a new lease
@@ -46,6 +47,9 @@ func (w *world) compare() error {
 		c := w.model[name]
 		for subject, d := range c.docs {
 			if e := f.docs[subject]; e != nil {
+				if d.Marked && e.Status == queue.Pending {
+					c.marked(w.now, d)
+				}
 				if err := w.adopt(name, d, e); err != nil {
 					return err
 				}
@@ -64,6 +68,10 @@ func (w *world) compare() error {
 		}
 		if diff := cmp.Diff(tally(c.logs), tally(f.logs)); diff != "" && !w.real {
 			return differ("log of %s (-model +database):\n%s", name, diff)
+		}
+		adoptLines(c.journal, f.journal)
+		if diff := cmp.Diff(tellAll(c.journal, w.real), tellAll(f.journal, w.real)); diff != "" {
+			return differ("journal of %s (-model +database):\n%s", name, diff)
 		}
 	}
 	return nil
@@ -86,12 +94,14 @@ func (w *world) adopt(name string, d, e *document) error {
 		d.Next = e.Next
 	}
 	d.Fuzz = 0
-	if d.Marked && e.Status == queue.Pending {
-		d.Status = queue.Pending
-	}
 	d.Marked = false
 	if w.real {
 		same := w.close(0)
+		if d.Requeue != nil && e.Requeue != nil && cmp.Equal(d.Requeue.Next, e.Requeue.Next, same) {
+			r := *d.Requeue
+			r.Next = e.Requeue.Next
+			d.Requeue = &r
+		}
 		for _, t := range [][2]*time.Time{{&d.Next, &e.Next}, {&d.CreatedAt, &e.CreatedAt}, {d.LastIteration, e.LastIteration}, {d.PickedAt, e.PickedAt}} {
 			if t[0] != nil && t[1] != nil && cmp.Equal(*t[0], *t[1], same) {
 				*t[0] = *t[1]
@@ -126,10 +136,10 @@ func (w *world) read(name string) (found, error) {
 	schema := pgx.Identifier{"q_" + name}.Sanitize()
 	batch := &pgx.Batch{}
 	batch.Queue(`select subject, status, payload, version, priority, attempts, iterations, next_iteration, created_at, last_iteration,
-			picked_at, worker, lease from ` + schema + `.docs`).Query(func(rows pgx.Rows) error {
+			picked_at, worker, requeue, lease from ` + schema + `.docs`).Query(func(rows pgx.Rows) error {
 		var d document
 		_, err := pgx.ForEachRow(rows, []any{&d.Subject, &d.Status, &d.Payload, &d.Version, &d.Priority, &d.Attempts, &d.Iterations, &d.Next,
-			&d.CreatedAt, &d.LastIteration, &d.PickedAt, &d.Worker, &d.Lease}, func() error {
+			&d.CreatedAt, &d.LastIteration, &d.PickedAt, &d.Worker, &d.Requeue, &d.Lease}, func() error {
 			e := d
 			e.Payload = slices.Clone(d.Payload)
 			f.docs[d.Subject] = &e
@@ -162,6 +172,28 @@ func (w *world) read(name string) (found, error) {
 			line.Kind = [...]string{"note", "error"}[kind]
 			f.logs = append(f.logs, line)
 			l = queue.Log{}
+			return nil
+		})
+		return err
+	})
+	batch.Queue(`select id, at, subject, action, admin, old_status, new_status, attempt, lease, next_iteration, took, worker, actor
+			from ` + schema + `.journal order by id`).Query(func(rows pgx.Rows) error {
+		var t queue.Transition
+		var took *time.Duration
+		var micros *int64
+		_, err := pgx.ForEachRow(rows, []any{&t.ID, &t.At, &t.Subject, &t.Action, &t.Admin, &t.From, &t.To, &t.Attempt, &t.Lease, &t.Next,
+			&micros, &t.Worker, &t.By}, func() error {
+			if took = nil; micros != nil {
+				took = new(time.Duration(*micros) * time.Microsecond)
+			}
+			if t.Wait = took; t.Action != "pick" {
+				t.Wait, t.Work = nil, took
+			}
+			if t.By != nil && t.Subject != nil && *t.By == callerOf(*t.Subject) {
+				t.By = text(caller)
+			}
+			f.journal = append(f.journal, line{Transition: t})
+			t = queue.Transition{}
 			return nil
 		})
 		return err

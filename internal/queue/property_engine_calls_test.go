@@ -13,39 +13,46 @@ import (
 
 // engineCalls calls the Go engine, whose clock is the database's.
 type engineCalls struct {
-	e *queue.Engine
+	e  *queue.Engine
+	db querier // for what the engine has no method for
 }
 
 func (c engineCalls) push(ctx context.Context, q string, docs []queue.Push, policy queue.OnConflict) ([]queue.Result, error) {
-	results, err := c.e.Push(ctx, q, docs, policy)
+	results, err := c.e.Push(named(ctx), q, docs, policy)
 	return plain(results), err
 }
 
 func (c engineCalls) add(ctx context.Context, q, key string, docs []queue.Push, policy queue.OnConflict) ([]queue.Result, error) {
-	results, err := c.e.Append(ctx, q, key, docs, policy)
+	results, err := c.e.Append(named(ctx), q, key, docs, policy)
 	return plain(results), err
 }
 
 func (c engineCalls) pick(ctx context.Context, q string, p queue.PickParams) ([]queue.Leased, error) {
-	picked, err := c.e.Pick(ctx, q, p)
+	picked, err := c.e.Pick(named(ctx), q, p)
 	return picked.Documents, err
 }
 
 func (c engineCalls) settle(ctx context.Context, q string, items []queue.Resolution, leased bool) ([]queue.Result, error) {
 	if leased {
-		results, err := c.e.Resolve(ctx, q, items)
+		results, err := c.e.Resolve(named(ctx), q, items)
 		return plain(results), err
 	}
 	items = slices.Clone(items)
 	for i := range items {
 		items[i].Retry = nil // a field that an admin's call does not have
 	}
-	results, err := c.e.Act(ctx, q, items)
+	results, err := c.e.Act(named(ctx), q, items)
+	return plain(results), err
+}
+
+func (c engineCalls) once(ctx context.Context, q, key string, item queue.Resolution) ([]queue.Result, error) {
+	item.Retry = nil
+	results, err := c.e.ActOnce(named(ctx), q, key, item)
 	return plain(results), err
 }
 
 func (c engineCalls) extend(ctx context.Context, q string, leases []queue.Lease, lock time.Duration, progress string) ([]queue.ExtendResult, error) {
-	results, _, err := c.e.Extend(ctx, q, leases, lock, progress)
+	results, _, err := c.e.Extend(named(ctx), q, leases, lock, progress)
 	for i := range results {
 		results[i].Detail = ""
 	}
@@ -66,6 +73,8 @@ func (c engineCalls) upkeep(ctx context.Context, q, job string) (err error) {
 		_, err = c.e.Fold(ctx, q)
 	case "expire":
 		_, err = c.e.Expire(ctx, q)
+	case "index":
+		_, err = c.e.Index(ctx, q)
 	default:
 		err = fmt.Errorf("the engine has no job %s", job)
 	}
@@ -80,19 +89,22 @@ func (c engineCalls) put(ctx context.Context, q string, settings json.RawMessage
 func (c engineCalls) drop(ctx context.Context, q string) error { return c.e.Drop(ctx, q) }
 
 func (c engineCalls) truncate(ctx context.Context, q string, logs bool) error {
-	_, err := c.e.Truncate(ctx, q, logs)
+	_, err := c.e.Truncate(named(ctx), q, logs)
 	return err
 }
 
-func (c engineCalls) pause(ctx context.Context, q string, until time.Time) error {
-	_, err := c.e.Pause(ctx, q, "a test", wire.Date{At: until})
+func (c engineCalls) pause(ctx context.Context, q string, p pause, version int) error {
+	_, err := c.e.Pause(ctx, q, queue.PauseParams{Reason: "a test", Until: wire.Date{At: p.until}, Kind: p.kind(), Version: orAll(version)})
 	return err
 }
 
-func (c engineCalls) resume(ctx context.Context, q string) error {
-	_, err := c.e.Resume(ctx, q)
+func (c engineCalls) resume(ctx context.Context, q string, version int) error {
+	_, err := c.e.Resume(ctx, q, orAll(version))
 	return err
 }
+
+// named makes calls in somebody's name.
+func named(ctx context.Context) context.Context { return queue.By(ctx, caller) }
 
 // plain takes out what the model has no words for.
 func plain(results []queue.Result) []queue.Result {

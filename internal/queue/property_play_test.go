@@ -99,14 +99,14 @@ func (w *world) step(st step) error {
 	}
 	name := w.names[st.Queue]
 	switch st.Call {
-	case "drop", "truncate", "recount", "attach", "put":
-		if err := w.finish(len(weighted)); err != nil { // they would wait for open transactions
+	case "drop", "truncate", "recount", "attach", "put", "index", "bulk":
+		if err := w.finish(len(everything.calls)); err != nil { // they would wait for open transactions
 			return err
 		}
-	case "pick", "mark_due", "orphans", "expire":
-		// Picks under limits wait for each other. All four skip what is locked, which may be more than what changed.
-		if c := w.model[name]; c.MaxActive > 0 || c.RatePicks > 0 || slices.ContainsFunc(w.open, func(t *transaction) bool { return t.unsure }) {
-			if err := w.finish(len(weighted)); err != nil {
+	case "pick", "mark_due", "orphans", "expire", "pause":
+		// Picks under limits wait for each other. All of them skip what is locked, which may be more than what changed.
+		if c := w.model[name]; c.limited() || slices.ContainsFunc(w.open, func(t *transaction) bool { return t.unsure }) {
+			if err := w.finish(len(everything.calls)); err != nil {
 				return err
 			}
 		}
@@ -147,7 +147,9 @@ func (w *world) holdable(st step) bool {
 	case len(w.open) == connections-1 || w.conns[0] == nil:
 		return false
 	case st.Call == "pick":
-		return st.Key == "" && c.Partitions == 1 && c.MaxActive == 0 && c.RatePicks == 0
+		return st.Key == "" && c.Partitions == 1 && !c.limited()
+	case st.Call == "act" && st.Key != "":
+		return false // it holds its key
 	}
 	return slices.Contains([]string{"push", "resolve", "act", "extend"}, st.Call)
 }
@@ -192,9 +194,10 @@ func (w *world) locked(name string) func(subject string) bool {
 type change map[string]changed
 
 type changed struct {
-	docs   map[string]*document // nil: gone
-	events map[event]int64
-	logs   []queue.Log
+	docs    map[string]*document // nil: gone
+	events  map[event]int64
+	logs    []queue.Log
+	journal []line
 }
 
 // to returns the changes that lead from m to after. Numbers of documents that enter are drawn at once, as the engine's
@@ -204,7 +207,7 @@ func (m model) to(after model) change {
 	for name, c := range m {
 		k := after[name]
 		c.next = k.next
-		ch := changed{docs: map[string]*document{}, events: map[event]int64{}, logs: k.logs[len(c.logs):]}
+		ch := changed{docs: map[string]*document{}, events: map[event]int64{}, logs: k.logs[len(c.logs):], journal: k.journal[len(c.journal):]}
 		for subject, d := range k.docs {
 			if old := c.docs[subject]; old == nil || !same(old, d) {
 				ch.docs[subject] = d
@@ -237,6 +240,7 @@ func (m model) apply(all change) {
 			c.events[e] += n
 		}
 		c.logs = append(c.logs, ch.logs...)
+		c.journal = append(c.journal, ch.journal...)
 	}
 }
 

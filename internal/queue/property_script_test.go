@@ -31,11 +31,23 @@ type step struct {
 	Advance time.Duration // the clock moves before the call
 	Items   []item
 	Update  bool
+	Requeue bool // with Update: what is held goes on with it
 	Limit   int
 	Version int
 	Plain   string        // complete: a resolution completes or reschedules, and says no more; drop: it drops
+	AtOnce  bool          // of a pause
 	Lock    time.Duration // 0: the queue's
 	Key     string
+	Bulk    string // the action of an operation
+	Choose  string // which documents it is for: those of the items, or a filter
+}
+
+// ofVersion is the version that a pause is for; -1 is all of the queue.
+func (s step) ofVersion() int {
+	if s.Key != "" {
+		return s.Version
+	}
+	return -1
 }
 
 // item is one document of a call.
@@ -60,86 +72,12 @@ type item struct {
 
 const wrongSubject = 256 // bytes; one too many
 
-var (
-	anItem = rapid.Custom(func(t *rapid.T) item {
-		return item{
-			Subject:  even("a", "b", "c", "d", "e", "f").Draw(t, "subject"),
-			Aim:      even(true, true, true, false).Draw(t, "aim"),
-			Lease:    even(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3).Draw(t, "lease"),
-			Action:   even("complete", "reschedule", "reject", "reject", "kill", "drop", "forward", "forward").Draw(t, "action"),
-			Admin:    even("complete", "reschedule", "run_now", "retry", "release", "edit", "forward", "drop", "kill").Draw(t, "action of an admin"),
-			Dated:    rapid.Bool().Draw(t, "dated"),
-			Next:     time.Second * time.Duration(even(0, -60, 2, 5, 30, 600).Draw(t, "next")),
-			Delay:    rapid.Bool().Draw(t, "delay"),
-			Payload:  even(nil, nil, []byte(`{"n": 1}`), []byte(`{"n": 2}`)).Draw(t, "payload"),
-			Version:  number(0, 1, -1).Draw(t, "version"),
-			Priority: number(5, -5, 40_000).Draw(t, "priority"),
-			Message:  even("", "", "", "why").Draw(t, "message"),
-			Retry:    even(nil, nil, nil, new(bool)).Draw(t, "retry"),
-			Then:     even("", "drop", "complete").Draw(t, "then"),
-			Repeat:   even(false, false, false, false, false, false, false, true).Draw(t, "repeat"),
-			Stray:    rare.Draw(t, "stray"),
-		}
-	})
-	aStep = rapid.Custom(func(t *rapid.T) step {
-		return step{
-			Call:    even(weighted...).Draw(t, "call"),
-			Queue:   even(0, 0, 0, 1).Draw(t, "queue"),
-			Conn:    even(0, 1, 2).Draw(t, "conn"),
-			Hold:    even(0, 0, 0, 0, 1, 3, 6, 6).Draw(t, "hold"),
-			Undo:    even(false, false, false, true).Draw(t, "undo"),
-			Advance: time.Second * time.Duration(advances.Draw(t, "advance")),
-			Items:   rapid.SliceOfN(anItem, 4, 4).Draw(t, "items")[:even(1, 2, 3, 4).Draw(t, "number of items")],
-			Update:  rapid.Bool().Draw(t, "update"),
-			Limit:   even(1, 2, 10).Draw(t, "limit"),
-			Version: even(0, 0, 0, 1).Draw(t, "picked version"),
-			Plain:   even("", "", "", "complete", "drop").Draw(t, "plain"),
-			Lock:    time.Second * time.Duration(even(0, 3600, 3, 3600).Draw(t, "lock")),
-			Key:     even("", "", "", "k").Draw(t, "key"),
-		}
-	})
-	aScript = rapid.Custom(func(t *rapid.T) script {
-		return script{
-			Rules: [2]rules{someRules.Draw(t, "rules of a"), someRules.Draw(t, "rules of b")},
-			Steps: rapid.SliceOfN(aStep, 60, 60).Draw(t, "steps"),
-		}
-	})
-	someRules = rapid.Custom(func(t *rapid.T) rules {
-		// Never a whole second: nothing is exactly as old as that.
-		keep := even(0, 3700500*time.Millisecond)
-		return rules{
-			MaxAttempts:        even(2, 1, 4, 4).Draw(t, "max_attempts"),
-			Lock:               time.Second * time.Duration(even(60, 5).Draw(t, "lock")),
-			Backoff:            even("none", "fixed", "exponential").Draw(t, "backoff"),
-			Base:               3 * time.Second,
-			Cap:                10 * time.Second,
-			Jitter:             even(0, 0, 0, 0.5).Draw(t, "jitter"),
-			MaxActive:          even(0, 0, 0, 0, 0, 0, 0, 2).Draw(t, "max_active"),
-			RatePicks:          even(0, 0, 0, 0, 0, 0, 0, 1).Draw(t, "rate"),
-			RatePer:            8 * time.Second, // a power of two: the model's fractions of a pick are exact
-			RateBurst:          3,
-			Partitions:         even(1, 1, 1, 3).Draw(t, "partitions"),
-			CompletedRetention: keep.Draw(t, "completed_retention"),
-			KilledRetention:    keep.Draw(t, "killed_retention"),
-			LogsRetention:      keep.Draw(t, "logs_retention"),
-		}
-	})
-	advances = even(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 2, 5, 5, 10, 10, 40, 4000)
-	rare     = even(append(make([]bool, 31), true)...)
-)
-
-// weighted are the calls, as often as they are to be made: 128 in all, of which "nothing" is the first.
-var weighted = strings.Fields("nothing " + strings.Repeat("push ", 16) + strings.Repeat("pick ", 24) + strings.Repeat("resolve ", 32) +
-	strings.Repeat("act ", 7) + strings.Repeat("extend ", 6) + strings.Repeat("orphans ", 6) + strings.Repeat("fold ", 12) +
-	strings.Repeat("mark_due ", 3) + strings.Repeat("append ", 7) + strings.Repeat("resume ", 5) +
-	"expire note pause expire recount note attach put drop truncate")
-
 // even draws one of some values, the first ones at least as often as the last. It is without the bias for what is small
 // that other generators have, so that the rare calls are made too.
 func even[V any](values ...V) *rapid.Generator[V] {
 	return rapid.Custom(func(t *rapid.T) V {
 		i := 0
-		for range bits.Len(uint(len(values) - 1)) {
+		for range max(bits.Len(uint(len(values)-1)), 1) { // a generator has to draw something
 			i *= 2
 			if rapid.Bool().Draw(t, "bit") {
 				i++
@@ -165,8 +103,8 @@ func (r rules) json() json.RawMessage {
 	settings := map[string]any{
 		"max_attempts": r.MaxAttempts, "lock": r.Lock.String(), "partitions": r.Partitions,
 		"backoff":    map[string]any{"kind": r.Backoff, "base": r.Base.String(), "cap": r.Cap.String(), "jitter": r.Jitter},
-		"max_active": nil, "rate": nil,
-		"completed_retention": nil, "killed_retention": nil, "logs_retention": nil,
+		"max_active": nil, "rate": nil, "key": nil, "key_limits": nil,
+		"completed_retention": nil, "killed_retention": nil, "logs_retention": nil, "journal_retention": nil, "journal": r.Journal,
 	}
 	if r.MaxActive > 0 {
 		settings["max_active"] = r.MaxActive
@@ -174,8 +112,18 @@ func (r rules) json() json.RawMessage {
 	if r.RatePicks > 0 {
 		settings["rate"] = map[string]any{"picks": r.RatePicks, "per": r.RatePer.String(), "burst": r.RateBurst}
 	}
+	if r.keyed() {
+		limits := map[string]any{}
+		if r.KeyMaxActive > 0 {
+			limits["max_active"] = r.KeyMaxActive
+		}
+		if r.KeyRatePicks > 0 {
+			limits["rate"] = map[string]any{"picks": r.KeyRatePicks, "per": r.RatePer.String(), "burst": r.KeyRateBurst}
+		}
+		settings["key"], settings["key_limits"] = map[string]any{"payload": "/n"}, limits
+	}
 	for name, keep := range map[string]time.Duration{"completed_retention": r.CompletedRetention, "killed_retention": r.KilledRetention,
-		"logs_retention": r.LogsRetention} {
+		"logs_retention": r.LogsRetention, "journal_retention": r.JournalRetention} {
 		if keep > 0 {
 			settings[name] = keep.String()
 		}

@@ -21,7 +21,7 @@ func (w *world) call(to calls, m model, st step) error {
 	name := w.names[st.Queue]
 	c, locked := m[name], w.locked(name)
 	switch st.Call {
-	case "push", "append", "pick", "resolve", "act", "extend": // with their answers
+	case "push", "append", "pick", "resolve", "act", "extend", "bulk": // with their answers
 	default:
 		w.wrote(name, st.Call, st.Update, st.Limit)
 	}
@@ -36,6 +36,8 @@ func (w *world) call(to calls, m model, st step) error {
 		return w.settle(to, m, name, st)
 	case "extend":
 		return w.extend(to, c, name, st)
+	case "bulk":
+		return w.bulk(to, m, name, st)
 	case "note":
 		var lines []queue.NewLog
 		for _, it := range st.Items {
@@ -49,32 +51,47 @@ func (w *world) call(to calls, m model, st step) error {
 		c.orphans(w.now, locked)
 	case "expire":
 		c.expire(w.now, locked)
-	case "fold", "recount":
+	case "fold", "recount", "index":
 	case "attach":
-		c.attach()
+		journal := c.Journal
+		c.changeLimits(w.now, func() { c.attach(w.now) })
+		c.Journal = journal
 		if err := to.upkeep(w.ctx, name, st.Call); err != nil {
 			return err
 		}
 		return to.put(w.ctx, name, c.json())
 	case "truncate":
-		c.truncate(st.Update)
+		c.truncate(w.now, st.Update)
 		return to.truncate(w.ctx, name, st.Update)
 	case "drop":
 		return w.drop(to, m, name)
 	case "pause":
-		c.paused, c.until = true, time.Time{}
+		p := pause{atOnce: st.AtOnce}
 		if st.Update {
-			c.until = w.now.Add(20 * time.Second)
+			p.until = w.now.Add(20 * time.Second)
 			if w.real {
-				c.until = w.now.Add(time.Hour)
+				p.until = w.now.Add(time.Hour)
 			}
 		}
-		return to.pause(w.ctx, name, c.until)
+		c.pauses[st.ofVersion()] = p
+		if p.atOnce {
+			c.takeBack(w.now, locked)
+		}
+		return to.pause(w.ctx, name, p, st.ofVersion())
 	case "resume":
-		c.paused = false
-		return to.resume(w.ctx, name)
+		delete(c.pauses, st.ofVersion())
+		return to.resume(w.ctx, name, st.ofVersion())
 	case "put":
 		c.MaxAttempts = st.Limit
+		if st.Update {
+			after := c.rules
+			after.MaxActive, after.RatePicks = map[string]int{"complete": 2}[st.Plain], map[int]int{1: 1, 2: 4}[st.Limit]
+			after.KeyMaxActive, after.KeyRatePicks = len(st.Items)%3, map[bool]int{true: 1}[st.AtOnce]
+			if after != c.rules {
+				c.changeLimits(w.now, func() { c.rules = after })
+			}
+		}
+		c.Journal = []string{"off", "errors", "all", "all", "all"}[len(st.Items)]
 		return to.put(w.ctx, name, c.json())
 	default:
 		return errors.New("there is no such call")
@@ -96,7 +113,7 @@ func (w *world) free(st step, name string) []item {
 	}
 	items := make([]item, 0, len(st.Items))
 	for _, it := range st.Items {
-		if it.Aim && len(held) > 0 && st.Call != "push" {
+		if it.Aim && len(held) > 0 && (st.Call != "push" || st.Requeue) {
 			it.Subject = held[int(it.Subject[0]-'a')%len(held)]
 		}
 		if last := w.last[name]; it.Repeat && st.Call == "resolve" && last.Subject != "" {
@@ -114,6 +131,9 @@ func (w *world) push(to calls, c *calendar, name string, st step) error {
 	if st.Update {
 		policy = queue.Update
 	}
+	if st.Update && st.Requeue {
+		policy = queue.Requeue
+	}
 	docs := make([]queue.Push, len(st.Items))
 	for i, it := range st.Items {
 		docs[i] = it.asPush(w.now)
@@ -126,20 +146,20 @@ func (w *world) push(to calls, c *calendar, name string, st step) error {
 	return w.results(c, c.push(w.now, docs, policy), got)
 }
 
-// append pushes documents of which some have no subject. Under a key, of those that have none, it does so once in 24 hours,
-// and answers a call that is repeated as the first one, whatever has become of the documents.
+// append pushes documents of which some have no subject. Under a key it does so once in 24 hours, and answers a call that is
+// repeated as the first one, whatever has become of the documents.
 func (w *world) append(to calls, c *calendar, name string, st step) error {
 	key, policy := st.Key, queue.Ignore
-	if key != "" {
-		key = fmt.Sprint(key, len(st.Items))
-	}
 	if st.Update {
 		policy = queue.Update
 	}
 	docs := make([]queue.Push, len(st.Items))
 	for i, it := range st.Items {
-		if docs[i] = it.asPush(w.now); it.Aim || key != "" {
+		if docs[i] = it.asPush(w.now); it.Aim {
 			docs[i].Subject = ""
+		}
+		if key != "" {
+			key += fmt.Sprintf(" %.9s", docs[i].Subject)
 		}
 	}
 	got, err := to.add(w.ctx, name, key, docs, policy)
@@ -191,6 +211,9 @@ func (w *world) settle(to calls, m model, name string, st step) error {
 		}
 		items[i] = it.asResolution(w.now, it.Subject, lease, other)
 	}
+	if st.Key != "" && st.Call == "act" && len(items) > 0 {
+		return w.once(to, m, name, fmt.Sprint(st.Key, items[0].Subject), items[0])
+	}
 	got, err := to.settle(w.ctx, name, items, st.Call == "resolve")
 	w.wrote(name, st.Call, items, outcomes(got))
 	if err != nil {
@@ -203,6 +226,22 @@ func (w *world) settle(to calls, m model, name string, st step) error {
 		}
 	}
 	return w.results(m[name], want, got)
+}
+
+// once is what an admin does under a key: once in 24 hours, whatever it is and whatever has become of the document.
+func (w *world) once(to calls, m model, name, key string, item queue.Resolution) error {
+	got, err := to.once(w.ctx, name, key, item)
+	w.wrote(name, "act", key, item, outcomes(got))
+	if err != nil {
+		return err
+	}
+	c := m[name]
+	if was, again := c.made["act "+key]; again && w.now.Before(was.at.Add(24*time.Hour)) {
+		return w.results(c, slices.Clone(was.results), got)
+	}
+	want := m.settle(w.now, name, []queue.Resolution{item}, false)
+	c.made["act "+key] = made{results: []queue.Result{result(item.Subject, want[0].Outcome, nil)}, at: w.now}
+	return w.results(c, want, got)
 }
 
 // lease is the number that an item means.

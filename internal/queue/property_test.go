@@ -40,7 +40,7 @@ func TestEngineDoesWhatTheTableOfStatesSays(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		n++
 		s := aScript.Draw(rt, "script").inRealTime()
-		if err := playOnEngine(t.Context(), db, engineCalls{e}, n, s); err != nil {
+		if err := playOnEngine(t.Context(), db, engineCalls{e, db}, n, s); err != nil {
 			rt.Fatal(err)
 		}
 	})

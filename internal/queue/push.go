@@ -16,46 +16,49 @@ import (
 )
 
 // Push puts up to MaxBatch documents into a queue and returns one result each, in their order. Outcomes: created,
-// updated, ignored, active, duplicate, invalid. Errors: NotFound (no such queue), Invalid (too many, unknown policy).
+// updated, requeued, ignored, active, duplicate, invalid. Errors: NotFound (no such queue), Invalid (too many, unknown policy).
 func (e *Engine) Push(ctx context.Context, queue string, docs []Push, policy OnConflict) ([]Result, error) {
+	items := own(ctx, docs)
 	if n := len(docs); n == 0 || n > mergePushes {
-		return e.pushAll(ctx, queue, docs, policy)
+		return e.pushAll(ctx, queue, items, policy)
 	}
-	return e.pushes.do(ctx, queue+" "+string(policy), docs, func(ctx context.Context, docs []Push) ([]Result, error) {
-		return e.pushAll(ctx, queue, docs, policy)
+	return e.pushes.do(ctx, queue+" "+string(policy), items, func(ctx context.Context, items []owned[Push]) ([]Result, error) {
+		return e.pushAll(ctx, queue, items, policy)
 	})
 }
 
 // pushAll is Push in one call of its own.
-func (e *Engine) pushAll(ctx context.Context, queue string, docs []Push, policy OnConflict) ([]Result, error) {
-	return e.push(ctx, queue, docs, policy, func(docs []Push) ([]Result, error) {
-		subjects, payloads, c := pushed(docs)
-		return query(ctx, e, "push to "+queue, scanResult, `select * from fetchq.doc_push_many($1, $2, $3, $4, $5, $6, $7, $8)`,
-			queue, subjects, payloads, c.versions, c.priorities, c.dates, c.delays, string(policy))
+func (e *Engine) pushAll(ctx context.Context, queue string, items []owned[Push], policy OnConflict) ([]Result, error) {
+	return e.push(ctx, queue, items, policy, func(items []owned[Push]) ([]Result, error) {
+		subjects, payloads, c := pushed(items)
+		return query(ctx, e, "push to "+queue, scanResult, `select * from fetchq.doc_push_many($1, $2, $3, $4, $5, $6, $7, $8, p_by => $9)`,
+			queue, subjects, payloads, c.versions, c.priorities, c.dates, c.delays, string(policy), bysOf(items, owned[Push].who))
 	})
 }
 
-// Append is Push where a document may lack a subject: it gets a UUID of version 7. A key (1 to 255 bytes) makes such a call
-// repeatable for 24 hours: under the same key nothing more is pushed, and the answer is the first one, without the state
-// of the documents; "" is no key. Errors: as Push, and Invalid (the key stands for other documents).
+// Append is Push where a document may lack a subject: it gets a UUID of version 7. A key (1 to 255 bytes) makes a call, also one whose
+// documents all have subjects, repeatable for 24 hours: under the same key nothing more is pushed, and the answer is the first one,
+// without the state of the documents; "" is no key. Errors: as Push, and Invalid (the key stands for other documents).
 func (e *Engine) Append(ctx context.Context, queue, key string, docs []Push, policy OnConflict) ([]Result, error) {
-	if !slices.ContainsFunc(docs, func(d Push) bool { return d.Subject == "" }) {
+	if key == "" && !slices.ContainsFunc(docs, func(d Push) bool { return d.Subject == "" }) {
 		return e.Push(ctx, queue, docs, policy)
 	}
-	return e.push(ctx, queue, docs, policy, func(docs []Push) ([]Result, error) {
-		subjects, payloads, c := pushed(docs)
-		return query(ctx, e, "append to "+queue, scanResult, `select * from fetchq.doc_append_many($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-			queue, payloads, c.versions, c.priorities, c.dates, c.delays, optional(key), subjects, string(policy))
+	return e.push(ctx, queue, own(ctx, docs), policy, func(items []owned[Push]) ([]Result, error) {
+		subjects, payloads, c := pushed(items)
+		return query(ctx, e, "append to "+queue, scanResult, `select * from fetchq.doc_append_many($1, $2, $3, $4, $5, $6, $7, $8, $9, p_by => $10)`,
+			queue, payloads, c.versions, c.priorities, c.dates, c.delays, optional(key), subjects, string(policy), bysOf(items, owned[Push].who))
 	})
 }
 
 // push makes a call for a batch. Where Postgres cannot read the data of a document, that one is invalid, and the call is
 // made for the others.
-func (e *Engine) push(ctx context.Context, queue string, docs []Push, policy OnConflict, call func([]Push) ([]Result, error)) ([]Result, error) {
+func (e *Engine) push(
+	ctx context.Context, queue string, docs []owned[Push], policy OnConflict, call func([]owned[Push]) ([]Result, error),
+) ([]Result, error) {
 	if err := errors.Join(find(queue), batch("documents", len(docs))); err != nil {
 		return nil, err
 	}
-	if policy != Ignore && policy != Update {
+	if policy != Ignore && policy != Update && policy != Requeue {
 		return nil, errs.Field("on_conflict", "%q is no policy; ignore or update is wanted", policy)
 	}
 	if len(docs) == 0 {
@@ -73,9 +76,9 @@ func (e *Engine) push(ctx context.Context, queue string, docs []Push, policy OnC
 }
 
 // pushSound makes a call for those documents of a batch that Postgres can read.
-func (e *Engine) pushSound(ctx context.Context, queue string, docs []Push, call func([]Push) ([]Result, error)) ([]Result, error) {
+func (e *Engine) pushSound(ctx context.Context, queue string, docs []owned[Push], call func([]owned[Push]) ([]Result, error)) ([]Result, error) {
 	results := make([]Result, len(docs))
-	var sound []Push
+	var sound []owned[Push]
 	var places []int
 	for i, d := range docs {
 		detail, err := e.unreadable(ctx, d)
@@ -83,7 +86,7 @@ func (e *Engine) pushSound(ctx context.Context, queue string, docs []Push, call 
 			return nil, err
 		}
 		if detail != "" {
-			results[i] = Result{Subject: d.Subject, Outcome: "invalid", Detail: detail}
+			results[i] = Result{Subject: d.item.Subject, Outcome: "invalid", Detail: detail}
 			continue
 		}
 		sound, places = append(sound, d), append(places, i)
@@ -99,8 +102,8 @@ func (e *Engine) pushSound(ctx context.Context, queue string, docs []Push, call 
 }
 
 // unreadable says what of a document Postgres cannot read; "" where it can read all.
-func (e *Engine) unreadable(ctx context.Context, d Push) (string, error) {
-	subjects, payloads, c := pushed([]Push{d})
+func (e *Engine) unreadable(ctx context.Context, d owned[Push]) (string, error) {
+	subjects, payloads, c := pushed([]owned[Push]{d})
 	_, err := e.db.Exec(ctx, `select $1::timestamptz[], $2::interval[]`, c.dates, c.delays)
 	if spoiled(err) {
 		return "next_iteration is outside the years 1970 to 9999", nil
@@ -115,10 +118,11 @@ func (e *Engine) unreadable(ctx context.Context, d Push) (string, error) {
 }
 
 // pushed returns the arrays of a push.
-func pushed(docs []Push) (subjects []*string, payloads [][]byte, c columns) {
-	n := len(docs)
+func pushed(items []owned[Push]) (subjects []*string, payloads [][]byte, c columns) {
+	n := len(items)
 	subjects, payloads = make([]*string, n), make([][]byte, n)
-	for i, d := range docs {
+	for i := range items {
+		d := &items[i].item
 		subjects[i], payloads[i] = optional(d.Subject), d.Payload
 		c.version(i, n, d.Version)
 		c.priority(i, n, d.Priority)

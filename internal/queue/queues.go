@@ -38,10 +38,22 @@ func (e *Engine) Patch(ctx context.Context, name string, patch json.RawMessage) 
 	return e.change(ctx, name, "patch the queue ", `select fetchq.queue_set($1, $2)`, settings)
 }
 
-// Pause stops a queue from handing out documents, until Resume or until a date (zero: none). Errors: NotFound, Invalid.
-func (e *Engine) Pause(ctx context.Context, name, reason string, until wire.Date) (Queue, error) {
+// PauseParams say how a queue is paused.
+type PauseParams struct {
+	Reason  string
+	Until   wire.Date // zero: until it is resumed
+	Kind    PauseKind // "": Drain
+	Version *int      // one payload version only; nil: all of the queue
+}
+
+// Pause stops a queue, or one payload version of it, from handing out documents, until Resume or a date. At once, it also
+// ends the leases that live: 10,000 with this call, what is left within seconds. Errors: NotFound, Invalid.
+func (e *Engine) Pause(ctx context.Context, name string, p PauseParams) (Queue, error) {
 	var c columns
-	c.date(0, 1, until)
+	c.date(0, 1, p.Until)
+	if p.Kind == "" {
+		p.Kind = Drain
+	}
 	var at, delay any
 	if c.dates != nil {
 		at = c.dates[0]
@@ -50,18 +62,18 @@ func (e *Engine) Pause(ctx context.Context, name, reason string, until wire.Date
 		delay = c.delays[0]
 	}
 	return e.change(ctx, name, "pause the queue ",
-		`select fetchq.queue_pause($1, $2, $3, $4)`, optional(reason), at, delay)
+		`select fetchq.queue_pause($1, $2, $3, $4, $5, $6)`, optional(p.Reason), at, delay, p.Kind, p.Version)
 }
 
-// Resume ends a pause. Errors: NotFound.
-func (e *Engine) Resume(ctx context.Context, name string) (Queue, error) {
-	return e.change(ctx, name, "resume the queue ", `select fetchq.queue_resume($1)`)
+// Resume ends the pause of a queue; with a version, that of this one. Errors: NotFound.
+func (e *Engine) Resume(ctx context.Context, name string, version *int) (Queue, error) {
+	return e.change(ctx, name, "resume the queue ", `select fetchq.queue_resume($1, $2)`, version)
 }
 
 // Truncate removes all documents of a queue, and its logs if asked; events stay counted. Errors: NotFound, Overloaded
 // (the queue is locked by other work).
 func (e *Engine) Truncate(ctx context.Context, name string, logs bool) (Queue, error) {
-	return e.change(ctx, name, "truncate the queue ", `select fetchq.queue_truncate($1, $2)`, logs)
+	return e.change(ctx, name, "truncate the queue ", `select fetchq.queue_truncate($1, $2, $3)`, logs, who(ctx))
 }
 
 // Drop removes a queue with its documents, logs and counters. Errors: as Truncate.
@@ -91,7 +103,7 @@ func (e *Engine) change(ctx context.Context, name, op, sql string, args ...any) 
 	return e.Get(ctx, name)
 }
 
-const queueColumns = `name, created_at, fetchq.is_paused(q, clock_timestamp()), pause_reason, paused_until, ` + settingsColumns
+const queueColumns = `name, created_at, ` + pausesColumn + `, key_ready or not fetchq.is_keyed(q), ` + moveColumn + `, ` + settingsColumns
 
 // Get returns one queue with its exact counts. Errors: NotFound.
 func (e *Engine) Get(ctx context.Context, name string) (Queue, error) {
@@ -146,21 +158,24 @@ func (e *Engine) List(ctx context.Context, p ListParams) (queues []Queue, next s
 
 func scanQueue(row pgx.CollectableRow) (q Queue, err error) {
 	var set settingsRow
-	err = row.Scan(q.targets(&set)...)
-	q.finish(set)
+	if err = row.Scan(q.targets(&set)...); err == nil {
+		err = q.finish(set)
+	}
 	return q, err
 }
 
 // targets is where a row goes that has queueColumns, the moment, the oldest due date, and the counts.
 func (q *Queue) targets(set *settingsRow) []any {
-	to := append([]any{&q.Name, &q.CreatedAt, &q.Paused, &q.PauseReason, &q.PausedUntil}, set.targets()...)
+	to := append([]any{&q.Name, &q.CreatedAt, &set.pauses, &q.KeysReady, &q.Move}, set.targets()...)
 	return append(append(to, &q.AsOf, &q.OldestDueAt), q.Counts.targets()...)
 }
 
 // finish takes over what targets read.
-func (q *Queue) finish(set settingsRow) {
+func (q *Queue) finish(set settingsRow) (err error) {
 	q.Settings = set.settings()
-	if !q.Paused { // a pause that is over
-		q.PauseReason, q.PausedUntil = nil, nil
+	q.Pauses, err = readPauses(set.pauses)
+	if len(q.Pauses) > 0 && q.Pauses[0].Version == nil {
+		q.Paused, q.PauseReason, q.PausedUntil = true, q.Pauses[0].Reason, q.Pauses[0].Until
 	}
+	return err
 }

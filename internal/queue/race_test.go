@@ -25,15 +25,21 @@ const (
 // while maintenance takes back what they lost. By the database's clock no two leases of a document may overlap, each
 // document must be completed exactly once, and the counters must tell just what happened.
 func TestNoTwoLeasesOfADocumentOverlap(t *testing.T) {
-	for _, c := range []struct{ partitions, documents int }{{1, 20_000}, {4, 5_000}} {
-		t.Run(fmt.Sprintf("%d partitions", c.partitions), func(t *testing.T) {
+	for _, c := range []struct {
+		partitions, documents int
+		journal               string
+	}{{1, 20_000, "errors"}, {1, 5_000, "all"}, {4, 5_000, "all"}} {
+		t.Run(fmt.Sprintf("%d partitions, journal %s", c.partitions, c.journal), func(t *testing.T) {
 			if testing.Short() {
 				c.documents /= 5
 			}
-			r := newRace(t, c.partitions, c.documents)
+			r := newRace(t, c.partitions, c.documents, c.journal)
 			r.run(t)
 			r.checkLeases(t)
 			r.checkCounters(t)
+			if c.journal == "all" {
+				r.checkJournal(t)
+			}
 		})
 	}
 }
@@ -47,6 +53,7 @@ type race struct {
 	seen      [raceWorkers][]*hold
 	rejected  atomic.Int64
 	moved     atomic.Int64 // rescheduled
+	extended  atomic.Int64
 }
 
 // hold is one lease by the database's clock. It lasts from its pick to its end, or until it was ended.
@@ -58,11 +65,11 @@ type hold struct {
 	action     string    // with which it ended
 }
 
-func newRace(t *testing.T, partitions, documents int) *race {
+func newRace(t *testing.T, partitions, documents int, journal string) *race {
 	t.Helper()
 	url := dbtest.URL(t)
 	r := &race{db: dbtest.Open(t, url), nodes: [2]*queue.Engine{start(t, url, "node-1"), start(t, url, "node-2")}, documents: documents}
-	put(t, r.nodes[0], "a", fmt.Sprintf(`{"partitions":%d,"max_attempts":1000000,"backoff":{"kind":"none"}}`, partitions))
+	put(t, r.nodes[0], "a", fmt.Sprintf(`{"partitions":%d,"max_attempts":1000000,"backoff":{"kind":"none"},"journal":%q}`, partitions, journal))
 	for first := 0; first < documents; first += queue.MaxBatch {
 		docs := make([]queue.Push, queue.MaxBatch)
 		for i := range docs {
@@ -132,6 +139,7 @@ type racer struct {
 
 func (w *racer) work(ctx context.Context) error {
 	e := w.nodes[w.id%2]
+	ctx = queue.By(ctx, fmt.Sprint("token:worker ", w.id))
 	for w.completed.Load() < int64(w.documents) {
 		picked, err := e.Pick(ctx, "a", queue.PickParams{Limit: 1 + w.rand.IntN(20), Lock: raceLock, Wait: 100 * time.Millisecond,
 			Worker: fmt.Sprint("worker ", w.id)})
@@ -194,6 +202,7 @@ func (w *racer) extend(ctx context.Context, e *queue.Engine, holds []*hold) erro
 	}
 	for i, r := range results {
 		if r.Outcome == "ok" {
+			w.extended.Add(1)
 			holds[i].till = *r.ExpiresAt
 		}
 	}

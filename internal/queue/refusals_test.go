@@ -7,6 +7,7 @@ import (
 
 	"github.com/fetchq/server/internal/dbtest"
 	"github.com/fetchq/server/internal/errs"
+	"github.com/fetchq/server/internal/queue"
 	"github.com/fetchq/server/internal/wire"
 )
 
@@ -17,13 +18,13 @@ func TestAPauseEndsInTheCalendar(t *testing.T) {
 		"in 2,000 years": years(2000), "in 9,000 years": years(9000), "8,000 years ago": years(-8000), "an hour ago": {At: time.Now().Add(-time.Hour)},
 		"in the year 20000": {At: time.Date(20000, 1, 1, 0, 0, 0, 0, time.UTC)},
 	} {
-		_, err := e.Pause(ctx, "a", "", until)
+		_, err := e.Pause(ctx, "a", queue.PauseParams{Until: until})
 		turnedDown(t, name, err, errs.Invalid, "until")
 	}
 	if q, err := e.Get(ctx, "a"); err != nil || q.Paused {
 		t.Errorf("paused is %v, error %v", q.Paused, err)
 	}
-	if q, err := e.Pause(ctx, "a", "", years(1)); err != nil || q.PausedUntil == nil {
+	if q, err := e.Pause(ctx, "a", queue.PauseParams{Until: years(1)}); err != nil || q.PausedUntil == nil {
 		t.Errorf("paused until %v, error %v", q.PausedUntil, err)
 	}
 }
@@ -38,7 +39,7 @@ func TestAttachNamesWhatTheSchemaLacks(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "it lacks q_a.seq, q_a.requests") {
 		t.Errorf("%v", err)
 	}
-	exec(t, db, `create table q_a.requests (); create sequence q_a.seq; 
+	exec(t, db, `create table q_a.requests (kind text not null); create sequence q_a.seq; 
 		insert into q_a.docs (subject, seq, lease, next_iteration, created_at, size, status, payload)
 		select 'y', 1, lease, next_iteration, created_at, size, status, payload from q_a.docs`)
 	exec(t, db, `select fetchq.queue_attach('a', null)`)

@@ -17,45 +17,53 @@ import (
 func (e *Engine) Resolve(ctx context.Context, queue string, items []Resolution) ([]Result, error) {
 	// A forward also writes into another queue, whose state must not be others' concern.
 	forwards := slices.ContainsFunc(items, func(r Resolution) bool { return r.ToQueue != "" })
-	resolve := func(ctx context.Context, items []Resolution) ([]Result, error) {
-		if measures(items) {
-			return e.resolveMeasured(ctx, queue, items)
+	all := own(ctx, items)
+	resolve := func(ctx context.Context, all []owned[Resolution]) ([]Result, error) {
+		if measures(all) {
+			return e.resolveMeasured(ctx, queue, all)
 		}
-		return e.settle(ctx, queue, items, true)
+		return e.settle(ctx, queue, all, true, "")
 	}
 	if n := len(items); n == 0 || n > mergeItems || forwards {
-		return resolve(ctx, items)
+		return resolve(ctx, all)
 	}
-	return e.resolves.do(ctx, queue, items, resolve)
+	return e.resolves.do(ctx, queue, all, resolve)
 }
 
 // Act is what an admin does to up to MaxBatch documents, whoever holds them; Lease is not looked at. Outcomes: ok,
 // not_found, active, exists, invalid.
 func (e *Engine) Act(ctx context.Context, queue string, items []Resolution) ([]Result, error) {
-	return e.settle(ctx, queue, items, false)
+	return e.settle(ctx, queue, own(ctx, items), false, "")
 }
 
-func (e *Engine) settle(ctx context.Context, queue string, items []Resolution, leased bool) ([]Result, error) {
+// ActOnce is Act for one document under a key (1 to 255 bytes), which makes it repeatable for 24 hours: under the same key nothing
+// more is done, and the answer is the first one, without the state of the document. Errors: as Act, and Invalid (the key stands
+// for another document).
+func (e *Engine) ActOnce(ctx context.Context, queue, key string, item Resolution) ([]Result, error) {
+	return e.settle(ctx, queue, own(ctx, []Resolution{item}), false, key)
+}
+
+func (e *Engine) settle(ctx context.Context, queue string, items []owned[Resolution], leased bool, key string) ([]Result, error) {
 	if err := errors.Join(find(queue), batch("resolutions", len(items))); err != nil {
 		return nil, err
 	}
 	if len(items) == 0 {
 		return nil, e.exists(ctx, queue)
 	}
-	results, err := e.settleOnce(ctx, queue, items, leased)
+	results, err := e.settleOnce(ctx, queue, items, leased, key)
 	if !spoiled(err) {
 		return results, err
 	}
 	const detail = "payload or details cannot be stored as jsonb"
 	if len(items) == 1 {
-		return []Result{{Subject: items[0].Subject, Outcome: "invalid", Detail: detail}}, nil
+		return []Result{{Subject: items[0].item.Subject, Outcome: "invalid", Detail: detail}}, nil
 	}
 	// The data of one item cannot be stored: the others must not suffer.
 	results = make([]Result, 0, len(items))
 	for _, item := range items {
-		one, err := e.settleOnce(ctx, queue, []Resolution{item}, leased)
+		one, err := e.settleOnce(ctx, queue, []owned[Resolution]{item}, leased, "")
 		if spoiled(err) {
-			one, err = []Result{{Subject: item.Subject, Outcome: "invalid", Detail: detail}}, nil
+			one, err = []Result{{Subject: item.item.Subject, Outcome: "invalid", Detail: detail}}, nil
 		}
 		if err != nil {
 			return nil, err
@@ -66,7 +74,7 @@ func (e *Engine) settle(ctx context.Context, queue string, items []Resolution, l
 }
 
 // settleOnce makes the call. The arrays of fields that no item has stay nil.
-func (e *Engine) settleOnce(ctx context.Context, queue string, items []Resolution, leased bool) ([]Result, error) {
+func (e *Engine) settleOnce(ctx context.Context, queue string, items []owned[Resolution], leased bool, key string) ([]Result, error) {
 	n := len(items)
 	subjects, actions, leases := make([]string, n), make([]string, n), make([]*int64, n)
 	var (
@@ -76,7 +84,8 @@ func (e *Engine) settleOnce(ctx context.Context, queue string, items []Resolutio
 		retries                         []*bool
 		toOther                         bool
 	)
-	for i, r := range items {
+	for i := range items {
+		r := &items[i].item
 		subjects[i], actions[i] = r.Subject, r.Action
 		if r.Lease != 0 {
 			leases[i] = &r.Lease
@@ -98,7 +107,7 @@ func (e *Engine) settleOnce(ctx context.Context, queue string, items []Resolutio
 	if places, names, types, values := measured(items); leased && places != nil {
 		results, err = query(ctx, e, "resolve in "+queue, scanResult, `
 			with r as materialized (
-				select * from fetchq.doc_resolve_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+				select * from fetchq.doc_resolve_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, p_by => $20)
 			), m as materialized (
 				select fetchq.metric_append($1, array_agg(u.name order by u.ord), array_agg(u.type order by u.ord), array_agg(u.value order by u.ord))
 				from unnest($16::integer[], $17::text[], $18::smallint[], $19::float8[]) with ordinality u (place, name, type, value, ord)
@@ -107,12 +116,12 @@ func (e *Engine) settleOnce(ctx context.Context, queue string, items []Resolutio
 			)
 			select r.* from r cross join m order by r.ord`,
 			queue, subjects, leases, actions, c.dates, c.delays, payloads, c.priorities, c.versions, messages, details, refs, retries,
-			toQueues, thens, places, names, types, values)
+			toQueues, thens, places, names, types, values, bysOf(items, owned[Resolution].who))
 	} else if leased {
 		results, err = query(ctx, e, "resolve in "+queue, scanResult,
-			`select * from fetchq.doc_resolve_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+			`select * from fetchq.doc_resolve_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, p_by => $16)`,
 			queue, subjects, leases, actions, c.dates, c.delays, payloads, c.priorities, c.versions, messages, details, refs, retries,
-			toQueues, thens)
+			toQueues, thens, bysOf(items, owned[Resolution].who))
 	} else {
 		for i := range retries {
 			if retries[i] != nil {
@@ -120,63 +129,79 @@ func (e *Engine) settleOnce(ctx context.Context, queue string, items []Resolutio
 			}
 		}
 		results, err = query(ctx, e, "act on documents of "+queue, scanResult,
-			`select * from fetchq.doc_act_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
-			queue, subjects, actions, c.dates, c.delays, payloads, c.priorities, c.versions, messages, details, refs, toQueues, thens)
+			`select * from fetchq.doc_act_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, p_by => $14, p_key => $15)`,
+			queue, subjects, actions, c.dates, c.delays, payloads, c.priorities, c.versions, messages, details, refs, toQueues, thens,
+			bysOf(items, owned[Resolution].who), optional(key))
 	}
 	if err != nil {
 		return nil, err
 	}
 	e.noteResults(queue, results)
+	e.freed(ctx, queue, ended(results))
 	if toOther {
 		e.noteForwards(items, results)
 	}
 	return results, nil
 }
 
+// ended counts the documents of a call that it settled: each may have been held.
+func ended(results []Result) (n int) {
+	for _, r := range results {
+		if r.Outcome == "ok" || r.Outcome == "exists" {
+			n++
+		}
+	}
+	return n
+}
+
 // noteForwards tells the queues that documents were handed on to. Where they stand there is not known in full: a node
 // that looks again finds out.
-func (e *Engine) noteForwards(items []Resolution, results []Result) {
+func (e *Engine) noteForwards(items []owned[Resolution], results []Result) {
 	for i, r := range results {
-		if r.Outcome == "ok" && items[i].ToQueue != "" {
-			e.marks.forget(items[i].ToQueue)
-			e.wakeQueue(items[i].ToQueue)
+		if r.Outcome == "ok" && items[i].item.ToQueue != "" {
+			e.marks.forget(items[i].item.ToQueue)
+			e.wakeQueue(items[i].item.ToQueue)
 		}
 	}
 }
 
 // Extend moves the end of live leases to now + lock (0: the queue's lock) and returns one result each, in their order:
-// ok, stale, not_found. progress, when not empty, is written to each document's log as a note. paused tells whether the
-// queue is paused. Errors: NotFound (no such queue), Invalid (too many, lock).
-func (e *Engine) Extend(ctx context.Context, queue string, leases []Lease, lock time.Duration, progress string) (results []ExtendResult, paused bool, err error) {
+// ok, stale, not_found. progress, when not empty, is written to each document's log as a note. pause is that of the
+// queue, or of the version of one of the documents; nil: there is none. Errors: NotFound (no such queue), Invalid (too many, lock).
+func (e *Engine) Extend(ctx context.Context, queue string, leases []Lease, lock time.Duration, progress string) (results []ExtendResult, pause *Pause, err error) {
 	if err := errors.Join(find(queue), batch("leases", len(leases)), checkLock(lock)); err != nil {
-		return nil, false, err
+		return nil, nil, err
 	}
-	extend := func(ctx context.Context, leases []Lease) ([]ExtendResult, error) {
+	extend := func(ctx context.Context, leases []owned[Lease]) ([]ExtendResult, error) {
 		subjects, tokens := make([]string, len(leases)), make([]int64, len(leases))
 		for i, l := range leases {
-			subjects[i], tokens[i] = l.Subject, l.Lease
+			subjects[i], tokens[i] = l.item.Subject, l.item.Lease
 		}
 		return query(ctx, e, "extend leases of "+queue, scanExtend,
-			`select subject, outcome, detail, lease_expires_at from fetchq.doc_extend_many($1, $2, $3, $4, $5)`,
-			queue, subjects, tokens, lockInterval(lock), optional(progress))
+			`select subject, outcome, detail, lease_expires_at, version from fetchq.doc_extend_many($1, $2, $3, $4, $5, p_by => $6)`,
+			queue, subjects, tokens, lockInterval(lock), optional(progress), bysOf(leases, owned[Lease].who))
 	}
 	switch n := len(leases); {
 	case n > mergeItems || progress != "":
-		results, err = extend(ctx, leases)
+		results, err = extend(ctx, own(ctx, leases))
 	case n > 0:
-		results, err = e.extends.do(ctx, queue+" "+lock.String(), leases, extend)
+		results, err = e.extends.do(ctx, queue+" "+lock.String(), own(ctx, leases), extend)
 	}
 	if err != nil {
-		return nil, false, err
+		return nil, nil, err
 	}
 	state, err := e.state(ctx, queue)
-	return results, state.paused, err
+	for i := 0; i < len(results) && pause == nil && state.pauses != nil; i++ {
+		pause = pauseOf(state.pauses, results[i].Version)
+	}
+	return results, pause, err
 }
 
 func scanExtend(row pgx.CollectableRow) (r ExtendResult, err error) {
 	var subject, detail *string
-	err = row.Scan(&subject, &r.Outcome, &detail, &r.ExpiresAt)
-	r.Subject, r.Detail = value(subject), value(detail)
+	var version *int
+	err = row.Scan(&subject, &r.Outcome, &detail, &r.ExpiresAt, &version)
+	r.Subject, r.Detail, r.Version = value(subject), value(detail), value(version)
 	return r, err
 }
 

@@ -63,11 +63,11 @@ func TestTraceAndDoctorLeaveOutAQueueThatIsDroppedMeanwhile(t *testing.T) {
 	tx := begin(t, db, `select fetchq.queue_drop('b')`)
 	traced, checked := make(chan []queue.Document, 1), make(chan []queue.Check, 1)
 	go func() {
-		docs, _, err := e.Trace(t.Context(), "x", nil)
+		all, err := e.Trace(t.Context(), "x", nil)
 		if err != nil {
 			t.Error(err)
 		}
-		traced <- docs
+		traced <- all.Documents
 	}()
 	go func() {
 		checks, err := e.Doctor(t.Context())

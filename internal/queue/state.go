@@ -10,8 +10,8 @@ import (
 
 // queueState is what every pick wants to know about its queue.
 type queueState struct {
-	paused  bool // it hands out nothing
-	limited bool // it has max_active or rate
+	pauses  []Pause // those that last, that of the whole queue first
+	limited bool    // it has max_active, rate or limits by key
 	at      time.Time
 }
 
@@ -53,9 +53,12 @@ func (e *Engine) state(ctx context.Context, queue string) (queueState, error) {
 		return s, nil
 	}
 	s, err := queryRow(ctx, e, "read the state of "+queue, func(row pgx.CollectableRow) (s queueState, err error) {
-		err = row.Scan(&s.paused, &s.limited)
+		var pauses []byte
+		if err = row.Scan(&pauses, &s.limited); err == nil {
+			s.pauses, err = readPauses(pauses)
+		}
 		return s, err
-	}, `select fetchq.is_paused(q, clock_timestamp()), q.max_active is not null or q.rate_picks is not null from fetchq.queue_find($1) q`, queue)
+	}, `select `+pausesColumn+`, q.max_active is not null or q.rate_picks is not null or fetchq.is_keyed(q) from fetchq.queue_find($1) q`, queue)
 	if err != nil {
 		return s, err
 	}

@@ -19,6 +19,7 @@ type Summary struct {
 	Paused      bool
 	PauseReason *string
 	PausedUntil *time.Time
+	PauseKind   PauseKind // "": it is not paused
 	MaxAttempts int
 	Counts      Counts
 	Events      Events
@@ -27,10 +28,14 @@ type Summary struct {
 	AsOf        time.Time
 }
 
-// VersionCounts are the documents of one payload version of a queue.
-type VersionCounts struct {
+// VersionStanding is how one payload version of a queue stands.
+type VersionStanding struct {
 	Version int
 	Counts  Counts
+	AskedAt *time.Time // when a worker asked for this version last, as far as nodes have told; nil: nobody did
+	AskedBy *string    // that worker
+	Unasked bool       // documents are pending, and for 10 minutes nobody asked for them
+	Pause   *Pause     // of this version alone
 }
 
 // The sums over rows c of counters that Counts.targets and Events.targets read.
@@ -62,7 +67,7 @@ func (e *Engine) Summaries(ctx context.Context) ([]Summary, error) {
 			from fetchq.queues q left join fetchq.counters c on c.queue = q.name
 			group by q.name
 		)
-		select total.*, q.created_at, fetchq.is_paused(q, clock_timestamp()), q.pause_reason, q.paused_until, q.max_attempts,
+		select total.*, q.created_at, fetchq.is_paused(q, clock_timestamp()), q.pause_reason, q.paused_until, q.pause_kind, q.max_attempts,
 			s.oldest_due_at, s.last_error_at, coalesce(s.as_of, q.created_at)
 		from total join fetchq.queues q on q.name = total.name left join fetchq.queue_states s on s.queue = total.name
 		order by total.name`)
@@ -71,10 +76,10 @@ func (e *Engine) Summaries(ctx context.Context) ([]Summary, error) {
 func scanSummary(row pgx.CollectableRow) (s Summary, err error) {
 	targets := append([]any{&s.Name}, s.Counts.targets()...)
 	targets = append(targets, s.Events.targets()...)
-	err = row.Scan(append(targets, &s.CreatedAt, &s.Paused, &s.PauseReason, &s.PausedUntil, &s.MaxAttempts,
+	err = row.Scan(append(targets, &s.CreatedAt, &s.Paused, &s.PauseReason, &s.PausedUntil, &s.PauseKind, &s.MaxAttempts,
 		&s.OldestDueAt, &s.LastErrorAt, &s.AsOf)...)
 	if !s.Paused { // a pause that is over
-		s.PauseReason, s.PausedUntil = nil, nil
+		s.PauseReason, s.PausedUntil, s.PauseKind = nil, nil, ""
 	}
 	return s, err
 }
@@ -82,7 +87,7 @@ func scanSummary(row pgx.CollectableRow) (s Summary, err error) {
 // Standing is one queue with all that its counters say, at one moment: AsOf of the queue.
 type Standing struct {
 	Queue
-	Versions []VersionCounts // the lowest first; one without documents is left out, but of a queue without any there is version 0
+	Versions []VersionStanding // the lowest first; one without documents is left out, but of a queue without any there is version 0
 	Events   Events
 }
 
@@ -91,7 +96,7 @@ func (e *Engine) Standing(ctx context.Context, name string) (Standing, error) {
 	if err := find(name); err != nil {
 		return Standing{}, err
 	}
-	return queryRow(ctx, e, "read how the queue "+name+" stands", scanStanding, `
+	s, err := queryRow(ctx, e, "read how the queue "+name+" stands", scanStanding, `
 		select `+queueColumns+`, clock_timestamp(), fetchq.queue_oldest_due(name), t.*
 		from fetchq.queue_find($1) q, lateral (
 			select `+sumOfCounts+`, `+sumOfEvents+`,
@@ -99,6 +104,53 @@ func (e *Engine) Standing(ctx context.Context, name string) (Standing, error) {
 					filter (where (c.planned, c.pending, c.active, c.completed, c.killed) <> (0, 0, 0, 0, 0))
 			from fetchq.queue_counters($1) c
 		) t`, name)
+	if err == nil {
+		err = e.askers(ctx, &s)
+	}
+	return s, err
+}
+
+// askers fills in who asked last for each version, and whether one has no workers: of a version that nobody is known to have asked
+// for, the first document in line tells since when it waits.
+func (e *Engine) askers(ctx context.Context, s *Standing) error {
+	versions := make([]int, len(s.Versions))
+	for i, v := range s.Versions {
+		versions[i] = v.Version
+	}
+	type known struct {
+		at, due *time.Time
+		worker  *string
+	}
+	rows, err := query(ctx, e, "read who works on "+s.Name, func(row pgx.CollectableRow) (k known, err error) {
+		err = row.Scan(&k.at, &k.worker, &k.due)
+		return k, err
+	}, `select a.asked_at, a.worker, d.next_iteration
+		from unnest($2::integer[]) with ordinality v (version, ord)
+			left join fetchq.asks a on a.queue = $1 and a.version = v.version
+			left join lateral (
+				select next_iteration from `+table(s.Name, "docs")+` where status = 1 and version = v.version
+				order by priority desc, next_iteration, seq limit 1) d on true
+		order by v.ord`, s.Name, versions)
+	if err != nil {
+		return err
+	}
+	for i, k := range rows {
+		v := &s.Versions[i]
+		v.AskedAt, v.AskedBy = k.at, k.worker
+		if here, asked := e.asks.of(spot{s.Name, v.Version}); asked {
+			at := s.AsOf.Add(-max(e.now().Sub(here.at), 0))
+			v.AskedAt, v.AskedBy = &at, optional(here.worker)
+		}
+		since := v.AskedAt
+		if since == nil {
+			since = k.due
+		}
+		v.Unasked = v.Counts.Pending > 0 && v.Counts.Active == 0 && since != nil && s.AsOf.Sub(*since) > Unasked
+		if p := pauseOf(s.Pauses, v.Version); p != nil && p.Version != nil {
+			v.Pause = p
+		}
+	}
+	return nil
 }
 
 func scanStanding(row pgx.CollectableRow) (s Standing, err error) {
@@ -108,13 +160,15 @@ func scanStanding(row pgx.CollectableRow) (s Standing, err error) {
 	if err := row.Scan(append(targets, &versions)...); err != nil {
 		return s, err
 	}
-	s.finish(set)
+	if err := s.finish(set); err != nil {
+		return s, err
+	}
 	for _, v := range versions {
 		n := Counts{Planned: v[1], Pending: v[2], Active: v[3], Completed: v[4], Killed: v[5]}
-		s.Versions = append(s.Versions, VersionCounts{Version: int(v[0]), Counts: n})
+		s.Versions = append(s.Versions, VersionStanding{Version: int(v[0]), Counts: n})
 	}
 	if s.Versions == nil {
-		s.Versions = []VersionCounts{{}}
+		s.Versions = []VersionStanding{{}}
 	}
 	return s, nil
 }

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/fetchq/server/internal/wire"
@@ -61,10 +62,12 @@ type Push struct {
 // OnConflict says what a push does with a subject that is taken.
 type OnConflict string
 
-// The two policies.
+// The policies.
 const (
 	Ignore OnConflict = "ignore"
 	Update OnConflict = "update"
+	// Requeue is Update, and a document that a worker holds goes on with the new values when its lease ends.
+	Requeue OnConflict = "requeue"
 )
 
 // Result is what became of one item of a batch, in the order of the batch. Status, Version, Priority and Next are
@@ -133,6 +136,7 @@ type ExtendResult struct {
 	Outcome   string
 	Detail    string
 	ExpiresAt *time.Time
+	Version   int // of the document
 }
 
 // Document is one document as stored. Worker and PickedAt are those of the present or last lease.
@@ -151,6 +155,15 @@ type Document struct {
 	PickedAt      *time.Time
 	Worker        *string
 	Seq           int64
+	Requeue       *Requeued // with what it goes on when its lease ends; nil: nothing was asked. Doc alone reads it
+}
+
+// Requeued is what a document that is held goes on with when its lease ends. What is nil stays as it is then.
+type Requeued struct {
+	Next     time.Time       `json:"date"`
+	Payload  json.RawMessage `json:"payload"`
+	Version  *int            `json:"version"`
+	Priority *int            `json:"priority"`
 }
 
 // Counts are the documents of a queue by status.
@@ -173,6 +186,21 @@ type Rate struct {
 	Burst int
 }
 
+// Key says what the key of a document is: the value at the JSON pointer Payload, or where Subject is "host" that of its subject, or
+// where it is "prefix" its subject up to the Nth Until.
+type Key struct {
+	Payload string `json:"payload"`
+	Subject string `json:"subject"`
+	Until   string `json:"until"`
+	Nth     int    `json:"nth"`
+}
+
+// KeyLimits are limits for each key of a queue.
+type KeyLimits struct {
+	MaxActive *int
+	Rate      *Rate
+}
+
 // Settings of a queue. A nil retention keeps for ever, a nil limit is none.
 type Settings struct {
 	MaxAttempts        int
@@ -180,6 +208,10 @@ type Settings struct {
 	Backoff            Backoff
 	MaxActive          *int
 	Rate               *Rate
+	Key                *Key       // nil: documents have none
+	KeyLimits          *KeyLimits // nil: none
+	Journal            string     // off, errors or all: which transitions are written down
+	JournalRetention   *wire.Interval
 	LogsRetention      *wire.Interval
 	CompletedRetention *wire.Interval
 	KilledRetention    *wire.Interval
@@ -195,7 +227,10 @@ type Queue struct {
 	Paused      bool
 	PauseReason *string
 	PausedUntil *time.Time
+	Pauses      []Pause // those that last, that of the whole queue first
+	KeysReady   bool    // limits by key have their indexes, or there are no such limits
 	Settings    Settings
+	Move        *Move // to another tablespace; nil: none is on
 	Counts      Counts
 	OldestDueAt *time.Time
 	AsOf        time.Time

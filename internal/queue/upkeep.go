@@ -62,6 +62,9 @@ func (e *Engine) upkeep(ctx context.Context, op, queue, what, sql, nextSQL strin
 			}
 		}
 		e.note(queue, made)
+		if what == "orphans" {
+			e.freed(ctx, queue, int(items))
+		}
 		u.Items += items
 		if items < upkeepBatch || e.now().Sub(began) >= upkeepTime {
 			e.sweeps.end(w, items < upkeepBatch, 0)

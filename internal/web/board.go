@@ -123,7 +123,7 @@ func differences(before, after []queue.Summary) []string {
 
 // same says whether nothing that a page shows differs; AsOf moves on by itself.
 func same(a, b queue.Summary) bool {
-	return a.Counts == b.Counts && a.Events == b.Events && a.Paused == b.Paused && a.MaxAttempts == b.MaxAttempts &&
+	return a.Counts == b.Counts && a.Events == b.Events && a.Paused == b.Paused && a.PauseKind == b.PauseKind && a.MaxAttempts == b.MaxAttempts &&
 		equal(a.OldestDueAt, b.OldestDueAt) && equal(a.PausedUntil, b.PausedUntil) && text(a.PauseReason) == text(b.PauseReason)
 }
 

@@ -18,10 +18,10 @@ import (
 	"github.com/fetchq/server/web/templates"
 )
 
-// How many log lines of a document its page reads.
+// How many lines of the log and of the journal about a document its page reads.
 const (
-	timelineLogs = 100
-	logsPerPage  = 20
+	timelineLines = 100
+	logsPerPage   = 20
 )
 
 func (s *Server) documentRoutes() {
@@ -61,10 +61,35 @@ func (s *Server) document(c echo.Context) (queue.Document, error) {
 
 func (s *Server) documentPage(c echo.Context) error {
 	d, err := s.document(c)
+	if errs.Of(err) == errs.NotFound {
+		return s.goneDocument(c, err)
+	}
 	if err != nil {
 		return err
 	}
 	return s.showDocument(c, http.StatusOK, d, "")
+}
+
+// goneDocument shows what the journal and the log have of a document that is gone; missing is the error where they have nothing.
+func (s *Server) goneDocument(c echo.Context, missing error) error {
+	ctx, name, subject := c.Request().Context(), c.Param("queue"), c.QueryParam("subject")
+	journal, err := s.Engine.Journal(ctx, name, subject, timelineLines, 0)
+	if err != nil {
+		return missing // there is no such queue
+	}
+	latest, err := s.Engine.Logs(ctx, name, queue.LogFilter{Subject: subject, Limit: timelineLines})
+	if err != nil {
+		return err
+	}
+	if len(journal)+len(latest.Logs) == 0 {
+		return missing
+	}
+	d := queue.Document{Queue: name, Subject: subject}
+	v := templates.GoneView{Queue: name, Subject: subject, Timeline: goneTimeline(latest.Logs, journal)}
+	if v.Elsewhere, err = s.elsewhere(ctx, d); err != nil {
+		return err
+	}
+	return s.pageAt(c, http.StatusNotFound, documentFrame(d, ""), templates.GoneDocument(v))
 }
 
 // showDocument shows one document with all that is known of it; refused is what was asked for and not done.
@@ -74,13 +99,18 @@ func (s *Server) showDocument(c echo.Context, status int, d queue.Document, refu
 	if err != nil {
 		return err
 	}
-	latest, err := s.Engine.Logs(ctx, d.Queue, queue.LogFilter{Subject: d.Subject, Limit: timelineLogs})
+	latest, err := s.Engine.Logs(ctx, d.Queue, queue.LogFilter{Subject: d.Subject, Limit: timelineLines})
+	if err != nil {
+		return err
+	}
+	journal, err := s.Engine.Journal(ctx, d.Queue, d.Subject, timelineLines, 0)
 	if err != nil {
 		return err
 	}
 	v := templates.DocumentView{
 		Queue: d.Queue, Subject: d.Subject, Status: d.Status.String(), Back: queueURL(d.Queue, "documents"), Actions: actionViews(c, d), Refused: refused,
-		Outlook: outlook(d, q), Paused: q.Paused, Facts: documentFacts(d, q), Timeline: timeline(d, latest.Logs), MoreLogs: latest.Next != "",
+		Outlook: outlook(d, q), Paused: q.Paused, Facts: documentFacts(d, q), Timeline: timeline(d, latest.Logs, journal), MoreLogs: latest.Next != "",
+		Journal: journalLacks(q.Settings, len(journal)),
 		Payload: d.Payload, PayloadHref: documentURL(d.Queue, d.Subject, "payload"),
 	}
 	if err := s.addLogs(c, d, latest, &v); err != nil {
@@ -90,6 +120,19 @@ func (s *Server) showDocument(c echo.Context, status int, d queue.Document, refu
 		return err
 	}
 	return s.pageAt(c, status, documentFrame(d, ""), templates.Document(v))
+}
+
+// journalLacks says what a timeline cannot tell.
+func journalLacks(s queue.Settings, lines int) string {
+	switch {
+	case lines == timelineLines:
+		return "The journal may have older transitions; the API's ?journal=200 shows more of them."
+	case s.Journal == queue.JournalOff:
+		return "The journal of this queue is off: of picks and iterations the last ones are known."
+	case s.Journal == queue.JournalErrors:
+		return "The journal of this queue has what failed and what admins did: of other picks and iterations the last ones are known."
+	}
+	return ""
 }
 
 // addLogs shows a page of log lines: the latest, which are known already, or those where the URL says.

@@ -2,7 +2,9 @@ package web
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/fetchq/server/internal/queue"
 	"github.com/fetchq/server/web/templates"
@@ -28,7 +30,7 @@ func outlook(d queue.Document, q queue.Queue) string {
 	} else {
 		says = append(says, fmt.Sprintf("It is due: the next worker that asks for version %d gets it, after those of a higher priority or an older date.", d.Version))
 	}
-	if hindrance := standstill(q); hindrance != "" {
+	if hindrance := standstill(q, d.Version); hindrance != "" {
 		says = append(says, hindrance)
 	}
 	if d.Attempts+1 >= q.Settings.MaxAttempts {
@@ -37,20 +39,26 @@ func outlook(d queue.Document, q queue.Queue) string {
 	return strings.Join(says, " ")
 }
 
-// standstill is what keeps a queue from handing out documents now.
-func standstill(q queue.Queue) string {
-	switch {
-	case q.Paused:
-		says := "But the queue is paused and hands out nothing until "
-		if q.PausedUntil != nil {
-			says += templates.Stamp(*q.PausedUntil)
+// standstill is what keeps a queue from handing out documents of a payload version now.
+func standstill(q queue.Queue, version int) string {
+	stands := func(what string, until *time.Time, reason *string) string {
+		says := "But " + what + " is paused and hands out nothing until "
+		if until != nil {
+			says += templates.Stamp(*until)
 		} else {
 			says += "somebody resumes it"
 		}
-		if q.PauseReason != nil {
-			says += ": " + *q.PauseReason
+		if reason != nil {
+			says += ": " + *reason
 		}
 		return strings.TrimRight(says, ".") + "."
+	}
+	own := slices.IndexFunc(q.Pauses, func(p queue.Pause) bool { return p.Version != nil && *p.Version == version })
+	switch {
+	case q.Paused:
+		return stands("the queue", q.PausedUntil, q.PauseReason)
+	case own >= 0:
+		return strings.Replace(stands(fmt.Sprintf("version %d", version), q.Pauses[own].Until, q.Pauses[own].Reason), "hands out nothing", "not handed out", 1)
 	case q.Settings.MaxActive != nil && q.Counts.Active >= int64(*q.Settings.MaxActive):
 		return fmt.Sprintf("But %s are active, as many as the queue allows at once: it waits until one of them ends.", documentsWord(*q.Settings.MaxActive))
 	}
@@ -70,7 +78,11 @@ func activeOutlook(d queue.Document, q queue.Queue) string {
 	if left <= 0 {
 		return fmt.Sprintf("The lease of %s is over, which counts as a failure: in a moment %s.", lower(who), after)
 	}
-	return fmt.Sprintf("%s holds it for %s more; nobody else gets it meanwhile. If the lease runs out, that counts as a failure, and %s.", who, templates.Span(left), after)
+	says := fmt.Sprintf("%s holds it for %s more; nobody else gets it meanwhile. If the lease runs out, that counts as a failure, and %s.", who, templates.Span(left), after)
+	if r := d.Requeue; r != nil {
+		says += " It was pushed again meanwhile: however the lease ends, it goes on with what was pushed then, due " + templates.Stamp(r.Next) + "."
+	}
+	return says
 }
 
 // lower is "a worker" within a sentence; names stay as they are.

@@ -37,6 +37,9 @@ func TestOutlook(t *testing.T) {
 		{"completed", queue.Document{Status: queue.Completed}, queue.Queue{}, []string{"no worker gets it until its date is set again"}, "removes"},
 		{"completed and kept for a week", queue.Document{Status: queue.Completed}, queue.Queue{Settings: queue.Settings{CompletedRetention: &week}},
 			[]string{"removes what has been completed for 7 days"}, ""},
+		{"version paused", queue.Document{Status: queue.Pending, Version: 3}, queue.Queue{Pauses: []queue.Pause{{Version: new(3), Reason: new("schema")}}},
+			[]string{"version 3 is paused and not handed out until somebody resumes it: schema."}, ""},
+		{"another version paused", queue.Document{Status: queue.Pending}, queue.Queue{Pauses: []queue.Pause{{Version: new(3)}}}, []string{"It is due"}, "paused"},
 		{"killed", queue.Document{Status: queue.Killed, Attempts: 5}, queue.Queue{}, []string{"5 of 5 attempts", "retries it"}, ""},
 	}
 	for _, test := range tests {
@@ -64,7 +67,7 @@ func TestTimelineIsNewestFirstWithSpans(t *testing.T) {
 	list := timeline(d, []queue.Log{
 		{Kind: queue.KindError, CreatedAt: *ago(8 * time.Minute), Message: "no", Worker: &worker, Attempt: &attempt},
 		{Kind: queue.KindNote, CreatedAt: *ago(30 * time.Minute), Message: "hm"},
-	})
+	}, nil)
 	var got []string
 	for _, h := range list {
 		got = append(got, strings.TrimSpace(h.What+" "+h.After))
@@ -76,7 +79,7 @@ func TestTimelineIsNewestFirstWithSpans(t *testing.T) {
 	if list[1].Text != "iteration 3, 2 m after the pick" {
 		t.Errorf("the iteration says %q", list[1].Text)
 	}
-	alone := timeline(queue.Document{Status: queue.Killed, CreatedAt: noon}, nil)
+	alone := timeline(queue.Document{Status: queue.Killed, CreatedAt: noon}, nil, nil)
 	if len(alone) != 1 || alone[0].After != "" {
 		t.Errorf("a document without a past has %+v", alone)
 	}

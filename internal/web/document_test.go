@@ -9,7 +9,6 @@ import (
 
 	"github.com/fetchq/server/internal/auth"
 	"github.com/fetchq/server/internal/queue"
-	"github.com/fetchq/server/internal/wire"
 )
 
 // hostile are subjects that a page must take as they are.
@@ -120,7 +119,7 @@ func TestDocumentSaysThatItsQueueIsPaused(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, auth.RoleViewer)
 	d.put("a", queue.Pending)
-	if _, err := d.engine.Pause(t.Context(), "pages", "the site is down", wire.Date{}); err != nil {
+	if _, err := d.engine.Pause(t.Context(), "pages", queue.PauseParams{Reason: "the site is down"}); err != nil {
 		t.Fatal(err)
 	}
 	page := d.get(docAt("a"), http.StatusOK)

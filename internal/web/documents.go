@@ -95,6 +95,10 @@ func (s *Server) documentsView(c echo.Context, q queue.Queue, at documentsQuery)
 				v.Actions = append(v.Actions, templates.BatchAction{Name: a.name, Word: a.word, Icon: a.Icon})
 			}
 		}
+		v.Bulk = bulkMenu(at)
+		if n := knownCount(v); n >= 0 {
+			v.Matching = templates.Exact(n)
+		}
 	}
 	return v
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/fetchq/server/internal/charts"
 	"github.com/fetchq/server/internal/dbtest"
 	"github.com/fetchq/server/internal/metrics"
+	"github.com/fetchq/server/internal/operations"
 	"github.com/fetchq/server/internal/queue"
 	"github.com/fetchq/server/internal/web"
 )
@@ -30,6 +31,7 @@ type desk struct {
 	site   *web.Server
 	db     *pgxpool.Pool
 	engine *queue.Engine
+	jobs   *operations.Service
 	cookie *http.Cookie
 }
 
@@ -45,8 +47,10 @@ func newDesk(t *testing.T, role auth.Role) *desk {
 		}
 	}
 	users, sessions := auth.NewUsers(db, time.Now), auth.NewSessions(db, false)
+	jobs := operations.New(db, e, operations.Options{Log: log, Node: "test", Now: time.Now, ImportLimit: 4 << 20})
+	t.Cleanup(jobs.Stop)
 	site := web.New(web.Options{
-		Engine: e, Recent: metrics.New(func(context.Context) ([]metrics.Sample, error) { return nil, nil }, time.Now, log),
+		Engine: e, Operations: jobs, Recent: metrics.New(func(context.Context) ([]metrics.Sample, error) { return nil, nil }, time.Now, log),
 		Metrics: flat{}, Charts: charts.NewStore(db), Users: users, Sessions: sessions, Tokens: auth.NewTokens(db, time.Now), Log: log, Now: time.Now, URL: "https://queue.example.org",
 	})
 	t.Cleanup(site.Stop)
@@ -58,7 +62,7 @@ func newDesk(t *testing.T, role auth.Role) *desk {
 	if err := sessions.SignIn(w, httptest.NewRequest(http.MethodPost, "/login", nil), user, "192.0.2.1"); err != nil {
 		t.Fatal(err)
 	}
-	return &desk{t: t, site: site, db: db, engine: e, cookie: w.Result().Cookies()[0]}
+	return &desk{t: t, site: site, db: db, engine: e, jobs: jobs, cookie: w.Result().Cookies()[0]}
 }
 
 // reply is what the site said.

@@ -59,10 +59,12 @@ func (s *Server) addDocument(c echo.Context) error {
 			return s.done(c, documentURL(name, r.Subject), "Added "+short(r.Subject)+".", nil)
 		case "updated":
 			return s.done(c, documentURL(name, r.Subject), "Updated "+short(r.Subject)+", which stood here already.", nil)
+		case "requeued":
+			return s.done(c, documentURL(name, r.Subject), "A worker holds "+short(r.Subject)+"; it goes on with these values when he is done.", nil)
 		case "ignored":
 			err = errs.Field("subject", "stands in this queue already; nothing was changed. To give it these values, choose update below")
 		case "active":
-			err = errs.Field("subject", "stands in this queue, and a worker holds it; nothing was changed. Release it first")
+			err = errs.Field("subject", "stands in this queue, and a worker holds it; nothing was changed. Release it first, or choose the last below")
 		default:
 			err = refusal(r)
 		}
@@ -94,8 +96,8 @@ func (v values) push() (d queue.Push, policy queue.OnConflict, err error) {
 	if d.Next, err = parseDate("next_iteration", strings.TrimSpace(v["next_iteration"])); err != nil {
 		return d, policy, err
 	}
-	if v["on_conflict"] == string(queue.Update) {
-		return d, queue.Update, nil
+	if policy := queue.OnConflict(v["on_conflict"]); policy == queue.Update || policy == queue.Requeue {
+		return d, policy, nil
 	}
 	return d, queue.Ignore, nil
 }

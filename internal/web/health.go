@@ -69,12 +69,20 @@ func killedWords(n int64) string {
 }
 
 func pausedWords(q queue.Summary, now time.Time) string {
+	return pauseWords(q.PauseKind, q.PausedUntil, q.PauseReason, now)
+}
+
+// pauseWords say what a pause does, for how long, and why.
+func pauseWords(kind queue.PauseKind, until *time.Time, reason *string, now time.Time) string {
 	words := "nothing is handed out"
-	if q.PausedUntil != nil {
-		words += " for " + templates.Span(q.PausedUntil.Sub(now))
+	if kind == queue.AtOnce {
+		words += " or held"
 	}
-	if q.PauseReason != nil {
-		words += ": " + *q.PauseReason
+	if until != nil {
+		words += " for " + templates.Span(until.Sub(now))
+	}
+	if reason != nil {
+		words += ": " + *reason
 	}
 	return words
 }

@@ -31,6 +31,7 @@ func TestJudge(t *testing.T) {
 		"and it will be done":   {queue.Summary{Counts: queue.Counts{Pending: 100}, OldestDueAt: before(time.Hour)}, metrics.Trend{Known: true, ProcessedPerMin: 60, EnteredPerMin: 50}, "behind", "none is in 10 m"},
 		"and it grows":          {queue.Summary{Counts: queue.Counts{Pending: 100}, OldestDueAt: before(time.Hour)}, metrics.Trend{Known: true, ProcessedPerMin: 50, EnteredPerMin: 60}, "behind", "more come than go"},
 		"paused":                {queue.Summary{Paused: true, PauseReason: new("the site is down"), PausedUntil: new(now.Add(time.Hour)), OldestDueAt: before(time.Hour)}, metrics.Trend{}, "paused", "for 1 h: the site is down"},
+		"paused at once":        {queue.Summary{Paused: true, PauseKind: queue.AtOnce}, metrics.Trend{}, "paused", "nothing is handed out or held"},
 		"few errors":            {queue.Summary{Counts: queue.Counts{Active: 1}}, metrics.Trend{Known: true, Over: time.Minute, ErrorsPerMin: 2}, "fine", ""},
 		"many errors":           {queue.Summary{Counts: queue.Counts{Active: 1}}, metrics.Trend{Known: true, Over: time.Minute, ErrorsPerMin: 10, ProcessedPerMin: 50}, "failing", "10 errors a minute"},
 		"errors among many":     {queue.Summary{Counts: queue.Counts{Active: 1}}, metrics.Trend{Known: true, Over: time.Minute, ErrorsPerMin: 10, ProcessedPerMin: 500}, "fine", ""},
@@ -70,13 +71,24 @@ func TestOnlyPathsOfThisSiteAreLocal(t *testing.T) {
 
 func TestSettingsOfAFormBecomeThoseOfTheAPI(t *testing.T) {
 	t.Parallel()
-	v := values{"max_attempts": "3", "lock": "5m", "backoff.kind": "fixed", "backoff.base": "1s", "backoff.cap": "1m", "backoff.jitter": "0", "rate.picks": "10", "rate.per": "1s"}
+	v := values{"max_attempts": "3", "lock": "5m", "journal": "all", "journal_retention": "7 days", "backoff.kind": "fixed", "backoff.base": "1s", "backoff.cap": "1m", "backoff.jitter": "0", "rate.picks": "10", "rate.per": "1s"}
 	patch, err := v.patch(false)
-	const want = `{"backoff":{"base":"1s","cap":"1m","jitter":0,"kind":"fixed"},"completed_retention":null,"killed_retention":null,"lock":"5m","logs_retention":null,"max_active":null,"max_attempts":3,"rate":{"per":"1s","picks":10}}`
+	const want = `{"backoff":{"base":"1s","cap":"1m","jitter":0,"kind":"fixed"},"completed_retention":null,"journal":"all","journal_retention":"7 days","key":null,"key_limits":null,"killed_retention":null,"lock":"5m","logs_retention":null,"max_active":null,"max_attempts":3,"rate":{"per":"1s","picks":10}}`
 	if err != nil || string(patch) != want {
 		t.Errorf("the patch is %s, %v; %s is wanted", patch, err, want)
 	}
-	for field, value := range map[string]string{"max_attempts": "", "max_active": "many", "rate.picks": "1.5", "backoff.jitter": "none"} {
+	for of, want := range map[string]string{"payload": `{"payload":"/host"}`, "host": `{"subject":"host"}`, "prefix": `{"nth":3,"subject":"prefix","until":"/"}`} {
+		v := values{"max_attempts": "3", "backoff.kind": "none", "key.of": of, "key.payload": "/host", "key.until": "/", "key.nth": "3", "key_limits.max_active": "2",
+			"key_limits.rate.picks": "5"}
+		patch, err := v.patch(false)
+		want = `"key":` + want + `,"key_limits":{"max_active":2,"rate":{"per":"1s","picks":5}}`
+		if err != nil || !strings.Contains(string(patch), want) {
+			t.Errorf("the patch is %s, %v; %s is wanted in it", patch, err, want)
+		}
+	}
+	for field, value := range map[string]string{
+		"max_attempts": "", "max_active": "many", "rate.picks": "1.5", "backoff.jitter": "none", "key_limits.max_active": "few", "key_limits.rate.burst": "x",
+	} {
 		broken := values{}
 		for name := range v {
 			broken[name] = v[name]

@@ -18,13 +18,14 @@ import (
 )
 
 func (s *Server) queueRoutes() {
-	s.share("/queues/:queue", auth.See, s.queuePage)
+	s.share("/queues/:queue", s.queuePage)
 	s.guard(http.MethodGet, "/queues/:queue/settings", auth.See, s.settingsPage)
 	s.guard(http.MethodPost, "/queues/:queue/settings", auth.Manage, s.saveSettings)
 	s.guard(http.MethodGet, "/queues/:queue/drop", auth.Manage, s.dropPage)
 	s.guard(http.MethodPost, "/queues/:queue/drop", auth.Manage, s.dropQueue)
 	s.guard(http.MethodGet, "/queues/:queue/truncate", auth.Manage, s.truncatePage)
 	s.guard(http.MethodPost, "/queues/:queue/truncate", auth.Manage, s.truncateQueue)
+	s.relocateRoutes()
 }
 
 // queueURL is the path of a queue's page, or of one below it.
@@ -49,9 +50,20 @@ const lacks = "your role may not do this"
 // queueHead is what stands above all pages of a queue: its name, how it stands, its tabs and actions.
 func (s *Server) queueHead(c echo.Context, q queue.Queue, here string) templates.QueueHead {
 	t := s.Recent.Of(q.Name)
-	h := judge(queue.Summary{
+	summary := queue.Summary{
 		Name: q.Name, Paused: q.Paused, PauseReason: q.PauseReason, PausedUntil: q.PausedUntil, Counts: q.Counts, OldestDueAt: q.OldestDueAt,
-	}, t, s.Now())
+	}
+	if len(q.Pauses) > 0 && q.Pauses[0].Version == nil {
+		summary.PauseKind = q.Pauses[0].Kind
+	}
+	h := judge(summary, t, s.Now())
+	for _, p := range q.Pauses {
+		if p.Version != nil {
+			h.reasons = append(h.reasons, templates.Reason{
+				Text: fmt.Sprintf("version %d is paused: %s", *p.Version, pauseWords(p.Kind, p.Until, p.Reason, s.Now())),
+			})
+		}
+	}
 	documents := total(q.Counts)
 	tab := func(word, below string, count *int64) templates.Tab {
 		to := queueURL(q.Name)
@@ -96,8 +108,23 @@ func (s *Server) queuePage(c echo.Context) (frame, templ.Component, error) {
 		v.Versions = append(v.Versions, templates.VersionRow{
 			Version: n.Version, Planned: n.Counts.Planned, Pending: n.Counts.Pending, Active: n.Counts.Active,
 			Completed: n.Counts.Completed, Killed: n.Counts.Killed,
-			Href: fmt.Sprintf("%s?version=%d", queueURL(q.Name, "documents"), n.Version),
+			Href:    fmt.Sprintf("%s?version=%d", queueURL(q.Name, "documents"), n.Version),
+			AskedAt: n.AskedAt, AskedBy: text(n.AskedBy), Unasked: n.Unasked, Paused: n.Pause != nil,
 		})
+		if n.Unasked {
+			v.Head.Reasons = append(v.Head.Reasons, templates.Reason{
+				Href: fmt.Sprintf("%s?status=pending&version=%d", queueURL(q.Name, "documents"), n.Version),
+				Text: fmt.Sprintf("%s of version %d wait, and for %s no worker has asked for them",
+					documentsWord(int(n.Counts.Pending)), n.Version, templates.Span(queue.Unasked)),
+			})
+		}
+	}
+	if !q.KeysReady {
+		reason := "limits by key are kept, and picks are slower until the index for them is made"
+		if share, runs, err := s.Engine.Indexing(c.Request().Context(), q.Name); err == nil && runs {
+			reason += fmt.Sprintf(": %.0f %% are done", share*100)
+		}
+		v.Head.Reasons = append(v.Head.Reasons, templates.Reason{Text: reason})
 	}
 	f := queueFrame(q.Name, "")
 	f.charts = true
@@ -169,7 +196,7 @@ func (s *Server) askDrop(c echo.Context, status int, wrong string) error {
 	return s.dialog(c, status, queueFrame(q.Name, "Drop"), templates.ConfirmForm(templates.Confirm{
 		Title: "Drop " + q.Name, Action: queueURL(q.Name, "drop"), Back: queueURL(q.Name, "settings"), Button: "Drop the queue", Danger: true, Typed: q.Name,
 		Wrong: wrong,
-		Says: []string{fmt.Sprintf("The queue goes, with its %s documents, its log lines and counters. Workers that hold one can no longer resolve it. This cannot be undone.",
+		Says: []string{fmt.Sprintf("The queue goes, with its %s documents, its log lines, journal and counters. Workers that hold one can no longer resolve it. This cannot be undone.",
 			templates.Exact(total(q.Counts)))},
 	}))
 }
@@ -197,7 +224,7 @@ func (s *Server) askTruncate(c echo.Context, status int, wrong string) error {
 		Wrong: wrong,
 		Says: []string{fmt.Sprintf("All %s documents go, those that workers hold too. The queue and its settings stay. This cannot be undone.",
 			templates.Exact(total(q.Counts)))},
-		Inputs: []templates.Input{{Name: "logs", Label: "Log lines", Type: "select", Options: []templates.Option{{Value: "", Word: "keep them"}, {Value: "1", Word: "remove them too"}}}},
+		Inputs: []templates.Input{{Name: "logs", Label: "Log lines", Type: "select", Options: []templates.Option{{Value: "", Word: "keep them"}, {Value: "1", Word: "remove them too, and the journal"}}}},
 	}))
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/queue"
 	"github.com/fetchq/server/web/templates"
 )
 
@@ -186,23 +187,33 @@ func (s *Server) pausePage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.dialog(c, http.StatusOK, queuesFrame, templates.ConfirmForm(pauseForm(names, back(c, "/queues"), "", "", "", "")))
+	v := values{"version": c.QueryParam("version")}
+	return s.dialog(c, http.StatusOK, queuesFrame, templates.ConfirmForm(pauseForm(names, back(c, "/queues"), v, "", "")))
 }
 
-func pauseForm(names []string, to, reason, until, field, text string) templates.Confirm {
+// pauseFields are the fields of the form that pauses queues.
+var pauseFields = []string{"kind", "reason", "until", "version"}
+
+func pauseForm(names []string, to string, v values, field, text string) templates.Confirm {
 	f := templates.Confirm{
 		Title: "Pause " + strings.Join(names, ", "), Action: "/queues/pause", Button: "Pause", Back: to,
-		Says: []string{"Nothing more is handed out. Pushes, and what workers hold already, go on."},
+		Says: []string{"Nothing more is handed out. Pushes go on."},
 		Inputs: []templates.Input{
-			{Name: "reason", Label: "Reason", Value: reason, Help: "Shown to everybody who looks at the queue.", Max: 1000, Autofocus: true, Wrong: at(field, "reason", text)},
-			{Name: "until", Label: "Until", Value: until, Placeholder: "+2h", Help: "A date, or a span from now with a sign. Empty: until somebody resumes it.", Max: 64, Wrong: at(field, "until", text)},
+			{
+				Name: "kind", Label: "What workers hold", Type: "select", Value: v["kind"], Wrong: at(field, "kind", text),
+				Options: []templates.Option{{Value: "drain", Word: "drain: they finish it"}, {Value: "at_once", Word: "at once: it is taken back, and waits again"}},
+				Help:    "Taken back, a document loses no attempt, and what a worker says of it then is refused.",
+			},
+			{Name: "reason", Label: "Reason", Value: v["reason"], Help: "Told to workers, and to everybody who looks at the queue.", Max: 1000, Autofocus: true, Wrong: at(field, "reason", text)},
+			{Name: "until", Label: "Until", Value: v["until"], Placeholder: "+2h", Help: "A date, or a span from now with a sign. Empty: until somebody resumes it.", Max: 64, Wrong: at(field, "until", text)},
+			{Name: "version", Label: "Payload version", Value: v["version"], Placeholder: "all", Help: "Pause this one only.", Max: 5, Wrong: at(field, "version", text)},
 		},
 		Fields: []templates.Field{{Name: "back", Value: to}},
 	}
 	if len(names) == 0 {
 		f.Title, f.Wrong = "Pause queues", "Select queues in the list first."
 	}
-	if text != "" && field != "reason" && field != "until" {
+	if text != "" && !slices.Contains(pauseFields, field) {
 		f.Wrong = text
 	}
 	for _, name := range names {
@@ -224,25 +235,49 @@ func (s *Server) pauseQueues(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	to, reason, until := back(c, "/queues"), strings.TrimSpace(c.FormValue("reason")), strings.TrimSpace(c.FormValue("until"))
-	date, err := parseDate("until", until)
+	to, v := back(c, "/queues"), values{}
+	for _, name := range pauseFields {
+		v[name] = strings.TrimSpace(c.FormValue(name))
+	}
+	p, err := v.pause()
 	for _, name := range names {
 		if err == nil {
-			_, err = s.Engine.Pause(c.Request().Context(), name, reason, date)
+			_, err = s.Engine.Pause(c.Request().Context(), name, p)
 		}
 	}
 	if field, text, ok := wrong(err); ok || len(names) == 0 {
-		return s.dialog(c, http.StatusUnprocessableEntity, queuesFrame, templates.ConfirmForm(pauseForm(names, to, reason, until, field, text)))
+		return s.dialog(c, http.StatusUnprocessableEntity, queuesFrame, templates.ConfirmForm(pauseForm(names, to, v, field, text)))
 	}
 	if err != nil {
 		return err
 	}
-	return s.done(c, to, "Paused "+strings.Join(names, ", ")+".", undo("/queues/resume", names, to))
+	return s.done(c, to, "Paused "+ofVersion(p.Version)+strings.Join(names, ", ")+".", undo("/queues/resume", names, to, p.Version))
 }
 
-// undo is a form that takes a change of queues back.
-func undo(action string, names []string, to string) *templates.Undo {
+// pause is what the form that pauses queues says. Errors: Invalid, with the field.
+func (v values) pause() (p queue.PauseParams, err error) {
+	p.Reason, p.Kind = v["reason"], queue.PauseKind(v["kind"])
+	if p.Until, err = parseDate("until", v["until"]); err != nil {
+		return p, err
+	}
+	p.Version, err = parseWithin("version", v["version"], 0, queue.MaxVersion)
+	return p, err
+}
+
+// ofVersion names a version before its queue; nil is all of them.
+func ofVersion(version *int) string {
+	if version == nil {
+		return ""
+	}
+	return fmt.Sprintf("version %d of ", *version)
+}
+
+// undo is a form that takes a change of queues back, or of one payload version of them.
+func undo(action string, names []string, to string, version *int) *templates.Undo {
 	u := &templates.Undo{Action: action, Fields: []templates.Field{{Name: "back", Value: to}}}
+	if version != nil {
+		u.Fields = append(u.Fields, templates.Field{Name: "version", Value: strconv.Itoa(*version)})
+	}
 	for _, name := range names {
 		u.Fields = append(u.Fields, templates.Field{Name: "queue", Value: name})
 	}
@@ -254,8 +289,12 @@ func (s *Server) resumeQueues(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	version, err := parseWithin("version", c.FormValue("version"), 0, queue.MaxVersion)
+	if err != nil {
+		return err
+	}
 	for _, name := range names {
-		if _, err := s.Engine.Resume(c.Request().Context(), name); err != nil {
+		if _, err := s.Engine.Resume(c.Request().Context(), name, version); err != nil {
 			return err
 		}
 	}
@@ -263,7 +302,7 @@ func (s *Server) resumeQueues(c echo.Context) error {
 	if len(names) == 0 {
 		return leave(c, to)
 	}
-	return s.done(c, to, "Resumed "+strings.Join(names, ", ")+".", undo("/queues/pause", names, to))
+	return s.done(c, to, "Resumed "+ofVersion(version)+strings.Join(names, ", ")+".", undo("/queues/pause", names, to, version))
 }
 
 // done confirms a change with a toast on the page that is shown next; what is on the board is old.

@@ -124,7 +124,8 @@ func (s *Server) rail(c echo.Context, user auth.User, here string) []templates.P
 	if user.May(auth.Govern) {
 		places = append(places, templates.Place{Word: "Team", Href: "/team", Icon: "users", Foot: true})
 	}
-	places = append(places, templates.Place{Word: "API", Href: "/api/docs", Icon: "book-open", Foot: true})
+	places = append(places, templates.Place{Word: "Operations", Href: "/operations", Icon: "list-checks", Foot: true},
+		templates.Place{Word: "API", Href: "/api/docs", Icon: "book-open", Foot: true})
 	places[1].Marks = int64(s.troubled(c.Request().Context()))
 	for i := range places {
 		places[i].Here = places[i].Word == here

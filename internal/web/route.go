@@ -9,6 +9,7 @@ import (
 
 	"github.com/fetchq/server/internal/auth"
 	"github.com/fetchq/server/internal/errs"
+	"github.com/fetchq/server/internal/queue"
 )
 
 // Route is one route of the site and what it needs; tests walk the list.
@@ -47,6 +48,7 @@ func (s *Server) guard(method, path string, needs auth.Permission, h echo.Handle
 		if needs != "" && !user.May(needs) {
 			return errs.New(errs.Forbidden, "your role, %s, may not do this; ask an admin", user.Role)
 		}
+		c.SetRequest(c.Request().WithContext(queue.By(c.Request().Context(), "user:"+user.Email)))
 		return h(c)
 	})
 }

@@ -75,8 +75,8 @@ func origin(address string) string {
 func (s *Server) limitBody(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
-		if r.Method == http.MethodGet || r.Method == http.MethodHead {
-			return next(c)
+		if r.Method == http.MethodGet || r.Method == http.MethodHead || c.Path() == importPath {
+			return next(c) // a file to import is read as it comes, by who may send it
 		}
 		r.Body = http.MaxBytesReader(c.Response(), r.Body, maxForm)
 		_ = http.NewResponseController(c.Response()).SetReadDeadline(s.Now().Add(formWait)) // without it the server's own limits hold

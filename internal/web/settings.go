@@ -16,19 +16,21 @@ import (
 	"github.com/fetchq/server/web/templates"
 )
 
-// values are the settings of a queue as the fields of a form, by the names of the API; a part of backoff or rate has a dot.
+// values are the settings of a queue as the fields of a form, by the names of the API; a part of one has a dot. key.of is payload, or
+// what key.subject says.
 type values map[string]string
 
 // settingNames are the settings in the order of the form. Those made at creation only stand at the end.
 var settingNames = []string{
 	"max_attempts", "lock", "backoff.kind", "backoff.base", "backoff.cap", "backoff.jitter", "max_active", "rate.picks", "rate.per", "rate.burst",
-	"logs_retention", "completed_retention", "killed_retention", "partitions", "tablespace",
+	"key.of", "key.payload", "key.until", "key.nth", "key_limits.max_active", "key_limits.rate.picks", "key_limits.rate.per", "key_limits.rate.burst",
+	"journal", "journal_retention", "logs_retention", "completed_retention", "killed_retention", "partitions", "tablespace",
 }
 
 // defaults are what a new queue has.
 var defaults = values{
 	"max_attempts": "5", "lock": "5m", "backoff.kind": "exponential", "backoff.base": "10s", "backoff.cap": "1h", "backoff.jitter": "0.2",
-	"logs_retention": "30 days", "partitions": "1",
+	"journal": "errors", "journal_retention": "30 days", "logs_retention": "30 days", "partitions": "1",
 }
 
 func valuesOf(s queue.Settings) values {
@@ -36,6 +38,8 @@ func valuesOf(s queue.Settings) values {
 		"max_attempts": strconv.Itoa(s.MaxAttempts), "lock": s.Lock.String(),
 		"backoff.kind": s.Backoff.Kind, "backoff.base": s.Backoff.Base.String(), "backoff.cap": s.Backoff.Cap.String(),
 		"backoff.jitter":      strconv.FormatFloat(s.Backoff.Jitter, 'f', -1, 64),
+		"journal":             s.Journal,
+		"journal_retention":   retention(s.JournalRetention),
 		"logs_retention":      retention(s.LogsRetention),
 		"completed_retention": retention(s.CompletedRetention), "killed_retention": retention(s.KilledRetention),
 		"partitions": strconv.Itoa(s.Partitions), "tablespace": text(s.Tablespace),
@@ -43,10 +47,81 @@ func valuesOf(s queue.Settings) values {
 	if s.MaxActive != nil {
 		v["max_active"] = strconv.Itoa(*s.MaxActive)
 	}
-	if s.Rate != nil {
-		v["rate.picks"], v["rate.per"], v["rate.burst"] = strconv.Itoa(s.Rate.Picks), s.Rate.Per.String(), strconv.Itoa(s.Rate.Burst)
+	v.setRate("rate", s.Rate)
+	if k := s.Key; k != nil {
+		v["key.of"], v["key.payload"], v["key.until"] = firstOf(k.Subject, "payload"), k.Payload, k.Until
+		if k.Nth > 0 {
+			v["key.nth"] = strconv.Itoa(k.Nth)
+		}
+	}
+	if l := s.KeyLimits; l != nil {
+		if l.MaxActive != nil {
+			v["key_limits.max_active"] = strconv.Itoa(*l.MaxActive)
+		}
+		v.setRate("key_limits.rate", l.Rate)
 	}
 	return v
+}
+
+func (v values) setRate(name string, r *queue.Rate) {
+	if r != nil {
+		v[name+".picks"], v[name+".per"], v[name+".burst"] = strconv.Itoa(r.Picks), r.Per.String(), strconv.Itoa(r.Burst)
+	}
+}
+
+// rate is a rate as the API takes it; nil: there is none. Errors: Invalid, with the field.
+func (v values) rate(name string) (any, error) {
+	if v[name+".picks"] == "" && v[name+".burst"] == "" {
+		return nil, nil //nolint:nilnil // none is a value here
+	}
+	rate := map[string]any{"per": firstOf(v[name+".per"], "1s")} // what the empty field shows
+	for _, part := range []string{"picks", "burst"} {
+		n, err := parseWhole(name+"."+part, v[name+"."+part])
+		if err != nil {
+			return nil, err
+		}
+		if n != nil {
+			rate[part] = n
+		}
+	}
+	return rate, nil
+}
+
+// key is what the key of a document is, and the limits by it, as the API takes them. Errors: Invalid, with the field.
+func (v values) key() (key, limits any, err error) {
+	switch of := v["key.of"]; of {
+	case "":
+	case "payload":
+		key = map[string]any{"payload": v["key.payload"]}
+	default:
+		k := map[string]any{"subject": of}
+		if of == "prefix" {
+			k["until"] = v["key.until"]
+			n, err := parseWhole("key.nth", v["key.nth"])
+			if err != nil {
+				return nil, nil, err
+			}
+			if n != nil {
+				k["nth"] = n
+			}
+		}
+		key = k
+	}
+	active, err := parseWhole("key_limits.max_active", v["key_limits.max_active"])
+	if err != nil {
+		return nil, nil, err
+	}
+	rate, err := v.rate("key_limits.rate")
+	if err != nil {
+		return nil, nil, err
+	}
+	if active != nil || rate != nil {
+		limits = map[string]any{"max_active": active, "rate": rate}
+	}
+	if limits != nil && key == nil {
+		return nil, nil, errs.Field("key.of", "limits by key want a key")
+	}
+	return key, limits, nil
 }
 
 func retention(iv *wire.Interval) string {
@@ -78,7 +153,10 @@ func (v values) patch(creating bool) (json.RawMessage, error) {
 		backoff["jitter"] = jitter
 	}
 	p["backoff"], p["lock"] = backoff, v["lock"]
-	for _, name := range []string{"logs_retention", "completed_retention", "killed_retention"} {
+	if v["journal"] != "" {
+		p["journal"] = v["journal"]
+	}
+	for _, name := range []string{"journal_retention", "logs_retention", "completed_retention", "killed_retention"} {
 		p[name] = orNull(v[name])
 	}
 	for _, name := range []string{"max_attempts", "max_active"} {
@@ -91,19 +169,12 @@ func (v values) patch(creating bool) (json.RawMessage, error) {
 	if p["max_attempts"].(*int) == nil {
 		return nil, errs.Field("max_attempts", "a whole number from 1 to 1000000 is wanted")
 	}
-	p["rate"] = nil
-	if v["rate.picks"] != "" || v["rate.burst"] != "" {
-		rate := map[string]any{"per": firstOf(v["rate.per"], "1s")} // what the empty field shows
-		for _, name := range []string{"picks", "burst"} {
-			n, err := parseWhole("rate."+name, v["rate."+name])
-			if err != nil {
-				return nil, err
-			}
-			if n != nil {
-				rate[name] = n
-			}
-		}
-		p["rate"] = rate
+	var err error
+	if p["rate"], err = v.rate("rate"); err != nil {
+		return nil, err
+	}
+	if p["key"], p["key_limits"], err = v.key(); err != nil {
+		return nil, err
 	}
 	if creating {
 		n, err := parseWhole("partitions", v["partitions"])
@@ -134,25 +205,60 @@ func settingsFacts(s queue.Settings) []templates.Fact {
 	case "exponential":
 		backoff = fmt.Sprintf("%s, doubling, at most %s, ± %.0f %%", s.Backoff.Base, s.Backoff.Cap, s.Backoff.Jitter*100)
 	}
-	active, rate := "no limit", "no limit"
-	if s.MaxActive != nil {
-		active = templates.Exact(int64(*s.MaxActive))
+	limit := func(active *int, r *queue.Rate) (string, string) {
+		most, rate := "no limit", "no limit"
+		if active != nil {
+			most = templates.Exact(int64(*active))
+		}
+		if r != nil {
+			rate = fmt.Sprintf("%d each %s, %d at once", r.Picks, r.Per, r.Burst)
+		}
+		return most, rate
 	}
-	if s.Rate != nil {
-		rate = fmt.Sprintf("%d each %s, %d at once", s.Rate.Picks, s.Rate.Per, s.Rate.Burst)
-	}
+	active, rate := limit(s.MaxActive, s.Rate)
 	keep := func(iv *wire.Interval) string {
 		if iv == nil {
 			return "for ever"
 		}
 		return iv.String()
 	}
-	return []templates.Fact{
+	facts := []templates.Fact{
 		{Word: "Attempts", Value: templates.Exact(int64(s.MaxAttempts))}, {Word: "Lease", Value: s.Lock.String()}, {Word: "Backoff", Value: backoff},
-		{Word: "Active at once", Value: active}, {Word: "Rate", Value: rate}, {Word: "Log lines kept", Value: keep(s.LogsRetention)},
+		{Word: "Active at once", Value: active}, {Word: "Rate", Value: rate},
+		{Word: "Journal", Value: journalWords(s)}, {Word: "Log lines kept", Value: keep(s.LogsRetention)},
 		{Word: "Completed kept", Value: keep(s.CompletedRetention)}, {Word: "Killed kept", Value: keep(s.KilledRetention)},
 		{Word: "Partitions", Value: strconv.Itoa(s.Partitions)}, {Word: "Tablespace", Value: firstOf(text(s.Tablespace), "default")},
 	}
+	if s.Key != nil && s.KeyLimits != nil {
+		active, rate := limit(s.KeyLimits.MaxActive, s.KeyLimits.Rate)
+		facts = append(facts, templates.Fact{Word: "Key", Value: keyWords(*s.Key)}, templates.Fact{Word: "Active at once of a key", Value: active},
+			templates.Fact{Word: "Rate of a key", Value: rate})
+	}
+	return facts
+}
+
+func journalWords(s queue.Settings) string {
+	keep := "for ever"
+	if s.JournalRetention != nil {
+		keep = s.JournalRetention.String()
+	}
+	switch s.Journal {
+	case queue.JournalAll:
+		return "every transition, for " + strings.TrimPrefix(keep, "for ")
+	case queue.JournalErrors:
+		return "what failed and what admins did, for " + strings.TrimPrefix(keep, "for ")
+	}
+	return "off"
+}
+
+func keyWords(k queue.Key) string {
+	switch {
+	case k.Payload != "":
+		return k.Payload + " in the payload"
+	case k.Subject == "host":
+		return "the host of the subject"
+	}
+	return fmt.Sprintf("the subject up to %q no. %d", k.Until, k.Nth)
 }
 
 func firstOf(a, b string) string {
@@ -173,7 +279,7 @@ func (s *Server) settingsPage(c echo.Context) error {
 func (s *Server) showSettings(c echo.Context, status int, q queue.Queue, v values, field, wrong string) error {
 	view := templates.SettingsView{
 		Head: s.queueHead(c, q, "Settings"), Inputs: templates.SettingInputs(v, defaults, field, wrong, false), Facts: settingsFacts(q.Settings),
-		MayManage: may(c, auth.Manage), Wrong: elsewhere(field, wrong),
+		MayManage: may(c, auth.Manage), Wrong: elsewhere(field, wrong), Move: moveWords(q),
 	}
 	f := queueFrame(q.Name, "Settings")
 	f.live = false // a form must not change under somebody's hands

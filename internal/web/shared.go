@@ -103,10 +103,10 @@ func zip(plain []byte) ([]byte, error) {
 	return text.Bytes(), err
 }
 
-// share adds a page whose live part follows from its URL and from the role of who asks, and from nothing else.
-func (s *Server) share(path string, needs auth.Permission, view func(echo.Context) (frame, templ.Component, error)) {
+// share adds a page for all who may see, whose live part follows from its URL and from the role of who asks, and from nothing else.
+func (s *Server) share(path string, view func(echo.Context) (frame, templ.Component, error)) {
 	s.compressed[path] = true
-	s.guard(http.MethodGet, path, needs, func(c echo.Context) error {
+	s.guard(http.MethodGet, path, auth.See, func(c echo.Context) error {
 		if !isLive(c.Request()) {
 			f, body, err := view(c)
 			if err != nil {

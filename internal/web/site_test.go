@@ -24,6 +24,7 @@ import (
 	"github.com/fetchq/server/internal/database"
 	"github.com/fetchq/server/internal/dbtest"
 	"github.com/fetchq/server/internal/metrics"
+	"github.com/fetchq/server/internal/operations"
 	"github.com/fetchq/server/internal/queue"
 	"github.com/fetchq/server/internal/web"
 	"github.com/fetchq/server/web/static"
@@ -79,12 +80,14 @@ func newSite(t *testing.T, base string) *site {
 	s.users, s.tokens = auth.NewUsers(db, time.Now), auth.NewTokens(db, time.Now)
 	s.sessions = auth.NewSessions(db, strings.HasPrefix(base, "https:"))
 	assets, _ := static.Load() // without what is built, their paths answer 404
+	jobs := operations.New(db, s.engine, operations.Options{Log: log, Node: "test", Now: time.Now, ImportLimit: 1 << 20})
 	s.pages = web.New(web.Options{
-		Engine: s.engine, Recent: metrics.New(none, time.Now, log), Metrics: flat{}, Charts: charts.NewStore(db), Users: s.users, Sessions: s.sessions, Tokens: s.tokens,
+		Engine: s.engine, Operations: jobs, Recent: metrics.New(none, time.Now, log), Metrics: flat{}, Charts: charts.NewStore(db), Users: s.users, Sessions: s.sessions, Tokens: s.tokens,
 		Assets: assets, Log: log, Now: time.Now, URL: "https://queue.example.org", BaseURL: base,
 	})
 	s.calls = api.New(api.Options{
-		Engine: s.engine, Tokens: s.tokens, Log: log, Now: time.Now, Version: "test",
+		Engine: s.engine, Operations: jobs,
+		Tokens: s.tokens, Log: log, Now: time.Now, Version: "test",
 		Ready: func(ctx context.Context) error { return database.Error("ping", db.Ping(ctx)) },
 	})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

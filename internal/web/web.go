@@ -14,26 +14,29 @@ import (
 	"github.com/fetchq/server/internal/charts"
 	"github.com/fetchq/server/internal/errs"
 	"github.com/fetchq/server/internal/metrics"
+	"github.com/fetchq/server/internal/operations"
 	"github.com/fetchq/server/internal/queue"
 	"github.com/fetchq/server/web/static"
 )
 
 // Options of the site.
 type Options struct {
-	Engine   *queue.Engine
-	Recent   *metrics.Recent
-	Metrics  Metrics
-	Charts   *charts.Store
-	Users    *auth.Users
-	Sessions *auth.Sessions
-	Tokens   *auth.Tokens
-	Assets   static.Assets
-	Log      *slog.Logger
-	Now      func() time.Time // this machine's clock, for what pages say of ages
-	Proxies  auth.Proxies     // those before this server whose X-Forwarded-For is believed
-	URL      string           // where programs and browsers find this server, without a slash at the end
-	BaseURL  string           // what the world calls this server, where somebody said so; may be empty
-	Env      string           // the label of the environment; may be empty
+	Engine *queue.Engine
+	// Operations are asked for here, and carried out elsewhere.
+	Operations *operations.Service
+	Recent     *metrics.Recent
+	Metrics    Metrics
+	Charts     *charts.Store
+	Users      *auth.Users
+	Sessions   *auth.Sessions
+	Tokens     *auth.Tokens
+	Assets     static.Assets
+	Log        *slog.Logger
+	Now        func() time.Time // this machine's clock, for what pages say of ages
+	Proxies    auth.Proxies     // those before this server whose X-Forwarded-For is believed
+	URL        string           // where programs and browsers find this server, without a slash at the end
+	BaseURL    string           // what the world calls this server, where somebody said so; may be empty
+	Env        string           // the label of the environment; may be empty
 }
 
 // Limits of the site.
@@ -42,6 +45,7 @@ const (
 	formWait   = 30 * time.Second // for the whole body of a form
 	pageWait   = 30 * time.Second // for the work behind a page
 	maxStreams = 2000             // streams of events at once
+	maxUploads = 4                // files that come in at once
 )
 
 // Server answers the pages.
@@ -54,6 +58,7 @@ type Server struct {
 	trouble   tally
 	calendars *calendars
 	streams   chan struct{}
+	uploads   chan struct{} // holds one for each file that comes in
 	routes    []Route
 	// compressed are the paths whose live parts are kept compressed.
 	compressed map[string]bool
@@ -65,7 +70,7 @@ type Server struct {
 func New(opt Options) *Server {
 	s := &Server{
 		Options: opt, echo: echo.New(), origins: http.NewCrossOriginProtection(),
-		board: newBoard(opt.Engine, opt.Now), streams: make(chan struct{}, maxStreams), compressed: map[string]bool{},
+		board: newBoard(opt.Engine, opt.Now), streams: make(chan struct{}, maxStreams), uploads: make(chan struct{}, maxUploads), compressed: map[string]bool{},
 	}
 	s.shared = newShared(opt.Now, s.board.age)
 	s.calendars = newCalendars(opt.Now, s.countDue)
@@ -113,6 +118,8 @@ func (s *Server) register() {
 	s.searchRoutes()
 	s.documentsRoutes()
 	s.documentRoutes()
+	s.operationsRoutes()
+	s.importRoutes()
 	s.accountRoutes()
 	s.teamRoutes()
 }

@@ -31,7 +31,10 @@ var ErrTooMany = errors.New("too many items")
 // not known, stands twice, or is a number or text outside what its type holds, and for the first element over MaxItems:
 // small ones would take many times the memory of their text. Field is the path, like
 // "documents[3].priority", also where a type is wrong.
-func Decode(body []byte, v any) error {
+func Decode(body []byte, v any) error { return DecodeUpTo(body, v, MaxItems) }
+
+// DecodeUpTo is Decode for a request whose arrays and maps may have another number of items.
+func DecodeUpTo(body []byte, v any, items int) error {
 	target := reflect.ValueOf(v)
 	if target.Kind() != reflect.Pointer || target.IsNil() {
 		return errors.New("wire.Decode wants a pointer to what it reads into")
@@ -40,7 +43,7 @@ func Decode(body []byte, v any) error {
 	if err := check.document(); err != nil {
 		return err
 	}
-	d := decoder{scanner{b: body}}
+	d := decoder{scanner{b: body}, items}
 	if err := d.decode(target.Elem()); err != nil {
 		if err.Field == "" {
 			err.Message = "the body " + err.Message
@@ -51,7 +54,10 @@ func Decode(body []byte, v any) error {
 }
 
 // decoder reads text that is known to be JSON.
-type decoder struct{ scanner }
+type decoder struct {
+	scanner
+	most int // elements of an array, members of a map
+}
 
 var rawType = reflect.TypeFor[json.RawMessage]()
 
@@ -152,8 +158,8 @@ func (d *decoder) mapping(v reflect.Value) *errs.Error {
 		if made.MapIndex(key).IsValid() {
 			return errs.New(errs.Invalid, "the field stands twice")
 		}
-		if made.Len() == MaxItems {
-			return tooMany("members")
+		if made.Len() == d.most {
+			return d.tooMany("members")
 		}
 		elem := reflect.New(v.Type().Elem()).Elem()
 		if err := d.decode(elem); err != nil {
@@ -174,8 +180,8 @@ func (d *decoder) slice(v reflect.Value) *errs.Error {
 			break
 		}
 		n := v.Len()
-		if n == MaxItems {
-			return tooMany("items")
+		if n == d.most {
+			return d.tooMany("items")
 		}
 		if n == v.Cap() {
 			v.Grow(1)
@@ -252,8 +258,8 @@ func (d *decoder) numeric(v reflect.Value) *errs.Error {
 	return nil
 }
 
-func tooMany(what string) *errs.Error {
-	return &errs.Error{Code: errs.Invalid, Message: fmt.Sprintf("there are more than %d %s", MaxItems, what), Err: ErrTooMany}
+func (d *decoder) tooMany(what string) *errs.Error {
+	return &errs.Error{Code: errs.Invalid, Message: fmt.Sprintf("there are more than %d %s", d.most, what), Err: ErrTooMany}
 }
 
 // wrongType says what was asked for; not what came, which is the caller's own.

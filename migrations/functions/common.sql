@@ -9,7 +9,8 @@ begin
     select * into q from fetchq.queues where name = p_queue;
     if not found then
         raise exception using errcode = 'FQ004', column = 'queue',
-            message = format('there is no queue %s', coalesce(quote_ident(left(p_queue, 40)), 'without a name'));
+            message = format('there is no queue %s', coalesce(quote_ident(left(p_queue, 40)), 'without a name'))
+                || coalesce((select format('; it is %s now', quote_ident(new_name)) from fetchq.renames where old_name = p_queue), '');
     end if;
     return q;
 end $$;
@@ -21,17 +22,30 @@ begin
     raise exception using errcode = 'FQ001', column = p_field, message = p_message;
 end $$;
 
--- is_paused tells whether a queue hands out nothing at p_now.
-create function fetchq.is_paused(q fetchq.queues, p_now timestamptz) returns boolean
-language sql immutable as $$
+-- is_paused tells whether a queue hands out nothing at p_now, or nothing of one payload version.
+create function fetchq.is_paused(q fetchq.queues, p_now timestamptz, p_version integer default null) returns boolean
+language sql stable as $$
     select q.paused and (q.paused_until is null or q.paused_until > p_now)
+        or coalesce(q.version_pauses ? p_version::text
+            and coalesce((q.version_pauses -> p_version::text ->> 'until')::timestamptz > p_now, true), false)
+$$;
+
+-- pauses returns the pauses of a queue that last at p_now: that of the whole queue, whose version is null, and those of versions.
+create function fetchq.pauses(q fetchq.queues, p_now timestamptz) returns table (version integer, kind text, reason text, until timestamptz)
+language sql stable as $$
+    select null, q.pause_kind, q.pause_reason, q.paused_until where fetchq.is_paused(q, p_now)
+    union all
+    select * from (
+        select key::integer, value ->> 'kind', value ->> 'reason', (value ->> 'until')::timestamptz as until from jsonb_each(q.version_pauses)
+    ) v where coalesce(until > p_now, true)
+    order by 1 nulls first
 $$;
 
 -- micros returns microseconds since 1970 of the real clock: the base of a new document's lease number, so that a
 -- number never comes again for a subject that was dropped and pushed anew.
 create function fetchq.micros() returns bigint
 language sql volatile as $$
-    select (extract(epoch from clock_timestamp()) * 1000000)::bigint
+    select (date_part('epoch', clock_timestamp()) * 1000000)::bigint
 $$;
 
 -- uuid_v7 returns a UUID of version 7 (RFC 9562, 5.7): 48 bits of milliseconds, then random bits.
@@ -107,8 +121,10 @@ language sql immutable as $$
     select case when p_array is not null then array(select p_array[i] from unnest(p_places) with ordinality u (i, ord) order by ord) end
 $$;
 
--- backoff returns how long a document waits after its p_attempts-th failure. fixed: base; exponential:
--- base × 2^(attempts - 1), at most cap; both times a random factor between 1 - jitter and 1 + jitter.
+-- backoff returns how long a document waits after its p_attempts-th failure. fixed: base; exponential: base × 2^(attempts - 1), at
+-- most cap; both times a random factor, evenly spread between 1 - jitter and 1 + jitter. So the mean is that without jitter, and a
+-- wait at the cap may be longer by the jitter. Source: M. Brooker, Exponential Backoff And Jitter, 2015: capped exponential
+-- backoff, made random so that what failed together does not come back together; jitter 1 is his "full jitter" about twice the mean.
 create function fetchq.backoff(q fetchq.queues, p_attempts integer) returns interval
 language sql volatile as $$
     select make_interval(secs => case q.backoff_kind
@@ -146,7 +162,7 @@ $$;
 
 create function fetchq.cut_json(p_json jsonb, p_bytes integer) returns jsonb
 language sql stable as $$
-    select case when pg_column_size(p_json) <= p_bytes then p_json
+    select case when p_json is null or pg_column_size(p_json) <= p_bytes then p_json
         else jsonb_build_object('cut', format('details take %s bytes, %s are kept', pg_column_size(p_json), p_bytes),
                                 'begins', left(p_json::text, 2000)) end
 $$;

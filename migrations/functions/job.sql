@@ -1,6 +1,7 @@
 -- Jobs: when maintenance runs, and on which node. fetchq.jobs has a row for each queue and kind.
 
--- job_kinds are the jobs of every queue. All but vacuum are functions of maintenance.sql; vacuum cannot run in one.
+-- job_kinds are the jobs of every queue. All but vacuum are functions of maintenance.sql; vacuum cannot run in one. Nor can index,
+-- which only queues have whose limits by key changed; move only those have that go to another tablespace.
 create function fetchq.job_kinds() returns text[]
 language sql immutable as $$
     select array['mark_due', 'orphans', 'fold', 'expire', 'vacuum']
@@ -26,16 +27,17 @@ begin
     end if;
 end $$;
 
--- job_claim gives a node up to p_limit jobs that are due, or whose node died, and beside these up to p_vacuums vacuums, which
--- may take hours. It takes in the wakes first. It waits for nobody: a job that somebody else holds keeps its wakes.
+-- job_claim gives a node up to p_limit jobs that are due, or whose node died, and beside these up to p_vacuums vacuums and p_indexes
+-- builds of indexes and moves to another tablespace, which may take hours. It takes in the wakes first. It waits for nobody: a job that somebody else holds keeps its wakes.
 --
 -- It puts off for 30 seconds, all at once, marking and orphans of queues in which nothing happens: the last run of such a job saw all
 -- that was folded, its next moment lies ahead, and nothing was written since, for that would have woken the fold.
 --
 -- A claim lasts for 10 seconds unless job_keep lengthens it. While a job is claimed its next run is infinity, so that a wake
 -- that comes meanwhile is seen by job_done, or by the next node where this one dies.
-create function fetchq.job_claim(p_node text, p_limit integer, p_vacuums integer default 1, p_now timestamptz default clock_timestamp())
-returns table (queue text, kind text)
+create function fetchq.job_claim(
+    p_node text, p_limit integer, p_vacuums integer default 1, p_now timestamptz default clock_timestamp(), p_indexes integer default 1
+) returns table (queue text, kind text)
 language sql as $$
     with held as materialized (
         select queue, kind from fetchq.jobs where (queue, kind) in (select queue, kind from fetchq.wakes)
@@ -64,7 +66,7 @@ language sql as $$
     from (
         select * from (
             select queue, kind from fetchq.jobs
-            where kind <> 'vacuum' and (next_run <= p_now and claimed_by is null or claimed_until <= p_now)
+            where kind not in ('vacuum', 'index', 'move') and (next_run <= p_now and claimed_by is null or claimed_until <= p_now)
             order by least(next_run, claimed_until) limit p_limit
             for update skip locked) quick
         union all select * from (
@@ -72,6 +74,11 @@ language sql as $$
             where kind = 'vacuum' and (next_run <= p_now and claimed_by is null or claimed_until <= p_now)
             order by least(next_run, claimed_until) limit p_vacuums
             for update skip locked) slow
+        union all select * from (
+            select queue, kind from fetchq.jobs
+            where kind in ('index', 'move') and (next_run <= p_now and claimed_by is null or claimed_until <= p_now)
+            order by least(next_run, claimed_until) limit p_indexes
+            for update skip locked) slower
     ) due
     where (j.queue, j.kind) = (due.queue, due.kind)
     returning j.queue, j.kind
@@ -130,13 +137,14 @@ language sql volatile as $$
     select to_timestamp(5 * round(extract(epoch from p_now + (p_at - p_now) * (0.9 + 0.2 * random())) / 5)::float8)
 $$;
 
--- job_next returns in how many seconds there is a job to claim; null where there is none. p_vacuum false: leaving vacuums out.
-create function fetchq.job_next(p_vacuum boolean default true, p_now timestamptz default clock_timestamp()) returns float8
+-- job_next returns in how many seconds there is a job to claim; null where there is none. p_vacuum and p_index false: leaving those out.
+create function fetchq.job_next(p_vacuum boolean default true, p_now timestamptz default clock_timestamp(), p_index boolean default true)
+returns float8
 language sql stable as $$
     select extract(epoch from min(case when j.claimed_by is null then least(j.next_run, w.at) else j.claimed_until end) - p_now)::float8
     from fetchq.jobs j
         left join (select queue, kind, min(at) as at from fetchq.wakes group by queue, kind) w on (w.queue, w.kind) = (j.queue, j.kind)
-    where p_vacuum or j.kind <> 'vacuum'
+    where (p_vacuum or j.kind <> 'vacuum') and (p_index or j.kind not in ('index', 'move'))
 $$;
 
 -- job_run_now makes a job due. FQ004: there is no such job.

@@ -24,7 +24,8 @@ begin
             version := fetchq.next_version(q, v_leaves[i], version, p_since);
             exit when version is null;
             partition := i - 1;
-            for priority, date, items in execute format('select * from %I.mark_%s($1, $2, $3, $4)', s, i - 1)
+            for priority, date, items in execute format('select * from %I.mark_%s%s($1, $2, $3, $4)', s, i - 1,
+                    case when q.journal = 'all' then '_noted' else '' end)
                 using version::smallint, p_limit, p_now, p_now - p_since
             loop
                 return next;
@@ -75,7 +76,8 @@ begin
 end $$;
 
 -- mnt_orphans ends up to p_limit leases of each partition that ran out: the document comes back after the queue's
--- backoff, or is killed when it has no attempt left; a line in the log says whose lease it was. It returns what came
+-- backoff, or is killed when it has no attempt left; a line in the log says whose lease it was. One that is to be requeued goes on
+-- with what that says. Then it takes back what is held although it is paused at once. It returns what came
 -- back pending: the lowest date and the number for each version, partition and priority; other rows have a null date.
 create function fetchq.mnt_orphans(
     p_queue text, p_limit integer default 1000, p_now timestamptz default clock_timestamp(), p_since interval default null
@@ -89,7 +91,8 @@ begin
     for i in 1 .. cardinality(v_leaves) loop
         return query execute format($t$
             with lost as materialized (
-                select subject, $2 + fetchq.backoff($1, attempts) as next, attempts >= $4 as dies
+                select subject, version as old_version, attempts, requeue, attempts >= $4 as dies,
+                    coalesce((requeue ->> 'date')::timestamptz, case when attempts < $4 then $2 + fetchq.backoff($1, attempts) end) as next
                 from %1$I.%2$I
                 where status = 2 and next_iteration <= $2 and next_iteration >= $6
                 order by next_iteration
@@ -97,29 +100,52 @@ begin
                 for update skip locked
             ), changed as (
                 update %1$I.%2$I d set
-                    status = case when l.dies then -1 else (l.next <= $2)::integer end,
-                    next_iteration = case when l.dies then $2 else l.next end,
+                    status = coalesce((l.next <= $2)::integer, -1),
+                    next_iteration = coalesce(l.next, $2),
                     last_iteration = case when l.dies then $2 else d.last_iteration end,
+                    attempts = case when l.dies and l.requeue is not null then 0 else d.attempts end,
+                    payload = coalesce(l.requeue -> 'payload', d.payload),
+                    size = case when l.requeue ? 'payload' then pg_column_size(l.requeue -> 'payload') else d.size end,
+                    version = coalesce((l.requeue -> 'version')::integer, d.version),
+                    priority = coalesce((l.requeue -> 'priority')::integer, d.priority),
+                    requeue = null,
                     lease = d.lease + 1,
                     ended = 0
                 from lost l where d.subject = l.subject
-                returning d.subject, d.status, d.version, d.priority, d.attempts, d.worker, d.next_iteration
+                returning d.subject, d.status, d.version, d.priority, l.attempts, d.worker, d.next_iteration, l.old_version, l.dies,
+                    d.lease, d.picked_at
             ), logged as (
                 insert into %1$I.logs (created_at, kind, attempt, subject, message, worker)
                 select $2, 1, attempts, subject, 'the lease ran out', worker from changed order by subject
             ), counted as (
                 insert into %1$I.deltas (version, planned, pending, active, killed, ev_orphaned, ev_killed, ev_errors, ev_logs)
-                select version, count(*) filter (where status = 0), count(*) filter (where status = 1), -count(*),
-                    count(*) filter (where status = -1), count(*), count(*) filter (where status = -1), count(*), count(*)
-                from changed group by version
-            )
+                select version, sum((status = 0)::integer * n), sum((status = 1)::integer * n), sum((status = 2)::integer * n),
+                    sum((status = -1)::integer * n), count(*) filter (where status = 2), count(*) filter (where status = 2 and dies),
+                    count(*) filter (where status = 2), count(*) filter (where status = 2)
+                from (
+                    select old_version as version, 2 as status, -1 as n, dies from changed
+                    union all select version, status, 1, dies from changed
+                ) c group by version
+            )%3$s
             select version::integer, $5, priority::integer, min(next_iteration) filter (where status = 1), count(*)
-            from changed group by version, priority $t$, 'q_' || p_queue, v_leaves[i])
+            from changed group by version, priority $t$, 'q_' || p_queue, v_leaves[i],
+            case when q.journal <> 'off' then fetchq.journal_text(q, $t$
+                select row_number() over (), 'orphan', false, 2, status, attempts, lease, next_iteration,
+                    fetchq.micros_between(picked_at, $2), subject, worker, null from changed $t$, '$2') end)
         using q, p_now, p_limit, q.max_attempts, i - 1, coalesce(p_now - p_since, '-infinity');
         if found then
             v_next := p_now;
         end if;
     end loop;
+    if fetchq.is_paused(q, p_now) and q.pause_kind = 'at_once' or q.version_pauses is not null then
+        return query
+            select r.version::integer, fetchq.partition_of(r.subject, q.partitions), r.priority::integer,
+                min(r.next_iteration) filter (where r.status = 1), count(*)
+            from fetchq.take_back(q, p_limit, p_now) r where r.outcome = 'ok' group by 1, 2, 3;
+        if found then
+            v_next := p_now;
+        end if;
+    end if;
     if v_next is not null then
         -- What comes back after its backoff becomes due when mark_due may be asleep.
         v_next := fetchq.mnt_next_due(p_queue, p_since, p_now);
@@ -190,11 +216,11 @@ begin
             insert into fetchq.measures
             select $1, name, 3, $3, sum(n), sum(sum), min(low), max(high), 0, array_agg(bucket order by bucket), array_agg(n order by bucket)
             from (
-                select name, fetchq.bucket(ms) as bucket, count(*) as n, sum(ms) as sum, min(ms) as low, max(ms) as high
+                select name, fetchq.timing_bucket(ms) as bucket, count(*) as n, sum(ms) as sum, min(ms) as low, max(ms) as high
                 from (
                     select 'wait' as name, unnest(waits)::float8 as ms from gone
                     union all select 'work', unnest(works) from gone
-                ) t group by name, fetchq.bucket(ms)
+                ) t group by name, fetchq.timing_bucket(ms)
             ) b group by name
         )
         select count(*), coalesce(sum(ev_errors), 0) > 0 from gone $t$, 'q_' || p_queue)
@@ -207,7 +233,7 @@ begin
 end $$;
 
 -- mnt_expire removes what the queue's settings keep no longer, p_limit rows of each sort at most: answers kept for repeated
--- calls, completed and killed documents, and log lines. It returns how many rows went, and whether there may be more.
+-- calls, completed and killed documents, log lines, and the journal. It returns how many rows went, and whether there may be more.
 create function fetchq.mnt_expire(
     p_queue text, p_limit integer default 5000, p_now timestamptz default clock_timestamp(), out items bigint, out more boolean
 ) language plpgsql set lock_timeout = '5s' set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
@@ -242,6 +268,8 @@ begin
     into items using v_kinds, v_keys, p_now;
     more := items = p_limit;
 
+    items := items + fetchq.key_expire(q, p_now);
+
     for k in select * from (values (3, q.completed_retention), (-1, q.killed_retention)) t (status, retention) where retention is not null loop
         v_left := p_limit;
         foreach v_leaf in array fetchq.leaves(q) loop
@@ -252,13 +280,16 @@ begin
                     order by last_iteration limit $3
                     for update skip locked
                 ), gone as (
-                    delete from %1$I.%2$I d using old where d.subject = old.subject returning d.version
+                    delete from %1$I.%2$I d using old where d.subject = old.subject
+                    returning d.version, d.subject, d.attempts, d.lease
                 ), counted as (
                     insert into %1$I.deltas (version, completed, killed)
                     select version, -count(*) filter (where $1 = 3), -count(*) filter (where $1 = -1) from gone group by version
-                )
-                select count(*) from gone $t$, s, v_leaf)
-            into n using k.status::smallint, p_now - k.retention, v_left;
+                )%3$s
+                select count(*) from gone $t$, s, v_leaf, case when q.journal = 'all' then fetchq.journal_text(q, $t$
+                    select row_number() over (), 'expire', false, $1, null::smallint, attempts, lease, null::timestamptz, null::bigint, subject,
+                        null, null from gone $t$, '$4') end)
+            into n using k.status::smallint, p_now - k.retention, v_left, p_now;
             items := items + n;
             v_left := v_left - n;
             exit when v_left = 0;
@@ -282,6 +313,9 @@ begin
         items := items + n;
         more := more or n = p_limit;
     end if;
+    select * into k from fetchq.mnt_journal(p_queue, p_now);
+    items := items + k.items;
+    more := more or k.more;
 end $$;
 
 -- mnt_run does all maintenance of one queue once, but vacuum. It returns the number of rows that each job found.

@@ -23,8 +23,8 @@ language sql stable as $$
     select greatest(date_part('epoch', p_to - p_from) * 1000, 0)::real
 $$;
 
--- bucket returns the bucket of a timing in milliseconds, as internal/metrics has them: ceil(log 1.02 of it); -32768: 0.
-create function fetchq.bucket(p_ms float8) returns smallint
+-- timing_bucket returns the bucket of a timing in milliseconds, as internal/metrics has them: ceil(log 1.02 of it); -32768: 0.
+create function fetchq.timing_bucket(p_ms float8) returns smallint
 language sql immutable as $$
     select case when p_ms > 1e-4 then least(greatest(ceil(ln(p_ms) / 0.019802627296179754), -465), 1500)::smallint else (-32768)::smallint end
 $$;
@@ -153,7 +153,7 @@ begin
             delete from %I.measures returning *
         ), one as (
             select u.name, u.type, g.at, u.ord, u.value, date_bin('10 seconds', g.at, 'epoch') as slot,
-                case when u.type = 3 then fetchq.bucket(u.value) end as bucket
+                case when u.type = 3 then fetchq.timing_bucket(u.value) end as bucket
             from gone g cross join lateral unnest(g.names, g.types, g.values) with ordinality u (name, type, value, ord)
         ), grouped as (
             select name, type, slot, bucket, max(at) as at, count(*) as n, sum(value) as sum, min(value) as low, max(value) as high,
@@ -188,12 +188,12 @@ begin
         select name, type, case when type = 2 then last else sum end, count, null, buckets, counts, low, high, at
         from fetchq.measures where queue = $1
         union all
-        select u.name, u.type, u.value, 1, null, case when u.type = 3 then array[fetchq.bucket(u.value)] end, array[1::bigint], u.value, u.value, m.at
+        select u.name, u.type, u.value, 1, null, case when u.type = 3 then array[fetchq.timing_bucket(u.value)] end, array[1::bigint], u.value, u.value, m.at
         from %1$I.measures m cross join lateral unnest(m.names, m.types, m.values) u (name, type, value)
         union all
-        select name, 3::smallint, sum(ms), count(*), null, array[fetchq.bucket(ms)], array[count(*)], min(ms), max(ms), clock_timestamp()
+        select name, 3::smallint, sum(ms), count(*), null, array[fetchq.timing_bucket(ms)], array[count(*)], min(ms), max(ms), clock_timestamp()
         from (
             select 'wait' as name, unnest(waits)::float8 as ms from %1$I.deltas
             union all select 'work', unnest(works) from %1$I.deltas
-        ) t group by name, fetchq.bucket(ms) $t$, 'q_' || p_queue) using p_queue;
+        ) t group by name, fetchq.timing_bucket(ms) $t$, 'q_' || p_queue) using p_queue;
 end $$;

@@ -26,18 +26,22 @@ create function fetchq.doc_pick_many(
     p_mark_seqs       bigint[]    default null,
     p_partition       integer     default null,
     p_since           interval    default null,
-    p_now             timestamptz default clock_timestamp()
+    p_now             timestamptz default clock_timestamp(),
+    p_by              text[]      default null
 ) returns table (
     subject text, payload jsonb, version smallint, priority smallint, attempts integer, iterations integer, created_at timestamptz,
     last_iteration timestamptz, lease bigint, lease_expires_at timestamptz, due_at timestamptz, seq bigint, size integer,
     partition integer, partitions integer, marked_priorities integer[], marked_dates timestamptz[])
 language sql as $$
     select * from fetchq.doc_pick_for(p_queue, p_version, array[p_limit], array[p_lock], array[p_worker], p_key, p_mark_partitions,
-        p_mark_priorities, p_mark_dates, p_mark_seqs, p_partition, p_since, p_now)
+        p_mark_priorities, p_mark_dates, p_mark_seqs, p_partition, p_since, p_now, p_by)
+    where subject is not null
 $$;
 
 -- doc_pick_for is doc_pick_many for several who ask at once, each with a limit, a lock and a worker of its own: the first
--- documents are the first one's, and so on. All limits together are 1 to 1,000.
+-- documents are the first one's, and so on. All limits together are 1 to 1,000. A queue with limits that hands out less than was
+-- asked for says so in a last row without a subject: created_at is the moment of the pick, and due_at when it may hand out more by
+-- itself; null: not known.
 create function fetchq.doc_pick_for(
     p_queue           text,
     p_version         integer,
@@ -51,7 +55,8 @@ create function fetchq.doc_pick_for(
     p_mark_seqs       bigint[]    default null,
     p_partition       integer     default null,
     p_since           interval    default null,
-    p_now             timestamptz default clock_timestamp()
+    p_now             timestamptz default clock_timestamp(),
+    p_by              text[]      default null
 ) returns table (
     subject text, payload jsonb, version smallint, priority smallint, attempts integer, iterations integer, created_at timestamptz,
     last_iteration timestamptz, lease bigint, lease_expires_at timestamptz, due_at timestamptz, seq bigint, size integer,
@@ -67,11 +72,14 @@ declare
     v_worker   text := p_workers[1];
     v_locks    interval[]; -- where several ask, of each place; v_workers too
     v_workers  text[];
+    v_by       text[] := p_by;
     v_limit    integer := p_limits[1];
     v_left     integer;
     v_bytes    bigint := 16777216;
     v_first    constant integer := coalesce(p_partition, floor(random() * q.partitions)::integer);
     v_taken    integer;
+    v_asked    integer;
+    v_gate     fetchq.gate; -- of a queue with limits
     v_began    timestamptz := clock_timestamp();
 begin
     if p_version not between 0 and 32767 or p_version is null then
@@ -86,8 +94,9 @@ begin
         or v_limit is null or v_limit not between 1 and 1000 or octet_length(v_worker) > 255
         or p_locks[1] not between interval '1 second' and interval '24 hours' then
         v_limit := fetchq.check_asks(p_limits, p_locks, p_workers);
-        select min(coalesce(u.l, q.lock)), array_agg(coalesce(u.l, q.lock) order by ord), array_agg(u.w order by ord), null
-        into v_lock, v_locks, v_workers, v_worker
+        select min(coalesce(u.l, q.lock)), array_agg(coalesce(u.l, q.lock) order by ord), array_agg(u.w order by ord), null,
+            case when cardinality(p_by) > 1 then array_agg(p_by[ord] order by ord) else p_by end
+        into v_lock, v_locks, v_workers, v_worker, v_by
         from unnest(p_limits, p_locks, p_workers) with ordinality u (n, l, w, ord), generate_series(1, n);
     end if;
     -- Calls under one key take turns, and so do picks from a queue with limits. Whoever had to wait reads the queue anew, which
@@ -103,18 +112,22 @@ begin
             return;
         end if;
     end if;
-    if fetchq.is_paused(q, p_now) then
+    if fetchq.is_paused(q, p_now, p_version) then
         return;
     end if;
-    if q.max_active is not null or q.rate_picks is not null then
+    v_asked := v_limit;
+    if q.max_active is not null or q.rate_picks is not null or q.key_max_active is not null or q.key_rate_picks is not null then
         if fetchq.take_turn(p_queue) then
-            q := fetchq.queue_find(p_queue);
             p_now := p_now + (clock_timestamp() - v_began);
-            if fetchq.is_paused(q, p_now) then
-                return;
-            end if;
         end if;
-        v_limit := fetchq.gate_open(q, v_limit, p_now);
+        q := fetchq.queue_find(p_queue); -- also without a wait: it may have been changed just before
+        if fetchq.is_paused(q, p_now, p_version) then
+            return;
+        end if;
+        perform set_config('fetchq.look_again', '', true);
+        v_gate := fetchq.gate_enter(q, v_limit, p_now);
+        v_limit := v_gate.allowed;
+        p_now := v_gate.filled_at;
     end if;
     if p_key is not null then -- whose old answer is over, else it would have been repeated
         execute format('delete from %I.requests where kind = ''pick'' and key = $1', s) using p_key;
@@ -122,10 +135,18 @@ begin
     v_left := v_limit;
     for i in 0 .. q.partitions - 1 loop
         exit when v_left <= 0 or v_bytes <= 0;
-        return query execute format('select * from %I.pick_%s($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)',
-            s, (v_first + i) % q.partitions)
-        using p_version::smallint, v_left, v_bytes, v_lock, v_worker, v_locks[v_limit - v_left + 1 :], v_workers[v_limit - v_left + 1 :], p_key,
-            p_mark_partitions, p_mark_priorities, p_mark_dates, p_mark_seqs, p_since, q.partitions, p_now;
+        if q.journal = 'all' then
+            return query execute format('select * from %I.pick_%s_noted($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)',
+                s, (v_first + i) % q.partitions)
+            using p_version::smallint, v_left, v_bytes, v_lock, v_worker, v_locks[v_limit - v_left + 1 :], v_workers[v_limit - v_left + 1 :], p_key,
+                p_mark_partitions, p_mark_priorities, p_mark_dates, p_mark_seqs, p_since, q.partitions, p_now,
+                case when cardinality(v_by) > 1 then v_by[v_limit - v_left + 1 :] else fetchq.actors(v_by) end;
+        else
+            return query execute format('select * from %I.pick_%s($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)',
+                s, (v_first + i) % q.partitions)
+            using p_version::smallint, v_left, v_bytes, v_lock, v_worker, v_locks[v_limit - v_left + 1 :], v_workers[v_limit - v_left + 1 :], p_key,
+                p_mark_partitions, p_mark_priorities, p_mark_dates, p_mark_seqs, p_since, q.partitions, p_now;
+        end if;
         get diagnostics v_taken = row_count;
         v_left := v_left - v_taken;
         if q.partitions > 1 then
@@ -133,10 +154,14 @@ begin
         end if;
     end loop;
 
-    if v_left < v_limit then
-        if q.rate_picks is not null then
-            execute format('update %I.gate set tokens = tokens - $1', s) using v_limit - v_left;
+    if v_gate.allowed is not null then
+        due_at := fetchq.gate_leave(q, v_gate, v_limit - v_left, v_asked - v_limit + v_left);
+        if v_asked > v_limit - v_left then
+            created_at := v_gate.filled_at;
+            return next;
         end if;
+    end if;
+    if v_left < v_limit then
         perform fetchq.touch(p_queue, 'orphans', p_now + v_lock);
         perform fetchq.touch(p_queue, 'fold', p_now + interval '1 second');
     end if;
@@ -177,46 +202,6 @@ begin
         where d.lease = u.lease and d.status = 2 and d.next_iteration > $2
         order by u.ord $t$, 'q_' || p_queue)
     using p_key, p_now;
-end $$;
-
--- take_turn holds what a name stands for until the end of the transaction, and tells whether it had to wait for it.
-create function fetchq.take_turn(p_name text) returns boolean
-language plpgsql as $$
-declare
-    v_key constant bigint := hashtextextended(p_name, 0);
-begin
-    if pg_try_advisory_xact_lock(v_key) then
-        return false;
-    end if;
-    perform pg_advisory_xact_lock(v_key);
-    return true;
-end $$;
-
--- gate_open returns how many documents a limited queue may hand out at p_now, p_limit at most; the caller holds the queue's
--- turn. Token bucket: it holds burst tokens at most and gets picks of them each per; the pick pays one for each document.
-create function fetchq.gate_open(q fetchq.queues, p_limit integer, p_now timestamptz) returns integer
-language plpgsql as $$
-declare
-    s constant text := 'q_' || q.name;
-    v_tokens float8;
-    v_active bigint;
-    v_limit  integer := p_limit;
-begin
-    execute format($t$
-        update %I.gate set
-            tokens = least($1, coalesce(tokens, $1) + $2 * greatest(extract(epoch from $3 - coalesce(filled_at, $3)), 0)),
-            filled_at = greatest(filled_at, $3)
-        returning tokens $t$, s)
-    into v_tokens
-    using q.rate_burst::float8, q.rate_picks / extract(epoch from q.rate_per)::float8, p_now;
-    if q.rate_picks is not null then
-        v_limit := least(v_limit, floor(v_tokens)::integer);
-    end if;
-    if q.max_active is not null then
-        select coalesce(sum(c.active), 0) into v_active from fetchq.queue_counters(q.name) c;
-        v_limit := least(v_limit, q.max_active - v_active);
-    end if;
-    return greatest(v_limit, 0);
 end $$;
 
 -- doc_pick leases up to p_limit due documents of one payload version for p_lock.

@@ -4,8 +4,9 @@
 --
 -- An array that is null means the defaults: payload {}, version 0, priority 0, date now; so does a null in an array. Of a
 -- date and a delay the date counts. p_on_conflict 'ignore' leaves a subject that is taken as it is; 'update' gives it
--- what is not null here, and the date; a document that a worker holds is left alone and answers active.
--- Outcomes: created, updated, ignored, active, duplicate, invalid.
+-- what is not null here, and the date; a document that a worker holds is left alone and answers active. 'requeue' is as update, but
+-- keeps the values for a document that is held: it goes on with them when its lease ends. Of several the last ones count.
+-- Outcomes: created, updated, requeued, ignored, active, duplicate, invalid.
 create function fetchq.doc_push_many(
     p_queue       text,
     p_subjects    text[],
@@ -15,14 +16,15 @@ create function fetchq.doc_push_many(
     p_dates       timestamptz[] default null,
     p_delays      interval[]    default null,
     p_on_conflict text          default 'ignore',
-    p_now         timestamptz   default clock_timestamp()
+    p_now         timestamptz   default clock_timestamp(),
+    p_by          text[]        default null
 ) returns setof fetchq.result
 language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
+    q fetchq.queues := fetchq.queue_find(p_queue);
     n constant integer := coalesce(cardinality(p_subjects), 0);
     v_first timestamptz; -- of what is planned
 begin
-    perform fetchq.queue_find(p_queue);
     if n = 0 then
         return;
     elsif n > 10000 then
@@ -33,11 +35,12 @@ begin
     end if;
     case p_on_conflict
     when 'ignore' then
-        return query select * from fetchq.push_ignore(p_queue, p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, p_now);
-    when 'update' then
-        return query select * from fetchq.push_update(p_queue, p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, p_now);
+        return query select * from fetchq.push_ignore(q, p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, p_now, p_by);
+    when 'update', 'requeue' then
+        return query select * from fetchq.push_update(q, p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays,
+            p_on_conflict = 'requeue', p_now, p_by);
     else
-        perform fetchq.refuse('on_conflict', 'ignore or update is wanted');
+        perform fetchq.refuse('on_conflict', 'ignore, update or requeue is wanted');
     end case;
     select min(d) into v_first
     from unnest(p_dates, p_delays) u (date, delay) cross join lateral (select fetchq.date_of(date, delay, p_now, p_now) as d) t
@@ -50,13 +53,18 @@ end $$;
 
 -- push_ignore is doc_push_many where a subject that is taken stays as it is.
 create function fetchq.push_ignore(
-    p_queue text, p_subjects text[], p_payloads jsonb[], p_versions integer[], p_priorities integer[],
-    p_dates timestamptz[], p_delays interval[], p_now timestamptz
+    q fetchq.queues, p_subjects text[], p_payloads jsonb[], p_versions integer[], p_priorities integer[],
+    p_dates timestamptz[], p_delays interval[], p_now timestamptz, p_by text[]
 ) returns setof fetchq.result
 language plpgsql as $$
 begin
-    return query execute format('select * from %I.push($1, $2, $3, $4, $5, $6, $7, $8)', 'q_' || p_queue)
-    using p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, fetchq.micros(), p_now;
+    if q.journal = 'all' then
+        return query execute format('select * from %I.push_noted($1, $2, $3, $4, $5, $6, $7, $8)', 'q_' || q.name)
+        using p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, p_now, fetchq.actors(p_by);
+        return;
+    end if;
+    return query execute format('select * from %I.push($1, $2, $3, $4, $5, $6, $7)', 'q_' || q.name)
+    using p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, p_now;
 end $$;
 
 -- push_update is doc_push_many where a subject that is taken gets the new values. What is new goes in first, for who
@@ -64,12 +72,11 @@ end $$;
 -- gone when it is to be changed, all that was done is given back and it begins anew; ten times, for only subjects that
 -- come and go at once need that.
 create function fetchq.push_update(
-    p_queue text, p_subjects text[], p_payloads jsonb[], p_versions integer[], p_priorities integer[],
-    p_dates timestamptz[], p_delays interval[], p_now timestamptz
+    q fetchq.queues, p_subjects text[], p_payloads jsonb[], p_versions integer[], p_priorities integer[],
+    p_dates timestamptz[], p_delays interval[], p_requeue boolean, p_now timestamptz, p_by text[]
 ) returns setof fetchq.result
 language plpgsql as $$
 declare
-    q fetchq.queues := fetchq.queue_find(p_queue);
     v_pushed  fetchq.result[];
     v_taken   integer[];
     v_changed fetchq.result[];
@@ -77,9 +84,9 @@ begin
     for i in 1 .. 10 loop
         begin
             v_pushed := array(
-                select r from fetchq.push_ignore(p_queue, p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, p_now) r);
+                select r from fetchq.push_ignore(q, p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, p_now, p_by) r);
             v_taken := array(select r.ord from unnest(v_pushed) r where r.outcome = 'ignored');
-            v_changed := fetchq.push_change(q, v_taken, p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, p_now);
+            v_changed := fetchq.push_change(q, v_taken, p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, p_requeue, p_now, p_by);
             return query
                 select * from unnest(v_pushed) r where r.outcome <> 'ignored'
                 union all select * from unnest(v_changed)
@@ -95,7 +102,7 @@ end $$;
 -- push_change gives documents that stand there the values of the items of a push that p_ords names. 02000: one is gone.
 create function fetchq.push_change(
     q fetchq.queues, p_ords integer[], p_subjects text[], p_payloads jsonb[], p_versions integer[], p_priorities integer[],
-    p_dates timestamptz[], p_delays interval[], p_now timestamptz
+    p_dates timestamptz[], p_delays interval[], p_requeue boolean, p_now timestamptz, p_by text[]
 ) returns fetchq.result[]
 language plpgsql as $$
 declare
@@ -110,13 +117,13 @@ begin
     end if;
     execute format($t$
         with old as materialized (
-            select t.*, d.status as old_status, d.version as old_version
+            select t.*, d.status as old_status, d.version as old_version, d.attempts, d.worker as holder
             from (
                 select ord::integer, subject, payload, version, priority, fetchq.date_of(date, delay, $7, $7) as date
                 from unnest($1, $2, $3, $4, $5, $6) with ordinality u (subject, payload, version, priority, date, delay, ord)
                 where ord = any ($8)
             ) t cross join lateral (
-                select status, version from %1$I.docs where subject = t.subject limit 1
+                select status, version, attempts, worker from %1$I.docs where subject = t.subject limit 1
             ) d
         ), changed as (
             update %1$I.docs d set
@@ -130,7 +137,13 @@ begin
                 lease = d.lease + 1,
                 ended = 0
             from old o where d.subject = o.subject and o.old_status <> 2
-            returning o.ord, o.old_status, o.old_version, d.status, d.version, d.priority, d.next_iteration
+            returning o.ord, o.subject, o.old_status, o.old_version, o.attempts, d.status, d.version, d.priority, d.next_iteration, d.lease
+        ), kept as (
+            update %1$I.docs d set requeue = coalesce(d.requeue, '{}')
+                || jsonb_strip_nulls(jsonb_build_object('date', o.date, 'version', o.version, 'priority', o.priority))
+                || case when o.payload is null then '{}' else jsonb_build_object('payload', o.payload) end
+            from old o where d.subject = o.subject and o.old_status = 2 and $9
+            returning o.ord, o.subject, o.attempts, o.holder, d.next_iteration, d.lease
         ), counted as (
             insert into %1$I.deltas (version, planned, pending, completed, killed)
             select version, sum((status = 0)::integer * n), sum((status = 1)::integer * n), sum((status = 3)::integer * n),
@@ -139,11 +152,15 @@ begin
                 select version, status, 1 as n from changed
                 union all select old_version, old_status, -1 from changed
             ) t group by version
-        )
-        select array_agg((o.ord, o.subject, case when c.ord is null then 'active' else 'updated' end, null,
+        )%2$s
+        select array_agg((o.ord, o.subject, case when c.ord is not null then 'updated' when $9 then 'requeued' else 'active' end, null,
             coalesce(c.status, o.old_status), c.version, c.priority, c.next_iteration)::fetchq.result)
-        from old o left join changed c on c.ord = o.ord $t$, 'q_' || q.name)
-    into v_rows using p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, p_now, p_ords;
+        from old o left join changed c on c.ord = o.ord $t$, 'q_' || q.name, case when q.journal = 'all' then fetchq.journal_text(q, $t$
+            select ord, 'update', false, old_status, status, attempts, lease, next_iteration, null::bigint, subject, null, coalesce($10[ord], $10[1])
+            from changed
+            union all select ord, 'requeue', false, 2, 2, attempts, lease, next_iteration, null, subject, holder, coalesce($10[ord], $10[1])
+            from kept $t$, '$7') end)
+    into v_rows using p_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, p_now, p_ords, p_requeue, fetchq.actors(p_by);
     return v_rows;
 end $$;
 
@@ -161,7 +178,8 @@ create function fetchq.doc_append_many(
     p_key         text          default null,
     p_subjects    text[]        default null,
     p_on_conflict text          default 'ignore',
-    p_now         timestamptz   default clock_timestamp()
+    p_now         timestamptz   default clock_timestamp(),
+    p_by          text[]        default null
 ) returns setof fetchq.result
 language plpgsql as $$
 declare
@@ -176,56 +194,19 @@ begin
         perform fetchq.refuse('documents', 'the arrays differ in length');
     end if;
     if p_key is not null then
-        v_rows := fetchq.append_again(q, p_key, p_subjects, v_subjects, p_now);
+        v_rows := fetchq.repeat_begin(q, 'append', p_key, p_subjects, v_subjects, p_now);
         if v_rows is not null then
             return query select * from unnest(v_rows);
             return;
         end if;
     end if;
     v_rows := array(
-        select r from fetchq.doc_push_many(p_queue, v_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, p_on_conflict, p_now) r);
+        select r from fetchq.doc_push_many(p_queue, v_subjects, p_payloads, p_versions, p_priorities, p_dates, p_delays, p_on_conflict, p_now,
+            p_by) r);
     if p_key is not null then
-        execute format($t$
-            update %I.requests set
-                outcomes = array(select outcome from unnest($2) r order by ord), details = array(select detail from unnest($2) r order by ord)
-            where kind = 'append' and key = $1 $t$, 'q_' || q.name)
-        using p_key, v_rows;
+        perform fetchq.repeat_end(q, 'append', p_key, v_rows);
     end if;
     return query select * from unnest(v_rows);
-end $$;
-
--- append_again answers an append that was made under the same key before. Where none was it returns null, and keeps the key
--- with the subjects of this one until the transaction ends, so that of two calls at once one waits for the other's answer.
-create function fetchq.append_again(q fetchq.queues, p_key text, p_given text[], p_subjects text[], p_now timestamptz) returns fetchq.result[]
-language plpgsql as $$
-declare
-    v_subjects text[];
-    v_outcomes text[];
-    v_details  text[];
-begin
-    if octet_length(p_key) not between 1 and 255 then
-        perform fetchq.refuse('idempotency_key', format('the key has %s bytes; 1 to 255 are allowed', octet_length(p_key)));
-    end if;
-    execute format($t$
-        insert into %I.requests as r (kind, key, expires_at, subjects) values ('append', $1, $2 + interval '24 hours', $3)
-        on conflict (kind, key) do update set
-            subjects = case when r.expires_at > $2 then r.subjects else excluded.subjects end,
-            outcomes = case when r.expires_at > $2 then r.outcomes end,
-            details = case when r.expires_at > $2 then r.details end,
-            expires_at = case when r.expires_at > $2 then r.expires_at else excluded.expires_at end
-        returning subjects, outcomes, details $t$, 'q_' || q.name)
-    into v_subjects, v_outcomes, v_details using p_key, p_now, p_subjects;
-    if v_outcomes is null then
-        return null;
-    elsif cardinality(v_subjects) <> cardinality(p_subjects) then
-        perform fetchq.refuse('idempotency_key', format('this key stands for a call with %s documents; this one has %s',
-            cardinality(v_subjects), cardinality(p_subjects)));
-    elsif exists (select from unnest(p_given, v_subjects) u (given, kept) where given <> kept) then
-        perform fetchq.refuse('idempotency_key', 'this key stands for a call with other subjects');
-    end if;
-    return array(
-        select (ord, subject, outcome, detail, null, null, null, null)::fetchq.result
-        from unnest(v_subjects, v_outcomes, v_details) with ordinality u (subject, outcome, detail, ord) order by ord);
 end $$;
 
 -- doc_push pushes one document if its subject is free. It returns 1, or 0 where the subject is taken.

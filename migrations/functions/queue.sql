@@ -1,4 +1,4 @@
--- Queues: creation, settings, pause, removal.
+-- Queues: creation, settings, removal.
 
 -- queue_create makes a queue. FQ001: a name or setting outside its limits. FQ006: the name is taken, or its schema.
 create function fetchq.queue_create(p_queue text, p_settings jsonb default '{}') returns fetchq.queues
@@ -25,7 +25,9 @@ begin
 end $$;
 
 -- queue_put creates the queue, or changes what p_settings names. Safe to repeat.
-create function fetchq.queue_put(p_queue text, p_settings jsonb default '{}', out created boolean, out queue fetchq.queues)
+create function fetchq.queue_put(
+    p_queue text, p_settings jsonb default '{}', p_now timestamptz default clock_timestamp(), out created boolean, out queue fetchq.queues
+)
 language plpgsql as $$
 begin
     created := false;
@@ -40,7 +42,7 @@ begin
             end if; -- else made by somebody else in this moment: change it
         end;
     end if;
-    queue := fetchq.queue_set(p_queue, p_settings);
+    queue := fetchq.queue_set(p_queue, p_settings, false, p_now);
 end $$;
 
 -- queue_build creates the schema of a queue: everything hot about it, and nothing that points outside.
@@ -76,6 +78,7 @@ begin
             ended          smallint    not null default 0, -- the action that ended the present lease number; 0: none did
             payload        jsonb       not null,
             worker         text,
+            requeue        jsonb, -- of an active document: what it goes on with when its lease ends (date, payload, version, priority)
             primary key (subject)
         )%s $t$, s, case when q.partitions > 1 then ' partition by hash (subject)' else '' end);
     if q.partitions > 1 then
@@ -133,14 +136,12 @@ begin
             ev_logs        integer not null default 0
         ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0) $t$, s);
     perform fetchq.queue_measures(s);
-    -- Limited picks take turns at this row; it holds the token bucket of the rate.
-    execute format('create table %I.gate (tokens float8, filled_at timestamptz) with (fillfactor = 20)', s);
-    execute format('insert into %I.gate values (null, null)', s);
+    perform fetchq.gate_build(s);
     -- Answers kept for callers that repeat themselves under an idempotency key.
     execute format($t$
         create table %I.requests (
             key        text collate "C" not null,
-            kind       text not null check (kind in ('append', 'pick')),
+            kind       text not null check (kind in ('append', 'pick', 'act')),
             expires_at timestamptz not null,
             subjects   text[],
             leases     bigint[], -- of a pick
@@ -149,22 +150,28 @@ begin
             primary key (kind, key)
         ) $t$, s);
     execute format('create index requests_expiry on %I.requests (expires_at)', s);
+    perform fetchq.journal_build(s);
+    q := fetchq.key_change(q, true);
     perform set_config('default_tablespace', v_space, true);
     perform fetchq.queue_functions(q);
 end $$;
 
 -- queue_set changes the settings that p_settings names and leaves the rest. Durations are text that Postgres reads as
 -- an interval. FQ001 names the setting as column. partitions and tablespace are taken at creation only.
-create function fetchq.queue_set(p_queue text, p_settings jsonb, p_creating boolean default false) returns fetchq.queues
+create function fetchq.queue_set(
+    p_queue text, p_settings jsonb, p_creating boolean default false, p_now timestamptz default clock_timestamp()
+) returns fetchq.queues
 language plpgsql as $$
 declare
     q     fetchq.queues;
+    old   fetchq.queues;
     k     text;
     v     jsonb;
     v_max constant interval := '36500 days';
 begin
     perform fetchq.queue_find(p_queue);
     select * into q from fetchq.queues where name = p_queue for update;
+    old := q;
     if jsonb_typeof(p_settings) <> 'object' then
         perform fetchq.refuse('settings', 'settings are an object');
     end if;
@@ -178,8 +185,19 @@ begin
             q.max_active := case when v <> 'null' then fetchq.setting_integer(k, v, 1, 1000000000) end;
         when 'rate' then
             q := fetchq.setting_rate(q, v);
+        when 'key' then
+            q.key := fetchq.setting_key(v);
+        when 'key_limits' then
+            q := fetchq.setting_key_limits(q, v);
         when 'logs_retention' then
             q.logs_retention := case when v <> 'null' then fetchq.setting_interval(k, v, '1 hour', v_max) end;
+        when 'journal' then
+            if coalesce(v #>> '{}', '') not in ('off', 'errors', 'all') then
+                perform fetchq.refuse(k, 'off, errors or all is wanted');
+            end if;
+            q.journal := v #>> '{}';
+        when 'journal_retention' then
+            q.journal_retention := case when v <> 'null' then fetchq.setting_interval(k, v, '1 hour', v_max) end;
         when 'completed_retention' then
             q.completed_retention := case when v <> 'null' then fetchq.setting_interval(k, v, '1 hour', v_max) end;
         when 'killed_retention' then
@@ -193,14 +211,10 @@ begin
             q.partitions := fetchq.setting_integer(k, v, 1, 256);
         when 'tablespace' then
             if not p_creating and v is distinct from coalesce(to_jsonb(q.tablespace), 'null') then
-                perform fetchq.refuse(k, 'the tablespace is set at creation');
+                perform fetchq.refuse(k, 'the tablespace is set at creation; a queue is moved to another one by a call of its own');
             end if;
             q.tablespace := v #>> '{}';
-            if q.tablespace is not null and not exists (select from pg_tablespace where spcname = q.tablespace) then
-                perform fetchq.refuse(k, 'there is no tablespace of this name');
-            elsif q.tablespace = 'pg_global' then
-                perform fetchq.refuse(k, 'pg_global is for what all databases share; another one is wanted');
-            end if;
+            perform fetchq.check_tablespace(k, q.tablespace);
         else
             perform fetchq.refuse(left(k, 40), 'there is no such setting');
         end case;
@@ -209,41 +223,19 @@ begin
         max_attempts = q.max_attempts, lock = q.lock,
         backoff_kind = q.backoff_kind, backoff_base = q.backoff_base, backoff_cap = q.backoff_cap, backoff_jitter = q.backoff_jitter,
         max_active = q.max_active, rate_picks = q.rate_picks, rate_per = q.rate_per, rate_burst = q.rate_burst,
+        key = q.key, key_max_active = q.key_max_active, key_rate_picks = q.key_rate_picks, key_rate_per = q.key_rate_per,
+        key_rate_burst = q.key_rate_burst,
+        limits_since = case when (q.max_active, q.rate_picks, q.rate_per, q.rate_burst, q.key, q.key_max_active, q.key_rate_picks,
+                q.key_rate_per, q.key_rate_burst) is distinct from (old.max_active, old.rate_picks, old.rate_per, old.rate_burst, old.key,
+                old.key_max_active, old.key_rate_picks, old.key_rate_per, old.key_rate_burst) then p_now else limits_since end,
         logs_retention = q.logs_retention, completed_retention = q.completed_retention, killed_retention = q.killed_retention,
+        journal = q.journal, journal_retention = q.journal_retention,
         series_retention = q.series_retention,
         partitions = q.partitions, tablespace = q.tablespace
-    where name = p_queue;
-    return q;
-end $$;
-
--- queue_pause stops a queue from handing out documents, until p_until, for p_for, or until queue_resume.
-create function fetchq.queue_pause(
-    p_queue text, p_reason text default null, p_until timestamptz default null, p_for interval default null
-) returns fetchq.queues
-language plpgsql as $$
-declare
-    q fetchq.queues := fetchq.queue_find(p_queue);
-    v_until constant timestamptz := fetchq.date_of(p_until, p_for, null, clock_timestamp());
-begin
-    if octet_length(p_reason) > 1000 then
-        perform fetchq.refuse('reason', format('the reason has %s bytes; 1000 are allowed', octet_length(p_reason)));
+    where name = p_queue returning * into q;
+    if not p_creating and (fetchq.is_keyed(q), q.key) is distinct from (fetchq.is_keyed(old), old.key) then
+        q := fetchq.key_change(q, false);
     end if;
-    if v_until <= clock_timestamp() then
-        perform fetchq.refuse('until', 'the end of a pause lies ahead');
-    elsif v_until > '9999-12-31 23:59:59+00' or v_until is null and p_for is not null then
-        perform fetchq.refuse('until', 'the end of a pause lies ahead, and before the year 10000');
-    end if;
-    update fetchq.queues set paused = true, pause_reason = p_reason, paused_until = v_until where name = p_queue returning * into q;
-    return q;
-end $$;
-
-create function fetchq.queue_resume(p_queue text) returns fetchq.queues
-language plpgsql as $$
-declare
-    q fetchq.queues;
-begin
-    perform fetchq.queue_find(p_queue);
-    update fetchq.queues set paused = false, pause_reason = null, paused_until = null where name = p_queue returning * into q;
     return q;
 end $$;
 
@@ -259,6 +251,7 @@ begin
     delete from fetchq.series_queues where queue = p_queue; -- its rows grow old
     delete from fetchq.measures where queue = p_queue;
     delete from fetchq.metrics where queue = p_queue;
+    delete from fetchq.asks where queue = p_queue;
     delete from fetchq.jobs where queue = p_queue;
     delete from fetchq.wakes where queue = p_queue; -- after the jobs: who holds a job may take its wakes
 end $$;
@@ -273,8 +266,10 @@ begin
     end if;
 end $$;
 
--- queue_truncate removes all documents, and the log lines if asked; events stay counted.
-create function fetchq.queue_truncate(p_queue text, p_logs boolean default false) returns void
+-- queue_truncate removes all documents, and the log lines and the journal if asked; events stay counted.
+create function fetchq.queue_truncate(
+    p_queue text, p_logs boolean default false, p_by text[] default null, p_now timestamptz default clock_timestamp()
+) returns void
 language plpgsql as $$
 begin
     perform fetchq.need_read_committed();
@@ -285,15 +280,18 @@ begin
     perform fetchq.mnt_fold(p_queue);
     execute format('truncate %1$I.docs, %1$I.requests', 'q_' || p_queue);
     if p_logs then
-        execute format('truncate %I.logs', 'q_' || p_queue);
+        execute format('truncate %1$I.logs, %1$I.journal', 'q_' || p_queue);
     end if;
+    perform fetchq.journal_all(fetchq.queue_find(p_queue), 'truncate', p_by, p_now);
     update fetchq.counters set planned = 0, pending = 0, active = 0, completed = 0, killed = 0 where queue = p_queue;
     update fetchq.queue_states set oldest_due_at = null, last_error_at = case when not p_logs then last_error_at end where queue = p_queue;
 end $$;
 
 -- queue_attach takes in the schema of a queue that was put back with Postgres's own tools: registers it, paused,
 -- recounts it, and gives every document a new lease number, so that a lease from before is refused.
-create function fetchq.queue_attach(p_queue text, p_settings jsonb default '{}') returns fetchq.queues
+create function fetchq.queue_attach(
+    p_queue text, p_settings jsonb default '{}', p_by text[] default null, p_now timestamptz default clock_timestamp()
+) returns fetchq.queues
 language plpgsql as $$
 declare
     q fetchq.queues;
@@ -306,19 +304,25 @@ begin
         perform fetchq.refuse('queue', 'a queue''s name is 1 to 40 of a-z, 0-9 and _, and begins with a letter');
     end if;
     select string_agg(format('%I.%I', s, t.name), ', ' order by t.ord) into v_missing
-    from unnest(array['docs', 'seq', 'logs', 'deltas', 'gate', 'requests']) with ordinality t (name, ord)
+    from unnest(array['docs', 'seq', 'logs', 'deltas', 'requests']) with ordinality t (name, ord)
     where to_regclass(format('%I.%I', s, t.name)) is null;
     if v_missing is not null then
         raise exception using errcode = 'FQ004', column = 'queue', message = format('the schema %I is not that of a queue; it lacks %s', s, v_missing);
     end if;
     select greatest(count(*), 1) into v_parts from pg_inherits where inhparent = to_regclass(format('%I.docs', s));
     insert into fetchq.queues (name) values (p_queue) on conflict do nothing;
+    execute format('alter table %I.docs add column if not exists requeue jsonb', s);
+    perform fetchq.gate_build(s);
+    perform fetchq.journal_build(s);
+    execute format('alter table %I.requests drop constraint if exists requests_kind_check', s);
+    execute format('alter table %I.requests add constraint requests_kind_check check (kind in (''append'', ''pick'', ''act''))', s);
     q := fetchq.queue_set(p_queue, coalesce(p_settings, '{}') || jsonb_build_object('partitions', v_parts), true);
     perform fetchq.queue_measures(s);
-    perform fetchq.queue_functions(q);
+    perform fetchq.key_change(q, false);
+    perform fetchq.queue_functions(fetchq.queue_find(p_queue));
     execute format('lock table %1$I.docs, %1$I.deltas in access exclusive mode', s);
-    execute format('insert into %1$I.gate select null, null where not exists (select from %1$I.gate)', s);
     execute format('update %I.docs set lease = greatest(fetchq.micros(), lease + 1), ended = 0', s);
+    perform fetchq.journal_all(q, 'attach', p_by, p_now);
     perform fetchq.mnt_fold(p_queue);
     perform fetchq.queue_recount(p_queue);
     insert into fetchq.queue_states (queue, as_of) values (p_queue, clock_timestamp()) on conflict do nothing;

@@ -65,24 +65,90 @@ end $$;
 
 create function fetchq.setting_rate(q fetchq.queues, p_value jsonb) returns fetchq.queues
 language plpgsql stable as $$
+begin
+    select * into q.rate_picks, q.rate_per, q.rate_burst from fetchq.rate_of('rate', p_value);
+    return q;
+end $$;
+
+-- rate_of reads a rate; all is null where it is.
+create function fetchq.rate_of(p_field text, p_value jsonb, out picks integer, out per interval, out burst integer)
+language plpgsql stable as $$
 declare
     k text;
 begin
     if p_value = 'null' then
-        q.rate_picks := null; q.rate_per := null; q.rate_burst := null;
-        return q;
-    end if;
-    if jsonb_typeof(p_value) <> 'object' then
-        perform fetchq.refuse('rate', 'null or an object with picks, per and burst is wanted');
+        return;
+    elsif jsonb_typeof(p_value) <> 'object' then
+        perform fetchq.refuse(p_field, 'null or an object with picks, per and burst is wanted');
     end if;
     for k in select jsonb_object_keys(p_value) loop
         if k not in ('picks', 'per', 'burst') then
-            perform fetchq.refuse('rate.' || left(k, 40), 'rate has picks, per and burst');
+            perform fetchq.refuse(p_field || '.' || left(k, 40), 'rate has picks, per and burst');
         end if;
     end loop;
-    q.rate_picks := fetchq.setting_integer('rate.picks', coalesce(p_value -> 'picks', 'null'), 1, 1000000000);
-    q.rate_per := fetchq.setting_interval('rate.per', coalesce(p_value -> 'per', 'null'), '1 second', '24 hours');
-    q.rate_burst := case when p_value ? 'burst' and p_value -> 'burst' <> 'null'
-        then fetchq.setting_integer('rate.burst', p_value -> 'burst', 1, 1000000000) else q.rate_picks end;
+    picks := fetchq.setting_integer(p_field || '.picks', coalesce(p_value -> 'picks', 'null'), 1, 1000000000);
+    per := fetchq.setting_interval(p_field || '.per', coalesce(p_value -> 'per', 'null'), '1 second', '24 hours');
+    burst := case when p_value ? 'burst' and p_value -> 'burst' <> 'null'
+        then fetchq.setting_integer(p_field || '.burst', p_value -> 'burst', 1, 1000000000) else picks end;
+end $$;
+
+-- setting_key reads what the key of a document is: {"payload": pointer}, {"subject": "host"} or
+-- {"subject": "prefix", "until": character, "nth": n}. The pointer is one of RFC 6901.
+create function fetchq.setting_key(p_value jsonb) returns jsonb
+language plpgsql stable as $$
+declare
+    k text;
+    v_nth integer;
+begin
+    if p_value = 'null' then
+        return null;
+    elsif jsonb_typeof(p_value) <> 'object' then
+        perform fetchq.refuse('key', 'null or an object with payload, or with subject, is wanted');
+    end if;
+    for k in select jsonb_object_keys(p_value) loop
+        if k not in ('payload', 'subject', 'until', 'nth') then
+            perform fetchq.refuse('key.' || left(k, 40), 'key has payload, or subject with until and nth');
+        end if;
+    end loop;
+    if (p_value ? 'payload') = (p_value ? 'subject') then
+        perform fetchq.refuse('key', 'either payload or subject is wanted');
+    elsif p_value ? 'payload' then
+        if jsonb_typeof(p_value -> 'payload') <> 'string' or octet_length(p_value ->> 'payload') > 255
+            or p_value ->> 'payload' !~ '^(/([^~/]|~[01])*){1,16}$' then
+            perform fetchq.refuse('key.payload', 'a JSON pointer of 1 to 16 steps and up to 255 bytes is wanted, as /host');
+        end if;
+    elsif p_value -> 'subject' not in ('"host"', '"prefix"') then
+        perform fetchq.refuse('key.subject', 'host or prefix is wanted');
+    end if;
+    if p_value -> 'subject' is distinct from '"prefix"' then
+        if p_value ?| array['until', 'nth'] then
+            perform fetchq.refuse('key.' || case when p_value ? 'until' then 'until' else 'nth' end, 'until and nth belong to "subject": "prefix"');
+        end if;
+        return p_value;
+    end if;
+    if jsonb_typeof(p_value -> 'until') is distinct from 'string' or length(p_value ->> 'until') <> 1 then
+        perform fetchq.refuse('key.until', 'one character is wanted, as /');
+    end if;
+    v_nth := case when p_value ? 'nth' then fetchq.setting_integer('key.nth', p_value -> 'nth', 1, 32) else 1 end;
+    return p_value || jsonb_build_object('nth', v_nth);
+end $$;
+
+create function fetchq.setting_key_limits(q fetchq.queues, p_value jsonb) returns fetchq.queues
+language plpgsql stable as $$
+declare
+    k text;
+begin
+    if jsonb_typeof(p_value) not in ('object', 'null') then
+        perform fetchq.refuse('key_limits', 'null or an object with max_active and rate is wanted');
+    end if;
+    for k in select jsonb_object_keys(nullif(p_value, 'null')) loop
+        if k not in ('max_active', 'rate') then
+            perform fetchq.refuse('key_limits.' || left(k, 40), 'key_limits has max_active and rate');
+        end if;
+    end loop;
+    q.key_max_active := case when coalesce(p_value -> 'max_active', 'null') <> 'null'
+        then fetchq.setting_integer('key_limits.max_active', p_value -> 'max_active', 1, 1000000) end;
+    select * into q.key_rate_picks, q.key_rate_per, q.key_rate_burst
+    from fetchq.rate_of('key_limits.rate', coalesce(p_value -> 'rate', 'null'));
     return q;
 end $$;

@@ -81,7 +81,7 @@ func TestAxeFindsNothingAndNothingIsTooWide(t *testing.T) {
 	s := newSite(t)
 	text := axe(t)
 	empty := s.as(t, auth.RoleAdmin)
-	for _, page := range []place{{name: "overview-empty", path: "/"}, {name: "queues-empty", path: "/queues"}, {name: "errors-empty", path: "/errors"}} {
+	for _, page := range []place{{name: "overview-empty", path: "/"}, {name: "queues-empty", path: "/queues"}, {name: "errors-empty", path: "/errors"}, {name: "operations-empty", path: "/operations"}} {
 		empty.look(text, page)
 	}
 	s.world()

@@ -32,9 +32,10 @@ type site struct {
 	sessions *auth.Sessions
 	token    string // of the API, with all rights
 
-	cmd   *exec.Cmd
-	said  *lines
-	ended chan struct{}
+	cmd       *exec.Cmd
+	said      *lines
+	ended     chan struct{}
+	operation string // the id of one of its filled world
 }
 
 // newSite starts a program whose database has no users and no queues.

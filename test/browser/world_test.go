@@ -2,6 +2,7 @@ package browser_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -27,7 +28,29 @@ func (s *site) world() {
 	s.documents("thumbnails", 60, `{"size":[%d,240]}`, "thumb:%d", "")
 	s.work("thumbnails", 50, `"action":"complete"`)
 	s.people()
+	s.operations()
 	s.folded()
+}
+
+// operations are some that are done: one has failures.
+func (s *site) operations() {
+	s.t.Helper()
+	s.api("POST", "/queues/feeds/operations", `{"action":"set_priority","priority":3,"filter":{"status":"planned","subject_prefix":"https://feeds.example/1"}}`)
+	var subjects []string
+	for i := range 30 {
+		subjects = append(subjects, quote(fmt.Sprintf("https://a.example/%s%d", strings.Repeat("no-such-page/", i%12), i)))
+	}
+	answer := s.api("POST", "/queues/reports/operations", `{"action":"reschedule","next_iteration":"+1 day","message":"the warehouse moves","subjects":["report/2026-10/0020",`+strings.Join(subjects, ",")+`]}`)
+	var o struct{ ID string }
+	if err := json.Unmarshal([]byte(answer), &o); err != nil {
+		s.t.Fatal(err)
+	}
+	s.operation = o.ID
+	for deadline := time.Now().Add(patience); !strings.Contains(s.api("GET", "/operations/"+o.ID, ""), `"state":"done"`); time.Sleep(pollEvery) {
+		if time.Now().After(deadline) {
+			s.t.Fatal("the operation is not done")
+		}
+	}
 }
 
 var longSubject = "https://a.example/" + strings.Repeat("a-path-without-an-end/", 10) + "index"
@@ -176,6 +199,15 @@ func (s *site) places() []place {
 		{name: "documents-none-match", path: "/queues/pages/documents?subject_prefix=zzz", role: auth.RoleAdmin},
 		{name: "documents-wrong", path: "/queues/pages/documents?version=x", role: auth.RoleAdmin},
 		{name: "documents-empty", path: "/queues/a_queue_whose_name_takes_all_40_letters_/documents", role: auth.RoleAdmin},
+		{name: "documents-all-menu", path: "/queues/pages/documents?status=killed", role: auth.RoleAdmin, act: func(p *tab) { p.click(`[popovertarget="bulk-menu"]`, ""); p.there("#bulk-menu:popover-open") }},
+		{name: "documents-all-dialog", path: "/queues/pages/documents?status=killed", role: auth.RoleAdmin, act: func(p *tab) {
+			p.click(`[popovertarget="bulk-menu"]`, "")
+			dialog(`[data-bulk="Move"]`, "")(p)
+		}},
+		{name: "documents-import-dialog", path: "/queues/pages/documents", role: auth.RoleAdmin, act: dialog("a", "Import…")},
+		{name: "operations", path: "/operations", role: auth.RoleAdmin},
+		{name: "operation", path: "/operations/" + s.operation, role: auth.RoleAdmin},
+		{name: "operation-viewer", path: "/operations/" + s.operation, role: auth.RoleViewer},
 		{name: "document-new", path: "/queues/pages/documents/new", role: auth.RoleAdmin},
 		{name: "document", path: documentPath("pages", "v2/first"), role: auth.RoleAdmin},
 		{name: "document-killed", path: documentPath("pages", "https://a.example/articles/249?page=1"), role: auth.RoleAdmin},

@@ -59,6 +59,7 @@ func TestCrashes(t *testing.T) {
 	p := newProgram(t, dir)
 	p.start()
 	p.findPostgres()
+	limitCrawl(t, p)
 	crawl := startCrawl(t, p, dir)
 	for n := range *kills {
 		moment := shortest + time.Duration(random.Int64N(int64(longest-shortest)))
@@ -81,6 +82,7 @@ func TestCrashes(t *testing.T) {
 	t.Logf("%s", &crawl.out)
 	t.Logf("doctor: %s", p.command("doctor"))
 	seriesAgree(t, p)
+	checkJournal(t, p)
 	p.stop()
 }
 

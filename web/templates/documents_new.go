@@ -11,7 +11,8 @@ func NewDocumentInputs(values map[string]string, wrong, text string) []Input {
 		{Name: "next_iteration", Label: "Date", Placeholder: "now", Max: 64,
 			Help: "When it becomes due: 2026-11-24T09:00:00Z, or a span from now with a sign, such as +2h. Empty: now."},
 		{Name: "on_conflict", Label: "Where the subject is taken", Type: "select",
-			Options: []Option{{"ignore", "ignore: leave the document there as it is"}, {"update", "update: give it these values, and this date"}}},
+			Options: []Option{{"ignore", "ignore: leave the document there as it is"}, {"update", "update: give it these values, and this date"},
+				{"requeue", "update, and if a worker holds it: when he is done"}}},
 	}
 	for i, f := range inputs {
 		inputs[i].Value = values[f.Name]

@@ -26,6 +26,13 @@ func row(name, word string) templates.QueueRow {
 	}
 }
 
+func operationRow() templates.OperationRow {
+	return templates.OperationRow{
+		Href: "/operations/1", Title: "Move to images", Queue: "pages", State: "running", By: hostile, Which: hostile, Percent: new(12.5), Done: 1_240_000, Failed: 2_000,
+		Created: noon, UnderWay: true,
+	}
+}
+
 // everyPage are the pages of this package in their full states, with hostile texts where a worker or user can write.
 func everyPage() map[string]templ.Component {
 	return map[string]templ.Component{
@@ -47,6 +54,11 @@ func everyPage() map[string]templ.Component {
 		"errors": templates.Errors(templates.ErrorsView{Path: "/errors", Kind: "error", Queues: []string{"pages"}, Lines: []templates.LineView{{
 			ID: 1, At: noon, Kind: "error", Queue: "pages", Subject: hostile, Href: "/", Message: hostile, Details: `{"a":12345678901234567890}`, RefID: hostile, Worker: hostile, Attempt: new(2),
 		}}}),
+		"operations": templates.Operations(templates.OperationsView{Queues: []string{"pages"}, States: []string{"done"}, Rows: []templates.OperationRow{operationRow()}, Pager: templates.Pager{Next: "/"}}),
+		"operation": templates.Operation(templates.OperationView{
+			OperationRow: operationRow(), ID: "1", As: "user", From: "::1", Message: hostile, OnConflict: "update", CanceledBy: hostile, Error: hostile, Started: &noon, Import: true,
+			Cancel: "/", Failures: []templates.FailureRow{{Line: new(int64(7)), Subject: hostile, Href: "/", Detail: hostile}}, Most: 1000,
+		}),
 		"search":  templates.Search(templates.SearchView{Text: hostile, Queues: []string{"pages"}, Hits: []templates.HitView{{Queue: "pages", Subject: hostile, Status: "active", Href: "/", Exact: true}}}),
 		"sign in": templates.SignIn(templates.SignInView{Email: hostile, Wrong: hostile}), "setup": templates.Setup(templates.SetupView{Email: hostile}),
 		"choose":  templates.Choose(templates.ChooseView{Email: hostile}),

@@ -16,6 +16,7 @@ type SettingsView struct {
 	Facts     []Fact
 	MayManage bool
 	Wrong     string
+	Move      string // how far it is on its way to another tablespace; "": on none
 }
 
 // SettingInputs are the fields of a form with the settings of a queue, with the effect of each beside it. creating adds those
@@ -26,12 +27,22 @@ func SettingInputs(values, defaults map[string]string, wrong, text string, creat
 		{Name: "lock", Label: "Lease", Help: "How long a worker holds a document where its pick does not say. After that it counts as failed. 1s to 24h."},
 		{Name: "backoff.kind", Label: "Backoff", Type: "select", Options: []Option{{"exponential", "exponential: base, doubled each time, up to the cap"}, {"fixed", "fixed: base each time"}, {"none", "none: back at once"}}, Help: "How long a failed document waits before it comes back."},
 		{Name: "backoff.base", Label: "Backoff: base", Help: "Up to 30 days."},
-		{Name: "backoff.cap", Label: "Backoff: cap", Help: "The longest wait of the exponential kind, up to 30 days."},
+		{Name: "backoff.cap", Label: "Backoff: cap", Help: "The longest wait of the exponential kind before jitter, up to 30 days."},
 		{Name: "backoff.jitter", Label: "Backoff: jitter", Help: "0 to 1. With 0.2 the wait is between 80 % and 120 %, so that what failed together does not come back together."},
 		{Name: "max_active", Label: "Active at once", Placeholder: "no limit", Help: "The most documents that all workers together hold."},
 		{Name: "rate.picks", Label: "Rate: picks", Placeholder: "no limit", Help: "How many documents are handed out in each span below, over all nodes."},
 		{Name: "rate.per", Label: "Rate: per", Placeholder: "1s", Help: "1s to 24h."},
 		{Name: "rate.burst", Label: "Rate: burst", Placeholder: "as picks", Help: "How many may go at once after a pause."},
+		{Name: "key.of", Label: "Key", Type: "select", Options: []Option{{"", "none"}, {"payload", "a value in the payload"}, {"host", "the host of the subject"}, {"prefix", "the beginning of the subject"}}, Help: "The limits below count by it, so that a crawler is polite to each host. Documents without one are not limited by it."},
+		{Name: "key.payload", Label: "Key: in the payload", Placeholder: "/host", Help: "A JSON pointer, where the key is a value in the payload."},
+		{Name: "key.until", Label: "Key: up to", Placeholder: "/", Help: "One character, where the key is the beginning of the subject."},
+		{Name: "key.nth", Label: "Key: up to which", Placeholder: "1", Help: "Which of these characters ends the key: 1 to 32."},
+		{Name: "key_limits.max_active", Label: "Of a key: active at once", Placeholder: "no limit", Help: "The most documents of one key that all workers together hold."},
+		{Name: "key_limits.rate.picks", Label: "Of a key: picks", Placeholder: "no limit", Help: "How many documents of one key are handed out in each span below."},
+		{Name: "key_limits.rate.per", Label: "Of a key: per", Placeholder: "1s", Help: "1s to 24h."},
+		{Name: "key_limits.rate.burst", Label: "Of a key: burst", Placeholder: "as picks", Help: "How many of one key may go at once after a rest."},
+		{Name: "journal", Label: "Journal", Type: "select", Options: []Option{{"errors", "errors: what failed, and what admins did"}, {"all", "all: every transition of documents"}, {"off", "off"}}, Help: "What is written down of documents, with who did it, when, and how long it took. With all, workers get about three quarters of the documents in the same time."},
+		{Name: "journal_retention", Label: "Keep the journal", Placeholder: "for ever", Help: "At least 1h. Empty: for ever."},
 		{Name: "logs_retention", Label: "Keep log lines", Placeholder: "for ever", Help: "At least 1h. Empty: for ever."},
 		{Name: "completed_retention", Label: "Keep completed documents", Placeholder: "for ever", Help: "At least 1h. Empty: for ever; their subjects stay taken."},
 		{Name: "killed_retention", Label: "Keep killed documents", Placeholder: "for ever", Help: "At least 1h. Empty: for ever."},
@@ -39,12 +50,15 @@ func SettingInputs(values, defaults map[string]string, wrong, text string, creat
 	if creating {
 		all = append(all,
 			Input{Name: "partitions", Label: "Partitions", Help: "1 to 256; more than 1 for hundreds of millions of documents. Cannot be changed later."},
-			Input{Name: "tablespace", Label: "Tablespace", Placeholder: "default", Help: "An existing one. Cannot be changed here later."})
+			Input{Name: "tablespace", Label: "Tablespace", Placeholder: "default", Help: "An existing one. A paused queue can be moved to another one later."})
 	}
 	for i, f := range all {
 		all[i].Value = values[f.Name]
 		all[i].Wrong = wrongAt(wrong, f.Name, text)
 		all[i].Max = 64
+		if f.Name == "key.payload" {
+			all[i].Max = 255
+		}
 		if d := defaults[f.Name]; d != "" && !creating {
 			all[i].Help += " Default: " + d + "."
 		}
@@ -73,21 +87,40 @@ func Settings(v SettingsView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if v.MayManage {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<form class=\"panel form\" method=\"post\" action=\"")
+		if v.Move != "" {
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<p class=\"notice\" data-move>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var2 string
-			templ_7745c5c3_Var2, templ_7745c5c3_Err = templruntime.NewAttributeExpression("/queues/" + v.Head.Name + "/settings").ResolveURL(ctx)
+			templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinStringErrs(v.Move)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `settings.templ`, Line: 49, Col: 88}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `settings.templ`, Line: 63, Col: 38}
 			}
-			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var2)
+			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var2))
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "\"><div class=\"body flex flex-col gap-4\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "</p>")
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+		}
+		if v.MayManage {
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "<form class=\"panel form\" method=\"post\" action=\"")
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			var templ_7745c5c3_Var3 string
+			templ_7745c5c3_Var3, templ_7745c5c3_Err = templruntime.NewAttributeExpression("/queues/" + v.Head.Name + "/settings").ResolveURL(ctx)
+			if templ_7745c5c3_Err != nil {
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `settings.templ`, Line: 66, Col: 88}
+			}
+			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var3)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "\"><div class=\"body flex flex-col gap-4\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -95,7 +128,7 @@ func Settings(v SettingsView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "<div class=\"grid2\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "<div class=\"grid2\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -105,7 +138,23 @@ func Settings(v SettingsView) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "</div></div><footer><button class=\"btn\">Save the settings</button></footer></form><section class=\"panel\" aria-labelledby=\"danger\"><header><h2 id=\"danger\">Danger zone</h2></header><div class=\"body flex flex-wrap items-center gap-2\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "</div></div><footer><button class=\"btn\">Save the settings</button></footer></form><section class=\"panel\" aria-labelledby=\"whole\"><header><h2 id=\"whole\">The queue as a whole</h2></header><div class=\"body flex flex-wrap items-center gap-2\">")
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			templ_7745c5c3_Err = openLink("/queues/"+v.Head.Name+"/rename", "pencil", "Rename…", "outline", "").Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			templ_7745c5c3_Err = openLink("/queues/"+v.Head.Name+"/clone", "copy", "Clone its settings…", "outline", "").Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			templ_7745c5c3_Err = openLink("/queues/"+v.Head.Name+"/move", "hard-drive", "Move to another tablespace…", "outline", "").Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "</div></section><section class=\"panel\" aria-labelledby=\"danger\"><header><h2 id=\"danger\">Danger zone</h2></header><div class=\"body flex flex-wrap items-center gap-2\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -117,12 +166,12 @@ func Settings(v SettingsView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "<p class=\"muted\">Each asks for the queue's name first.</p></div></section>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, "<p class=\"muted\">Each asks for the queue's name first.</p></div></section>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "<section class=\"panel\"><header><h2>Settings</h2><span class=\"muted\">An admin can change them.</span></header><div class=\"body\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "<section class=\"panel\"><header><h2>Settings</h2><span class=\"muted\">An admin can change them.</span></header><div class=\"body\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -130,7 +179,7 @@ func Settings(v SettingsView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "</div></section>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "</div></section>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -163,7 +212,7 @@ func NewQueue(v NewQueueView) templ.Component {
 		}
 		ctx = templ.InitializeContext(ctx)
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, "<form class=\"form\" method=\"post\" action=\"/queues/new\" hx-post=\"/queues/new\" hx-target=\"#dialog-body\"><h1 class=\"text-lg font-semibold\">New queue</h1>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, "<form class=\"form\" method=\"post\" action=\"/queues/new\" hx-post=\"/queues/new\" hx-target=\"#dialog-body\"><h1 class=\"text-lg font-semibold\">New queue</h1>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -175,17 +224,17 @@ func NewQueue(v NewQueueView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "<details class=\"rounded-md border p-3\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "<details class=\"rounded-md border p-3\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
 		if anyWrong(v.Inputs) {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, " open")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 13, " open")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, "><summary class=\"cursor-pointer font-medium\">Settings: the defaults suit most</summary><div class=\"grid2 mt-3\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 14, "><summary class=\"cursor-pointer font-medium\">Settings: the defaults suit most</summary><div class=\"grid2 mt-3\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -195,7 +244,7 @@ func NewQueue(v NewQueueView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "</div></details><footer><a class=\"btn\" data-variant=\"outline\" href=\"/queues\" data-close>Cancel</a> <button class=\"btn\">Make the queue</button></footer></form>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 15, "</div></details><footer><a class=\"btn\" data-variant=\"outline\" href=\"/queues\" data-close>Cancel</a> <button class=\"btn\">Make the queue</button></footer></form>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -99,6 +99,7 @@ export async function refresh() {
 
 function tick() {
   const age = Date.now() - arrived;
+  if (live.querySelector('[data-under-way]')) stale = true; // its progress is nobody's change
   const due = mode === 'live' ? stale && age >= leastGap : age >= Number(mode) * 1000;
   if (lost ? age >= leastGap : due) {
     if (!hindrance()) refresh();

@@ -1,0 +1,192 @@
+package operations
+
+import (
+	"context"
+	"errors"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/fetchq/server/internal/database"
+	"github.com/fetchq/server/internal/errs"
+	"github.com/fetchq/server/internal/queue"
+	"github.com/fetchq/server/internal/wire"
+)
+
+// Create asks for an operation. It begins at once where none of the queue runs, and else stands in line; 100 may. Errors: NotFound
+// (no such queue), Invalid (Field names what is wrong).
+func (s *Service) Create(ctx context.Context, r Request) (Operation, error) {
+	args, err := r.arguments()
+	if err != nil {
+		return Operation{}, err
+	}
+	if err := wire.CheckText("idempotency_key", r.Key, 255); err != nil {
+		return Operation{}, err
+	}
+	a := r.Asked
+	o, err := s.one(ctx, "ask for an operation in "+r.Queue,
+		`select `+columns+` from fetchq.operation_add($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) o`,
+		append(args, a.By, a.As, optional(a.From), optional(a.RequestID), optional(r.Key), r.Print)...)
+	if err == nil {
+		s.wake()
+	}
+	return o, err
+}
+
+// Count tells how many documents a request is for, without doing anything. It looks at 10,000 of them at most where the counters cannot say
+// it. Errors: as Create.
+func (s *Service) Count(ctx context.Context, r Request) (c Count, err error) {
+	args, err := r.arguments()
+	if err != nil {
+		return c, err
+	}
+	err = s.db.QueryRow(ctx, `select items, exact from fetchq.operation_count($1, $2, $3, $4, $5, $6, $7, $8, $9)`, args...).Scan(&c.Documents, &c.Exact)
+	return c, database.Error("count documents of "+r.Queue, err)
+}
+
+// arguments are those of operation_add and operation_count. The functions check what the fields say; here it is that they are text.
+func (r Request) arguments() ([]any, error) {
+	if queue.CheckName(r.Queue) != nil {
+		return nil, &errs.Error{Code: errs.NotFound, Field: "queue", Message: "there is no such queue; a name is 1 to 40 of a-z, 0-9 and _"}
+	}
+	err := errors.Join(wire.CheckText("action", r.Action, 40), wire.CheckText("message", r.Message, MaxMessage),
+		wire.CheckText("to_queue", r.ToQueue, 40))
+	if r.Filter != nil {
+		err = errors.Join(err, wire.CheckText("filter.subject_prefix", r.Filter.SubjectPrefix, queue.MaxSubject),
+			wire.CheckText("filter.worker", r.Filter.Worker, queue.MaxWorker), wire.CheckText("filter.status", r.Filter.Status, 40))
+	}
+	if len(r.Subjects) > MaxSubjects {
+		err = errors.Join(err, errs.Field("subjects", "the list has %d subjects; 1 to %d are allowed", len(r.Subjects), MaxSubjects))
+	}
+	for _, subject := range r.Subjects {
+		if bad := wire.CheckSubject(subject); bad != nil && err == nil {
+			err = errs.Field("subjects", "a subject of the list %s", bad.(*errs.Error).Message) //nolint:errorlint,forcetypeassert // that is its type
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	at := pgtype.Timestamptz{Time: r.Next.At, Valid: !r.Next.At.IsZero()}
+	var delay pgtype.Interval
+	if d := r.Next.Delay; d != nil {
+		delay = pgtype.Interval{Months: d.Months, Days: d.Days, Microseconds: d.Micros, Valid: true}
+	}
+	return []any{r.Queue, r.Action, r.Filter, r.Subjects, optional(r.ToQueue), r.Priority, at, delay, optional(r.Message)}, nil
+}
+
+// optional turns "" into null.
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// Get returns one operation. Errors: NotFound.
+func (s *Service) Get(ctx context.Context, id uuid.UUID) (Operation, error) {
+	return s.one(ctx, "read an operation", `select `+columns+` from fetchq.operations o where id = $1`, id)
+}
+
+// Cancel ends an operation: when it returns no further document is touched, and what was done stays. It waits for the batch that runs. One that is
+// over stays as it is. by tells who asks. Errors: NotFound.
+func (s *Service) Cancel(ctx context.Context, id uuid.UUID, by string) (Operation, error) {
+	o, err := s.one(ctx, "cancel an operation", `select `+columns+` from fetchq.operation_cancel($1, $2) o`, id, by)
+	if err == nil {
+		s.wake()
+	}
+	return o, err
+}
+
+// ListParams choose operations, the newest first.
+type ListParams struct {
+	Queues []string // nil: all
+	State  string   // "": any
+	Limit  int      // 1 to queue.MaxList
+	Cursor string
+}
+
+// List returns a page of operations, and the cursor of the next; "" at the end. Errors: Invalid (state, limit, cursor).
+func (s *Service) List(ctx context.Context, p ListParams) (list []Operation, next string, err error) {
+	if p.Limit < 1 || p.Limit > queue.MaxList {
+		return nil, "", errs.Field("limit", "limit is %d; 1 to %d are allowed", p.Limit, queue.MaxList)
+	}
+	if p.State != "" && !slices.Contains(States, p.State) {
+		return nil, "", errs.Field("state", "%.40q is no state; there are %s", p.State, strings.Join(States, ", "))
+	}
+	before := int64(math.MaxInt64)
+	if p.Cursor != "" {
+		parts, err := wire.DecodeCursor(p.Cursor, 1)
+		if err == nil {
+			before, err = strconv.ParseInt(parts[0], 10, 64)
+		}
+		if err != nil {
+			return nil, "", errs.Field("cursor", "is not one that this list gave; ask again without it")
+		}
+	}
+	const one = ` from fetchq.operations o where number < $1 and ($2 = '' or state = $2)`
+	sql, args := `select `+columns+one+` order by number desc limit $3`, []any{before, p.State, p.Limit + 1}
+	if p.Queues != nil { // each queue is a range of an index
+		sql = `select ` + columns + ` from unnest($4::text[]) q (name) cross join lateral (
+			select *` + one + ` and o.queue = q.name order by number desc limit $3) o order by number desc limit $3`
+		args = append(args, p.Queues)
+	}
+	rows, err := s.db.Query(ctx, sql, args...)
+	if err == nil {
+		list, err = pgx.CollectRows(rows, scan)
+	}
+	if err != nil {
+		return nil, "", database.Error("list operations", err)
+	}
+	if len(list) > p.Limit {
+		list = list[:p.Limit]
+		next = wire.EncodeCursor(strconv.FormatInt(list[p.Limit-1].number, 10))
+	}
+	return list, next, nil
+}
+
+// Failures returns what went wrong in an operation, in the order in which it did: up to limit after the failure of a number. Errors: NotFound,
+// Invalid (limit).
+func (s *Service) Failures(ctx context.Context, id uuid.UUID, limit, after int) ([]Failure, error) {
+	if limit < 1 || limit > queue.MaxList {
+		return nil, errs.Field("limit", "limit is %d; 1 to %d are allowed", limit, queue.MaxList)
+	}
+	if _, err := s.Get(ctx, id); err != nil {
+		return nil, err
+	}
+	rows, err := s.db.Query(ctx, `select number, line, subject, detail from fetchq.operation_failures
+		where operation = $1 and number > $2 order by number limit $3`, id, after, limit)
+	if err != nil {
+		return nil, database.Error("list failures", err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Failure])
+	return list, database.Error("list failures", err)
+}
+
+const columns = `o.id, o.number, o.queue, o.action, o.state, o.created_at, o.started_at, o.finished_at, o.filter, o.to_queue, o.priority, o.next_iteration,
+	o.message, o.on_conflict, o.format, o.asked_by, o.asked_as, o.asked_from, o.request_id, o.canceled_by, o.total, o.looked, o.done, o.created,
+	o.left_alone, o.failed, o.failures, o.error`
+
+func scan(row pgx.CollectableRow) (o Operation, err error) {
+	err = row.Scan(&o.ID, &o.number, &o.Queue, &o.Action, &o.State, &o.CreatedAt, &o.StartedAt, &o.FinishedAt, &o.Filter, &o.ToQueue, &o.Priority,
+		&o.NextIteration, &o.Message, &o.OnConflict, &o.Format, &o.AskedBy, &o.AskedAs, &o.AskedFrom, &o.RequestID, &o.CanceledBy, &o.Total,
+		&o.Looked, &o.Done, &o.Created, &o.LeftAlone, &o.Failed, &o.Failures, &o.Error)
+	return o, err
+}
+
+// one runs a statement that returns one operation.
+func (s *Service) one(ctx context.Context, op, sql string, args ...any) (Operation, error) {
+	rows, err := s.db.Query(ctx, sql, args...)
+	if err != nil {
+		return Operation{}, database.Error(op, err)
+	}
+	o, err := pgx.CollectExactlyOneRow(rows, scan)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return o, &errs.Error{Code: errs.NotFound, Field: "id", Message: "there is no such operation"}
+	}
+	return o, database.Error(op, err)
+}
