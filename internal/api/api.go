@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/charts"
 	"github.com/fetchq/server/internal/metrics"
 	"github.com/fetchq/server/internal/operations"
 	"github.com/fetchq/server/internal/queue"
@@ -22,6 +23,7 @@ type Options struct {
 	Engine     *queue.Engine
 	Operations *operations.Service
 	Series     *metrics.Store
+	Charts     *charts.Store
 	Tokens     *auth.Tokens
 	Ready      func(ctx context.Context) error // nil when the database answers and is up to date
 	Log        *slog.Logger
@@ -85,6 +87,7 @@ func New(opt Options) *Server {
 	s.workRoutes()
 	s.logRoutes()
 	s.metricRoutes()
+	s.markRoutes()
 	s.operationRoutes()
 	s.describeStream()
 	s.probeRoutes()

@@ -162,11 +162,11 @@ func (a *App) serve(ctx context.Context) error {
 	tokens := auth.NewTokens(a.pool, time.Now)
 	base, hangUp := context.WithCancel(context.WithoutCancel(ctx))
 	a.hangUp = hangUp
+	kept := charts.NewStore(a.pool)
 	calls := api.New(api.Options{
-		Engine: a.engine, Operations: a.operations, Series: metrics.NewStore(a.pool, a.log), Tokens: tokens, Ready: a.ready, Log: a.log, Now: time.Now,
+		Engine: a.engine, Operations: a.operations, Series: metrics.NewStore(a.pool, a.log), Charts: kept, Tokens: tokens, Ready: a.ready, Log: a.log, Now: time.Now,
 		Proxies: proxies, Version: a.version, BaseURL: a.cfg.BaseURL,
 	})
-	kept := charts.NewStore(a.pool)
 	a.site = web.New(web.Options{
 		Engine: a.engine, Operations: a.operations, Recent: a.recent, Charts: kept, Metrics: charts.Reader{Series: metrics.NewStore(a.pool, a.log), Store: kept},
 		Users: a.users, Tokens: tokens, Assets: assets, Log: a.log, Now: time.Now,
