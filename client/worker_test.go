@@ -2,175 +2,15 @@ package client_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/fetchq/server/client"
 )
-
-// engine is a queue in memory behind the three calls of a worker.
-type engine struct {
-	mu       sync.Mutex
-	due      []string
-	leases   map[string]int64 // who is active
-	ended    []client.Resolution
-	pick     client.PickRequest // the last one
-	given    []client.Leased    // its documents
-	picks    int
-	inPicks  int // resolutions that came with picks
-	extended map[string]int
-	most     int // documents active at a time
-	control  client.Control
-	stale    bool // no lease is good any more
-	refuse   func(client.Resolution) string
-	broken   int // answer so many picks with 503 after carrying them out
-	refused  int // so many picks with resolutions are refused
-	problem  *client.Problem
-	changed  chan struct{}
-}
-
-func newEngine(due ...string) *engine {
-	return &engine{due: due, leases: map[string]int64{}, extended: map[string]int{}, changed: make(chan struct{}, 1)}
-}
-
-func (e *engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	defer func() {
-		select {
-		case e.changed <- struct{}{}:
-		default:
-		}
-	}()
-	if e.problem != nil {
-		refuse(w, *e.problem)
-		return
-	}
-	switch r.URL.Path {
-	case "/api/v1/queues/q/pick":
-		e.picks++
-		before := e.pick.IdempotencyKey
-		e.pick = client.PickRequest{}
-		_ = json.NewDecoder(r.Body).Decode(&e.pick)
-		if len(e.pick.Resolutions) > 0 && e.refused > 0 {
-			e.refused--
-			refuse(w, client.Problem{Status: http.StatusInternalServerError, Code: "internal"})
-			return
-		}
-		e.inPicks += len(e.pick.Resolutions)
-		out := client.PickResponse{Results: e.resolve(e.pick.Resolutions), Control: e.control}
-		if e.pick.IdempotencyKey != before {
-			e.given = nil
-		}
-		for before != e.pick.IdempotencyKey && len(e.due) > 0 && len(e.given) < e.pick.Limit {
-			e.leases[e.due[0]] = 7
-			e.given = append(e.given, client.Leased{Subject: e.due[0], Lease: 7})
-			e.due = e.due[1:]
-		}
-		out.Documents = e.given
-		e.most = max(e.most, len(e.leases))
-		if e.broken > 0 {
-			e.broken--
-			panic(http.ErrAbortHandler)
-		}
-		answer(w, http.StatusOK, out)
-	case "/api/v1/queues/q/resolve":
-		var in client.ResolveRequest
-		_ = json.NewDecoder(r.Body).Decode(&in)
-		answer(w, http.StatusOK, client.ResolveResponse{Results: e.resolve(in.Resolutions)})
-	case "/api/v1/queues/q/extend":
-		var in client.ExtendRequest
-		_ = json.NewDecoder(r.Body).Decode(&in)
-		out := client.ExtendResponse{}
-		for _, l := range in.Leases {
-			outcome := client.OutcomeOK
-			if e.stale || e.leases[l.Subject] != l.Lease {
-				outcome = client.OutcomeStale
-			} else {
-				e.extended[l.Subject]++
-			}
-			out.Results = append(out.Results, client.ExtendResult{Subject: l.Subject, Outcome: outcome})
-		}
-		answer(w, http.StatusOK, out)
-	default:
-		http.NotFound(w, r)
-	}
-}
-
-func (e *engine) resolve(in []client.Resolution) []client.Result {
-	var out []client.Result
-	for _, r := range in {
-		result := client.Result{Subject: r.Subject, Outcome: client.OutcomeStale}
-		switch {
-		case e.refuse != nil && e.refuse(r) != "":
-			result.Outcome, result.Detail = client.OutcomeInvalid, e.refuse(r)
-		case e.leases[r.Subject] == r.Lease && r.Lease > 0:
-			delete(e.leases, r.Subject)
-			e.ended = append(e.ended, r)
-			result.Outcome = client.OutcomeOK
-		case e.leases[r.Subject] == 0:
-			result.Outcome = client.OutcomeAlready
-		}
-		out = append(out, result)
-	}
-	return out
-}
-
-// until waits for the engine to come into a state.
-func (e *engine) until(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	deadline := time.After(20 * time.Second)
-	for {
-		e.mu.Lock()
-		ok := is()
-		e.mu.Unlock()
-		if ok {
-			return
-		}
-		select {
-		case <-e.changed:
-		case <-deadline:
-			t.Fatalf("waited in vain for: %s", what)
-		}
-	}
-}
-
-// start runs a worker; stop ends it and returns what Run returned.
-func start(t *testing.T, e *engine, w client.Worker) (stop func() error) {
-	t.Helper()
-	before := goleak.IgnoreCurrent()
-	ctx, cancel := context.WithCancel(t.Context())
-	w.Client, w.Queue = serve(t, e.ServeHTTP), "q"
-	w.Wait = time.Millisecond
-	returned := make(chan error, 1)
-	go func() { returned <- w.Run(ctx) }()
-	stop = sync.OnceValue(func() error {
-		cancel()
-		select {
-		case err := <-returned:
-			return err
-		case <-time.After(20 * time.Second):
-			t.Error("the worker did not end")
-			return nil
-		}
-	})
-	t.Cleanup(func() { // runs before the server is closed, so its goroutines are not the worker's
-		_ = stop()
-		ignore := []goleak.Option{before, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),
-			goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"), goleak.IgnoreAnyFunction("net/http.(*conn).serve"),
-			goleak.IgnoreAnyFunction("net/http.(*Server).Serve")}
-		goleak.VerifyNone(t, ignore...)
-	})
-	return stop
-}
 
 func subjects(n int) []string {
 	var s []string
@@ -209,37 +49,16 @@ func TestWorkerRepeatsAPickWhoseAnswerWasLost(t *testing.T) {
 
 func TestWorkerSendsAResolutionWithoutWaitingForAPick(t *testing.T) {
 	e := newEngine("a")
-	stuck := &blockedPicks{engine: e, release: make(chan struct{})}
-	ctx, cancel := context.WithCancel(t.Context())
-	c := serve(t, stuck.ServeHTTP)
-	done := make(chan error, 1)
-	go func() { done <- client.Worker{Client: c, Queue: "q", Concurrency: 2, Handler: complete}.Run(ctx) }()
+	stuck := &blockedPicks{engine: e, waiting: make(chan struct{})}
+	// The document ends while the next pick waits already: that one can't have taken its resolution along.
+	start(t, stuck, client.Worker{Concurrency: 2, Handler: func(context.Context, client.Leased) client.Resolution {
+		<-stuck.waiting
+		return client.Complete()
+	}})
 	e.until(t, "the end of a", func() bool { return len(e.ended) == 1 })
-	cancel()
-	close(stuck.release)
-	if err := <-done; err != nil {
-		t.Error(err)
+	if e.picks != 1 {
+		t.Errorf("%d picks were answered", e.picks)
 	}
-}
-
-// blockedPicks holds each pick but the first, as a long poll does.
-type blockedPicks struct {
-	*engine
-	release chan struct{}
-}
-
-func (b *blockedPicks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	b.mu.Lock()
-	wait := strings.HasSuffix(r.URL.Path, "/pick") && b.picks > 0
-	b.mu.Unlock()
-	if wait {
-		select {
-		case <-b.release:
-		case <-r.Context().Done():
-		}
-		return
-	}
-	b.engine.ServeHTTP(w, r)
 }
 
 func TestWorkerExtendsWhatItHoldsAndEndsHandlersOfLostLeases(t *testing.T) {

@@ -17,19 +17,20 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 }
 
 func TestCheckNamesTheSettingThatIsWrong(t *testing.T) {
-	good := Config{PoolSize: 20}
+	good := Config{PoolSize: 20, ImportLimit: 1}
 	for name, tt := range map[string]struct {
 		c    Config
 		want string
 	}{
 		"good":             {good, ""},
 		"small pool":       {Config{PoolSize: 1}, "FETCHQ_POOL_SIZE"},
-		"long drain":       {Config{PoolSize: 2, DrainTimeout: 1 << 60}, "FETCHQ_DRAIN_TIMEOUT"},
-		"no base URL":      {Config{PoolSize: 2, BaseURL: "queue"}, "FETCHQ_BASE_URL"},
-		"base with a path": {Config{PoolSize: 2, BaseURL: "https://example.org/queue"}, "FETCHQ_BASE_URL"},
-		"proxy by name":    {Config{PoolSize: 2, Proxies: []string{"10.0.0.1", "10.0.0.0/8", " ::1", "proxy.lan"}}, "FETCHQ_PROXIES"},
-		"proxies":          {Config{PoolSize: 2, Proxies: []string{"10.0.0.1", "10.0.0.0/8", " ::1"}}, ""},
-		"admin alone":      {Config{PoolSize: 2, AdminEmail: "ann@example.org"}, "FETCHQ_ADMIN_PASSWORD"},
+		"no imports":       {Config{PoolSize: 2}, "FETCHQ_IMPORT_LIMIT"},
+		"long drain":       {Config{PoolSize: 2, ImportLimit: 1, DrainTimeout: 1 << 60}, "FETCHQ_DRAIN_TIMEOUT"},
+		"no base URL":      {Config{PoolSize: 2, ImportLimit: 1, BaseURL: "queue"}, "FETCHQ_BASE_URL"},
+		"base with a path": {Config{PoolSize: 2, ImportLimit: 1, BaseURL: "https://example.org/queue"}, "FETCHQ_BASE_URL"},
+		"proxy by name":    {Config{PoolSize: 2, ImportLimit: 1, Proxies: []string{"10.0.0.1", "10.0.0.0/8", " ::1", "proxy.lan"}}, "FETCHQ_PROXIES"},
+		"proxies":          {Config{PoolSize: 2, ImportLimit: 1, Proxies: []string{"10.0.0.1", "10.0.0.0/8", " ::1"}}, ""},
+		"admin alone":      {Config{PoolSize: 2, ImportLimit: 1, AdminEmail: "ann@example.org"}, "FETCHQ_ADMIN_PASSWORD"},
 	} {
 		err := tt.c.Check()
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {

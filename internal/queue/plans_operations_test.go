@@ -123,7 +123,8 @@ func TestABatchOfAnOperationCostsTheSameWhereverItIs(t *testing.T) {
 		}
 		return plan[0].Plan.Hit + plan[0].Plan.Read
 	}
-	for action, filter := range map[string]string{"retry": `{"status": "killed"}`, "reschedule": `{}`} {
+	for _, asked := range [][2]string{{"retry", `{"status": "killed"}`}, {"reschedule", `{}`}} { // in this order: nothing is killed after it
+		action, filter := asked[0], asked[1]
 		cost := map[string]int{}
 		for _, name := range []string{"small", "large"} {
 			var id string

@@ -231,7 +231,7 @@ begin
     loop
         begin
             update fetchq.operations set
-                state = 'running', claimed_by = p_node, claimed_until = p_now + interval '10 seconds', started_at = coalesce(started_at, p_now)
+                state = 'running', claimed_by = p_node, claimed_until = p_now + interval '10 seconds', started_at = coalesce(started_at, greatest(p_now, created_at))
             where id = v_id
             returning * into v_op;
             return next v_op;
