@@ -62,7 +62,7 @@ create table fetchq.measures (
     low     float8 not null,
     high    float8 not null,
     last    float8 not null,
-    buckets smallint[], -- of timings, rising; see fetchq.bucket
+    buckets smallint[], -- of timings, rising; see fetchq.timing_bucket
     counts  bigint[]
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
 

@@ -1,9 +1,12 @@
 package metrics
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
-// count puts what was read into rows: the measures by their moments, the core counters spread evenly.
-func (b *batch) count() {
+// count makes rows of what was read and writes them: the measures by their moments, the core counters spread evenly.
+func (b *batch) count(ctx context.Context) error {
 	measured := map[time.Time]map[*queueTotals][]measure{}
 	for _, m := range b.measures {
 		q := b.byName[m.queue]
@@ -25,21 +28,25 @@ func (b *batch) count() {
 		q.compare()
 	}
 	n := b.slots()
+	w := writer{tx: b.tx, table: steps[0].table}
 	for i := range n {
 		slot := b.first.Add(time.Duration(i) * finest)
-		rows := map[int]row{}
-		b.rows[slot] = rows
 		var total row
 		for _, q := range b.queues {
 			r, moves := q.row(i, n)
 			moves = b.measure(&r, q, measured[slot][q]) || moves || b.framed(slot) || q.made && i == 0
 			b.addUp(&total, r)
 			if moves {
-				rows[q.id] = r
+				if err := w.put(ctx, slot, q.id, r); err != nil {
+					return err
+				}
 			}
 		}
-		rows[0] = total
+		if err := w.put(ctx, slot, 0, total); err != nil {
+			return err
+		}
 	}
+	return w.flush(ctx)
 }
 
 // compare finds out whether a queue's core metrics moved. Counters only rise: of one that fell, the queue was made anew.

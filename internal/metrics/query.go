@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"context"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -216,7 +217,8 @@ func (p *plan) find(ctx context.Context) error {
 		for _, queue := range p.Queues {
 			l := &curve{queue: queue, metric: metric, source: map[int]int{}, bins: make([]bin, p.count())}
 			all := queue == AllQueues
-			for name, id := range ids {
+			for _, name := range slices.Sorted(maps.Keys(ids)) { // all together, "", comes first
+				id := ids[name]
 				switch m, has := own[metric][name]; {
 				case isCore:
 					l.typ = core[number-1].typ

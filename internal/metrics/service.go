@@ -110,7 +110,7 @@ func (s *Snapshots) runOnce(ctx context.Context) (time.Duration, error) {
 // upkeep makes the partitions that are to come and drops those that are kept no longer, and removes what queues keep for a shorter
 // time. A zero at means now.
 func (s *Store) upkeep(ctx context.Context, at time.Time) error {
-	_, err := s.db.Exec(ctx, `select fetchq.series_partitions(coalesce($1, clock_timestamp()), (select last from fetchq.series_state))`, moment(at))
+	_, err := s.db.Exec(ctx, `select fetchq.series_partitions(coalesce($1, clock_timestamp()))`, moment(at))
 	if err != nil {
 		return database.Error("look after the partitions of series", err)
 	}

@@ -65,12 +65,14 @@ func (s *Store) snapshot(ctx context.Context, tx pgx.Tx, at time.Time) (int, err
 	if first.After(end) {
 		return 0, nil
 	}
-	b := &batch{tx: tx, first: first, end: end, whole: last == nil || first.Sub(*last) > finest, rows: map[time.Time]map[int]row{}}
+	b := &batch{tx: tx, first: first, end: end, whole: last == nil || first.Sub(*last) > finest}
 	if err := b.read(ctx); err != nil {
 		return 0, err
 	}
-	b.count()
-	if err := b.write(ctx); err != nil {
+	if err := b.count(ctx); err != nil {
+		return 0, err
+	}
+	if err := b.writeTotals(ctx); err != nil {
 		return 0, err
 	}
 	if err := s.rollUp(ctx, tx, last, first, end); err != nil {
@@ -111,7 +113,6 @@ type batch struct {
 	measures []measure
 	known    map[metricKey]*metric // names that measures have, and all gauges
 	byNumber map[int]*metric       // those of them with a number of their own
-	rows     map[time.Time]map[int]row
 }
 
 // queueTotals is what one queue has counted so far.

@@ -11,8 +11,8 @@ import (
 // perInsert is how many rows of series go in one statement.
 const perInsert = 10_000
 
-// write writes the rows of all steps, and what the totals are by now.
-func (b *batch) write(ctx context.Context) error {
+// writeTotals writes what the totals are by now.
+func (b *batch) writeTotals(ctx context.Context) error {
 	var ids []int
 	var flat []int64
 	for _, q := range b.queues {
@@ -28,19 +28,7 @@ func (b *batch) write(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := b.writeMetrics(ctx); err != nil {
-		return err
-	}
-	w := writer{tx: b.tx, table: steps[0].table}
-	for i := range b.slots() {
-		slot := b.first.Add(time.Duration(i) * finest)
-		for id, r := range b.rows[slot] {
-			if err := w.put(ctx, slot, id, r); err != nil {
-				return err
-			}
-		}
-	}
-	return w.flush(ctx)
+	return b.writeMetrics(ctx)
 }
 
 // writeMetrics writes the totals of what was measured. Those of a queue that was dropped meanwhile do not come back.

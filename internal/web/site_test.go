@@ -86,7 +86,7 @@ func newSite(t *testing.T, base string) *site {
 		Assets: assets, Log: log, Now: time.Now, URL: "https://queue.example.org", BaseURL: base,
 	})
 	s.calls = api.New(api.Options{
-		Engine: s.engine, Operations: jobs,
+		Engine: s.engine, Operations: jobs, Series: metrics.NewStore(db, log),
 		Tokens: s.tokens, Log: log, Now: time.Now, Version: "test",
 		Ready: func(ctx context.Context) error { return database.Error("ping", db.Ping(ctx)) },
 	})

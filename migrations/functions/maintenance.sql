@@ -183,7 +183,7 @@ end $$;
 create function fetchq.mnt_fold(
     p_queue text, p_now timestamptz default clock_timestamp(), p_block bigint default 0, p_oldest boolean default true
 ) returns bigint
-language plpgsql set enable_seqscan = off set lock_timeout = '5s' as $$
+language plpgsql set enable_seqscan = off set lock_timeout = '5s' set jit = off as $$
 declare
     n        bigint;
     v_failed boolean;

@@ -144,7 +144,7 @@ $$;
 
 -- mnt_measures puts a queue's measures together by name and step of 10 s, and returns how many rows it moved.
 create function fetchq.mnt_measures(p_queue text) returns bigint
-language plpgsql set enable_seqscan = off as $$
+language plpgsql set jit = off as $$
 declare
     n bigint;
 begin

@@ -248,8 +248,8 @@ begin
     execute format('drop schema %I cascade', 'q_' || p_queue);
     delete from fetchq.counters where queue = p_queue;
     delete from fetchq.queue_states where queue = p_queue;
+    delete from fetchq.measures where queue = p_queue; -- these three in the order of snapshots
     delete from fetchq.series_queues where queue = p_queue; -- its rows grow old
-    delete from fetchq.measures where queue = p_queue;
     delete from fetchq.metrics where queue = p_queue;
     delete from fetchq.asks where queue = p_queue;
     delete from fetchq.jobs where queue = p_queue;

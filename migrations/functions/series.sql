@@ -7,10 +7,10 @@ language sql immutable as $$
         (600, interval '30 days', interval '72 hours'), (3600, interval '400 days', interval '720 hours')
 $$;
 
--- series_partitions makes the partitions for the time from p_from to one partition's time behind p_now, and drops those that are kept no
--- longer. It returns how many it made and dropped. It waits for no lock longer than 2 seconds; to drop one takes the lock of
+-- series_partitions makes the partitions from an hour before p_now, which is how far snapshots go back, to one partition's time behind it,
+-- and drops those that are kept no longer. It returns how many it made and dropped. It waits for no lock longer than 2 seconds; to drop one takes the lock of
 -- readers, so that it may have to try again.
-create function fetchq.series_partitions(p_now timestamptz default clock_timestamp(), p_from timestamptz default null) returns integer
+create function fetchq.series_partitions(p_now timestamptz default clock_timestamp()) returns integer
 language plpgsql set lock_timeout = '2s' as $$
 declare
     s      record;
@@ -20,7 +20,7 @@ declare
 begin
     perform pg_advisory_xact_lock(7378413, 1);
     for s in select * from fetchq.series_steps() loop
-        v_from := date_bin(s.span, least(coalesce(p_from, p_now), p_now) - interval '1 hour', 'epoch');
+        v_from := date_bin(s.span, p_now - interval '1 hour', 'epoch');
         while v_from <= p_now + s.span loop
             v_name := format('series_%s_%s', s.step, to_char(v_from at time zone 'UTC', 'YYYYMMDDHH24'));
             if to_regclass('fetchq.' || v_name) is null then
