@@ -37,6 +37,7 @@ func TestTheTableOfPermissions(t *testing.T) {
 		"note: | metrics admin",
 		"act: operator admin | admin",
 		"halt: operator admin | admin",
+		"share: operator admin |",
 		"manage: admin | admin",
 		"govern: admin |",
 	}

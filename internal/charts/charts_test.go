@@ -56,6 +56,14 @@ func TestASpanThatWasChosenHoldsBothEnds(t *testing.T) {
 	}
 }
 
+func TestASpanIsReadFromTheFieldsOfAForm(t *testing.T) {
+	t.Parallel()
+	s, err := ParseSpan(url.Values{"from": {"2026-11-25T08:00"}, "to": {"2026-11-25T09:00"}}, now)
+	if err != nil || !s.From.Equal(now.Truncate(time.Hour).Add(-time.Hour)) || s.To.Sub(s.From) != time.Hour {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
 func TestSpansThatAreNoneAreRefused(t *testing.T) {
 	t.Parallel()
 	for text, field := range map[string]string{
@@ -137,6 +145,10 @@ func (s *steady) Marks(context.Context, []string, time.Time, time.Time) ([]Mark,
 	return []Mark{{At: 7, Text: "v1"}}, nil
 }
 
+func (s *steady) Names(_ context.Context, queues []string) ([]Metric, error) {
+	return []Metric{{"parse", "timing"}, {"visits", "counter"}}, nil
+}
+
 func labels(s Spec) []string {
 	var list []string
 	for _, l := range s.Lines {
@@ -180,7 +192,7 @@ func TestASpecHasGapsAndWhatIsLeft(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if spec.Unit != "rate" || !spec.Stack || spec.Step != 10 || spec.To-spec.From != 900 || len(spec.Marks) != 1 {
+	if spec.Lines[0].Unit != "rate" || !spec.Stack || spec.Step != 10 || spec.To-spec.From != 900 || len(spec.Marks) != 1 {
 		t.Errorf("%+v", spec)
 	}
 	for _, l := range spec.Lines {
@@ -199,12 +211,28 @@ func TestASpecHasGapsAndWhatIsLeft(t *testing.T) {
 
 func TestUnits(t *testing.T) {
 	t.Parallel()
+	at, _ := ParseSpan(url.Values{}, now)
 	for measure, want := range map[string]string{
-		"docs_pending:avg": "count", "picked:rate": "rate", "picked:sum": "count", "wait:p95": "ms", "work:avg": "ms", "parse:p50": "ms", "body_bytes:sum": "bytes",
-		"fetch_ms:max": "ms",
+		"docs_pending:avg": "count", "picked:rate": "rate", "picked:sum": "count", "wait:p95": "ms", "work:avg": "ms", "work:rate": "rate", "parse:p50": "ms",
+		"parse:max": "ms", "visits:sum": "count", "gone_from_here:avg": "count", "body_bytes:sum": "bytes", "bytes:rate": "bytes_rate", "fetch_ms:max": "ms",
 	} {
-		if got := Of("", nil, measure).Unit(); got != want {
-			t.Errorf("%s is in %s, want %s", measure, got, want)
+		spec, err := Of("", []string{"pages"}, measure).Spec(t.Context(), &steady{}, at)
+		if err != nil || spec.Lines[0].Unit != want {
+			t.Errorf("%s is in %s, want %s; %v", measure, spec.Lines[0].Unit, want, err)
 		}
+	}
+}
+
+func TestAChartHasTwoUnitsAtMost(t *testing.T) {
+	t.Parallel()
+	at, _ := ParseSpan(url.Values{}, now)
+	two := Of("", nil, "picked:rate", "work:p95").Stacked()
+	spec, err := two.Spec(t.Context(), &steady{}, at)
+	if err != nil || spec.Lines[0].Unit != "rate" || spec.Lines[1].Unit != "ms" || spec.Stack {
+		t.Errorf("%+v, %v", spec, err)
+	}
+	three := Of("", nil, "picked:rate", "work:p95", "docs_pending:avg")
+	if _, err := three.Spec(t.Context(), &steady{}, at); errs.Of(err) != errs.Invalid || !strings.Contains(err.Error(), "count, ms, rate") {
+		t.Errorf("three units: %v", err)
 	}
 }

@@ -10,7 +10,7 @@ type Metric struct {
 // Core are the metrics that every queue has.
 var Core = []Metric{
 	{"docs_planned", "gauge"}, {"docs_pending", "gauge"}, {"docs_active", "gauge"}, {"docs_completed", "gauge"}, {"docs_killed", "gauge"},
-	{"entered", "counter"}, {"picked", "counter"}, {"completed", "counter"}, {"rescheduled", "counter"}, {"rejected", "counter"},
+	{"entered", "counter"}, {"picked", "counter"}, {"processed", "counter"}, {"completed", "counter"}, {"rescheduled", "counter"}, {"rejected", "counter"},
 	{"orphaned", "counter"}, {"killed", "counter"}, {"dropped", "counter"}, {"forwarded", "counter"}, {"errors", "counter"}, {"logs", "counter"},
 	{"wait", "timing"}, {"work", "timing"},
 }

@@ -43,7 +43,7 @@ var steps = []time.Duration{
 	time.Hour, 2 * time.Hour, 4 * time.Hour, 6 * time.Hour, 12 * time.Hour, day, 2 * day, 7 * day,
 }
 
-// ParseSpan reads range, or from and to (RFC 3339), out of an address. Errors: Invalid, with the field.
+// ParseSpan reads range, or from and to (RFC 3339 or Minutes), out of an address. Errors: Invalid, with the field.
 func ParseSpan(q url.Values, now time.Time) (Span, error) {
 	from, to := strings.TrimSpace(q.Get("from")), strings.TrimSpace(q.Get("to"))
 	if from == "" && to == "" {
@@ -61,11 +61,11 @@ func ParseSpan(q url.Values, now time.Time) (Span, error) {
 	s := Span{To: now}
 	var err error
 	if to != "" {
-		if s.To, err = time.Parse(time.RFC3339, to); err != nil {
+		if s.To, err = moment(to); err != nil {
 			return Span{}, errs.Field("to", "a time like 2026-11-25T09:00:00Z is wanted")
 		}
 	}
-	if s.From, err = time.Parse(time.RFC3339, from); err != nil {
+	if s.From, err = moment(from); err != nil {
 		return Span{}, errs.Field("from", "a time like 2026-11-25T08:00:00Z is wanted")
 	}
 	switch over := s.To.Sub(s.From); {
@@ -75,6 +75,17 @@ func ParseSpan(q url.Values, now time.Time) (Span, error) {
 		return Span{}, errs.Field("from", "it may be two years before to at most")
 	}
 	return span(s.From, s.To, ""), nil
+}
+
+// Minutes is how a field of a form writes a time, which is UTC then.
+const Minutes = "2006-01-02T15:04"
+
+func moment(text string) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		t, err = time.Parse(Minutes, text)
+	}
+	return t, err
 }
 
 // span takes the shortest step with which a line has MaxPoints values at most, and whole steps.

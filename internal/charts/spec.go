@@ -2,9 +2,13 @@ package charts
 
 import (
 	"context"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/fetchq/server/internal/errs"
 )
 
 // Ask is one line's values: those of a metric of a queue, or, "", of all of them.
@@ -16,6 +20,8 @@ type Ask struct {
 type Source interface {
 	Values(ctx context.Context, asks []Ask, span Span) ([][]float64, error)
 	Marks(ctx context.Context, queues []string, from, to time.Time) ([]Mark, error)
+	// Names returns the metrics that some queues have beside those of every queue, by name; no queue: of all of them, a thousand at most.
+	Names(ctx context.Context, queues []string) ([]Metric, error)
 }
 
 // Mark is an event that somebody noted, such as a deploy.
@@ -27,7 +33,6 @@ type Mark struct {
 // Spec is what a browser draws. Times are seconds since 1970; value n of a line stands for the step that begins at From + n × Step.
 type Spec struct {
 	Title string `json:"title"`
-	Unit  string `json:"unit"` // count, rate (a second), ms or bytes
 	Stack bool   `json:"stack"`
 	From  int64  `json:"from"`
 	To    int64  `json:"to"`
@@ -39,6 +44,7 @@ type Spec struct {
 // Line is one line of a chart.
 type Line struct {
 	Label  string     `json:"label"`
+	Unit   string     `json:"unit"`  // count, rate (a second), ms, bytes or bytes_rate (a second)
 	Color  string     `json:"color"` // a colour of the style sheet
 	Dashed bool       `json:"dashed,omitempty"`
 	Values []*float64 `json:"values"` // null where nothing is known
@@ -46,16 +52,24 @@ type Line struct {
 
 // Spec reads the values of a chart over a span.
 func (c Chart) Spec(ctx context.Context, from Source, at Span) (Spec, error) {
-	spec := Spec{
-		Title: c.Title, Unit: c.Unit(), Stack: c.Stack && !c.Compare, From: at.From.Unix(), To: at.To.Unix(), Step: int64(at.Step / time.Second),
-	}
-	lines, err := c.read(ctx, from, at)
+	spec := Spec{Title: c.Title, From: at.From.Unix(), To: at.To.Unix(), Step: int64(at.Step / time.Second)}
+	kinds, err := c.kinds(ctx, from)
 	if err != nil {
 		return spec, err
 	}
-	spec.Lines = lines
+	units := map[string]bool{}
+	for _, m := range c.Measures {
+		units[unit(m, kinds[m.Metric])] = true
+	}
+	if len(units) > maxUnits {
+		return spec, errs.Field("m", "a chart has two units at most; this one would have %s", strings.Join(slices.Sorted(maps.Keys(units)), ", "))
+	}
+	spec.Stack = c.Stack && !c.Compare && len(units) == 1
+	if spec.Lines, err = c.read(ctx, from, at, kinds); err != nil {
+		return spec, err
+	}
 	if c.Compare {
-		before, err := c.read(ctx, from, at.Before())
+		before, err := c.read(ctx, from, at.Before(), kinds)
 		if err != nil {
 			return spec, err
 		}
@@ -69,7 +83,7 @@ func (c Chart) Spec(ctx context.Context, from Source, at Span) (Spec, error) {
 }
 
 // read reads the lines of one period. What is left of all queues is the difference, for which all of them are read as well.
-func (c Chart) read(ctx context.Context, from Source, at Span) ([]Line, error) {
+func (c Chart) read(ctx context.Context, from Source, at Span, kinds map[string]string) ([]Line, error) {
 	queues := c.Queues
 	if len(queues) == 0 {
 		queues = []string{""}
@@ -90,15 +104,15 @@ func (c Chart) read(ctx context.Context, from Source, at Span) ([]Line, error) {
 	}
 	var lines []Line
 	n := 0
-	for range c.Measures {
-		first := n
+	for _, m := range c.Measures {
+		first, unit := n, unit(m, kinds[m.Metric])
 		for range queues {
-			lines = append(lines, Line{Label: c.label(asks[n]), Color: c.color(asks[n], len(lines)), Values: points(values[n])})
+			lines = append(lines, Line{Label: c.label(asks[n]), Unit: unit, Color: c.color(asks[n], len(lines)), Values: points(values[n])})
 			n++
 		}
 		if rest {
 			left := subtract(values[n], values[first:n])
-			lines = append(lines, Line{Label: c.label(Ask{"other queues", asks[n].Metric, asks[n].Agg}), Color: "line-8", Values: points(left)})
+			lines = append(lines, Line{Label: c.label(Ask{"other queues", asks[n].Metric, asks[n].Agg}), Unit: unit, Color: "line-8", Values: points(left)})
 			n++
 		}
 	}
@@ -131,25 +145,6 @@ func points(values []float64) []*float64 {
 		}
 	}
 	return list
-}
-
-// Unit is what the values are counted in.
-func (c Chart) Unit() string {
-	m := c.Measures[0]
-	switch {
-	case m.Agg == "rate":
-		return "rate"
-	case strings.HasSuffix(m.Metric, "_bytes"):
-		return "bytes"
-	case isTiming(m):
-		return "ms"
-	}
-	return "count"
-}
-
-// isTiming says whether the values are times: those of wait and work, percentiles, and what names its unit.
-func isTiming(m Measure) bool {
-	return m.Agg[0] == 'p' || m.Metric == "wait" || m.Metric == "work" || strings.HasSuffix(m.Metric, "_ms")
 }
 
 // label names a line by what differs among those of its chart.

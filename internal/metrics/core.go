@@ -43,6 +43,9 @@ var core = []coreMetric{
 	{"work", typeTiming, ""},
 }
 
+// processed is what workers and operations ended, as the pages count it: a counter that is the sum of others, and stands in no row.
+var processed = []string{"completed", "rescheduled", "rejected", "dropped", "forwarded"}
+
 // coreNumber returns the number of a core metric, by its name.
 func coreNumber(name string) (int, bool) {
 	for i, m := range core {
@@ -51,6 +54,21 @@ func coreNumber(name string) (int, bool) {
 		}
 	}
 	return 0, false
+}
+
+// coreNumbers returns the numbers of the core metrics that one is made of.
+func coreNumbers(name string) []int {
+	names := []string{name}
+	if name == "processed" {
+		names = processed
+	}
+	var list []int
+	for _, name := range names {
+		if n, isCore := coreNumber(name); isCore {
+			list = append(list, n)
+		}
+	}
+	return list
 }
 
 // counted are the core metrics that fetchq.counters has, in the order of their numbers.

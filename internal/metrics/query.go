@@ -100,7 +100,7 @@ type plan struct {
 type curve struct {
 	queue, metric, agg string
 	typ                int16
-	source             map[int]int // the number of the metric in each queue that it is made of
+	source             map[int][]int // the numbers of the metrics in each queue that it is made of
 	bins               []bin
 }
 
@@ -210,27 +210,28 @@ func (p *plan) find(ctx context.Context) error {
 		return err
 	}
 	for _, metric := range p.Metrics {
-		number, isCore := coreNumber(metric)
+		numbers := coreNumbers(metric)
+		isCore := numbers != nil
 		if !isCore && len(own[metric]) == 0 {
 			return &errs.Error{Code: errs.NotFound, Field: "metric", Message: "no queue that was asked for has such a metric"}
 		}
 		for _, queue := range p.Queues {
-			l := &curve{queue: queue, metric: metric, source: map[int]int{}, bins: make([]bin, p.count())}
+			l := &curve{queue: queue, metric: metric, source: map[int][]int{}, bins: make([]bin, p.count())}
 			all := queue == AllQueues
 			for _, name := range slices.Sorted(maps.Keys(ids)) { // all together, "", comes first
 				id := ids[name]
 				switch m, has := own[metric][name]; {
 				case isCore:
-					l.typ = core[number-1].typ
+					l.typ = core[numbers[0]-1].typ
 					if name == queue || all && p.Only == nil && id == 0 || all && p.Only != nil && id != 0 {
-						l.source[id] = number
+						l.source[id] = numbers
 					}
 				case !has || id == 0 && (!all || p.Only != nil):
 				case l.typ != 0 && l.typ != m.typ: // the same name of another sort; the first counts
 				case all && p.Only == nil && id != 0 && own[metric][""].id != 0: // in the sum already
 				case all || name == queue:
 					l.typ = m.typ
-					l.source[id] = m.id
+					l.source[id] = []int{m.id}
 				}
 			}
 			if l.typ == 0 {
@@ -302,7 +303,7 @@ type numbered struct {
 func (p *plan) findMetrics(ctx context.Context) (map[string]map[string]numbered, error) {
 	var custom []string
 	for _, m := range p.Metrics {
-		if _, isCore := coreNumber(m); !isCore {
+		if coreNumbers(m) == nil {
 			custom = append(custom, m)
 		}
 	}

@@ -3,6 +3,7 @@ package metrics
 import (
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -119,4 +120,26 @@ func regularName(s string) string {
 		}
 	}
 	return string(b)
+}
+
+func TestProcessedIsTheSumOfWhatEndsLeases(t *testing.T) {
+	t.Parallel()
+	w := newSeriesWorld(t, "a", "b")
+	w.exec(`insert into q_a.deltas (version, ev_completed, ev_rescheduled, ev_rejected, ev_dropped, ev_forwarded, ev_picked, ev_killed) values (0, 1, 2, 4, 8, 16, 99, 99)`)
+	w.exec(`insert into q_b.deltas (version, ev_completed) values (0, 32)`)
+	w.snapshot(sec(12))
+	for queue, want := range map[string]float64{"a": 31, "b": 32, AllQueues: 63} {
+		w.same(queue, w.values(Query{Queues: []string{queue}, Metrics: []string{"processed"}, From: dawn, To: sec(10), Step: finest}), want)
+	}
+	totals, err := w.store.Totals(w.ctx, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := slices.IndexFunc(totals, func(m Total) bool { return m.Name == "processed" })
+	if at < 0 || totals[at].Value != 31 || totals[at].Type != "counter" {
+		t.Errorf("the totals are %+v", totals)
+	}
+	if _, err := w.db.Exec(w.ctx, `select fetchq.metric_increment('a', 'processed')`); err == nil || !strings.Contains(err.Error(), "kept already") {
+		t.Errorf("a metric of that name: %v", err)
+	}
 }

@@ -80,8 +80,10 @@ func (p *plan) read(ctx context.Context) error {
 func (p *plan) wanted() (ids []int, numbers map[int]bool, total bool) {
 	numbers = map[int]bool{}
 	for _, l := range p.series {
-		for queue, number := range l.source {
-			numbers[number] = true
+		for queue, list := range l.source {
+			for _, number := range list {
+				numbers[number] = true
+			}
 			if !slices.Contains(ids, queue) {
 				ids = append(ids, queue)
 			}
@@ -143,7 +145,7 @@ func (p *plan) take(queue int, rows []stored, beats []beat, earlier []byte, want
 		}
 		if i := p.bin(b.slot); len(gauges) > 0 {
 			for l, blends := range gauges {
-				if at, found := here.at(l.source[queue]); found && i < len(blends) {
+				if at, found := here.at(l.source[queue][0]); found && i < len(blends) {
 					blends[i].add(here[at], b.width.Seconds())
 				}
 			}
@@ -165,24 +167,24 @@ func (p *plan) take(queue int, rows []stored, beats []beat, earlier []byte, want
 // add counts the counters and timings of a row.
 func (p *plan) add(queue int, slot time.Time, r row) {
 	for _, l := range p.series {
-		number, has := l.source[queue]
 		i := p.bin(slot)
-		if !has || l.typ == typeGauge || i >= len(l.bins) {
-			continue
-		}
-		at, found := r.at(number)
-		if !found {
+		if l.typ == typeGauge || i >= len(l.bins) {
 			continue
 		}
 		b := &l.bins[i]
-		if r[at].timing == nil {
-			b.sum += r[at].last
-			continue
+		for _, number := range l.source[queue] {
+			at, found := r.at(number)
+			switch {
+			case !found:
+			case r[at].timing == nil:
+				b.sum += r[at].last
+			default:
+				if b.timing == nil {
+					b.timing = &Histogram{}
+				}
+				b.timing.Merge(r[at].timing)
+			}
 		}
-		if b.timing == nil {
-			b.timing = &Histogram{}
-		}
-		b.timing.Merge(r[at].timing)
 	}
 }
 

@@ -31,7 +31,7 @@ type Measure struct {
 var (
 	metricName  = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 	metricCodes = map[string]int16{"counter": 1, "gauge": 2, "timing": 3}
-	ownMetric   = regexp.MustCompile(`^(docs_.*|entered|picked|completed|rescheduled|rejected|orphaned|killed|dropped|forwarded|errors|logs|wait|work)$`)
+	ownMetric   = regexp.MustCompile(`^(docs_.*|entered|picked|processed|completed|rescheduled|rejected|orphaned|killed|dropped|forwarded|errors|logs|wait|work)$`)
 )
 
 // Check refuses a measure that no queue takes. The error is an *errs.Error (Invalid) that names the member.

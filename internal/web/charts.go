@@ -1,9 +1,9 @@
 package web
 
 import (
-	"context"
 	"encoding/csv"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -18,11 +18,7 @@ import (
 )
 
 // Metrics reads what charts show, and which metrics there are.
-type Metrics interface {
-	charts.Source
-	// Names returns the metrics that some queues have beside those of every queue, by name; no queue: of all of them, a thousand at most.
-	Names(ctx context.Context, queues []string) ([]charts.Metric, error)
-}
+type Metrics = charts.Source
 
 func (s *Server) chartsRoutes() {
 	s.guard(http.MethodGet, "/charts", auth.See, s.explorePage)
@@ -63,14 +59,20 @@ func (s *Server) chartTable(c echo.Context) error {
 		return err
 	}
 	v := templates.ChartTable{
-		Title: firstOf(chart.Title, "Chart"), Note: "in steps of " + templates.Span(at.Step) + ", " + unitWords[spec.Unit],
+		Title: firstOf(chart.Title, "Chart"), Note: "in steps of " + templates.Span(at.Step),
 		CSV: "/charts/csv?" + c.QueryString(),
 	}
 	for _, l := range spec.Lines {
-		v.Lines = append(v.Lines, l.Label)
+		v.Lines = append(v.Lines, l.Label+unitWords[l.Unit])
 	}
 	for i := at.Points() - 1; i >= 0; i-- {
-		r := templates.ChartTableRow{At: at.From.Add(time.Duration(i) * at.Step).Format("2006-01-02 15:04:05")}
+		begins := at.From.Add(time.Duration(i) * at.Step)
+		r := templates.ChartTableRow{At: begins.Format("2006-01-02 15:04:05")}
+		for _, m := range spec.Marks {
+			if t := time.Unix(m.At, 0); !t.Before(begins) && t.Before(begins.Add(at.Step)) {
+				r.Marks = append(r.Marks, m.Text)
+			}
+		}
 		for _, l := range spec.Lines {
 			r.Values = append(r.Values, figureText(l.Values[i]))
 		}
@@ -80,7 +82,8 @@ func (s *Server) chartTable(c echo.Context) error {
 	return s.dialog(c, http.StatusOK, f, templates.ChartTablePage(v))
 }
 
-var unitWords = map[string]string{"count": "counted", "rate": "a second", "ms": "milliseconds", "bytes": "bytes"}
+// unitWords stand behind the name of a line in a table.
+var unitWords = map[string]string{"rate": ", a second", "ms": ", ms", "bytes": ", bytes", "bytes_rate": ", bytes a second"}
 
 // figureText writes a value with four digits that mean something.
 func figureText(v *float64) string {
@@ -141,26 +144,22 @@ func figures(at charts.Span, list ...charts.Chart) []templates.Figure {
 
 // spanPick offers the times of a page, whose other parameters stay.
 func spanPick(c echo.Context, at charts.Span) templates.SpanPick {
-	to := func(set url.Values) string {
-		q := c.QueryParams()
-		kept := url.Values{}
-		for name, values := range q {
-			if !slices.Contains([]string{"range", "from", "to"}, name) {
-				kept[name] = values
-			}
-		}
-		for name, values := range set {
+	kept := url.Values{}
+	for name, values := range c.QueryParams() {
+		if !slices.Contains([]string{"range", "from", "to"}, name) {
 			kept[name] = values
 		}
-		return c.Request().URL.Path + "?" + kept.Encode()
 	}
-	var p templates.SpanPick
+	path := c.Request().URL.Path
+	p := templates.SpanPick{Path: path, Kept: hidden(kept), From: at.From.UTC().Format(charts.Minutes), To: at.To.UTC().Format(charts.Minutes)}
 	for _, r := range charts.Ranges {
-		p.Ranges = append(p.Ranges, templates.Place{Word: r.Word, Href: to(url.Values{"range": {r.Word}}), Here: r.Word == at.Range})
+		q := maps.Clone(kept)
+		q.Set("range", r.Word)
+		p.Ranges = append(p.Ranges, templates.Place{Word: r.Word, Href: path + "?" + q.Encode(), Here: r.Word == at.Range})
 	}
 	if at.Range == "" {
 		p.Chosen = at.From.Format("2 Jan 15:04:05") + " to " + at.To.Format("2 Jan 15:04:05 UTC")
-		p.Clear = to(nil)
+		p.Clear = path + "?" + kept.Encode()
 	}
 	return p
 }

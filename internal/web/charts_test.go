@@ -52,7 +52,7 @@ func TestChartsAnswerTheirSpec(t *testing.T) {
 	if err := json.Unmarshal([]byte(p.body), &spec); err != nil || p.status != http.StatusOK {
 		t.Fatalf("%d %s: %v", p.status, p.body, err)
 	}
-	if spec.Unit != "rate" || len(spec.Lines) != 2 || spec.Lines[0].Label != "picked" || len(spec.Lines[0].Values) != 90 || spec.Lines[0].Values[0] != nil ||
+	if len(spec.Lines) != 2 || spec.Lines[0].Unit != "rate" || spec.Lines[0].Label != "picked" || len(spec.Lines[0].Values) != 90 || spec.Lines[0].Values[0] != nil ||
 		*spec.Lines[0].Values[1] != 5 || len(spec.Marks) != 1 {
 		t.Errorf("%+v", spec)
 	}

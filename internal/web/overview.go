@@ -64,7 +64,7 @@ func overviewCharts(rows []queueRow) []charts.Chart {
 	}
 	slices.Sort(names)
 	list := []charts.Chart{
-		charts.Of("Throughput", names, "completed:rate").Stacked(), charts.Of("Pending", names, "docs_pending:avg"), charts.Of("Errors", names, "errors:rate"),
+		charts.Of("Throughput", names, "processed:rate").Stacked(), charts.Of("Pending", names, "docs_pending:avg"), charts.Of("Errors", names, "errors:rate"),
 	}
 	for i := range list {
 		list[i].Rest = len(rows) > len(names)

@@ -140,7 +140,7 @@ func (s *Server) queueCharts(ctx context.Context, name string) ([]charts.Chart, 
 		return charts.Of(title, []string{name}, measures...)
 	}
 	list := []charts.Chart{
-		of("Flow", "entered:rate", "completed:rate", "rescheduled:rate"), of("Pending", "docs_pending:avg"),
+		of("Flow", "entered:rate", "processed:rate"), of("Pending", "docs_pending:avg"),
 		of("Errors", "rejected:rate", "orphaned:rate", "killed:rate"),
 		of("Population", "docs_planned:avg", "docs_pending:avg", "docs_active:avg", "docs_completed:avg", "docs_killed:avg").Stacked(),
 		of("Wait, from due to picked", "wait:p50", "wait:p95", "wait:p99"), of("Work, from picked to resolved", "work:p50", "work:p95", "work:p99"),

@@ -41,7 +41,7 @@ language sql stable as $$
     select case
         when p_name is null or p_name !~ '^[a-z][a-z0-9_]{0,62}$' then
             'a metric''s name is 1 to 63 of a-z, 0-9 and _, and begins with a letter'
-        when p_name ~ '^docs_' or p_name in ('entered', 'picked', 'completed', 'rescheduled', 'rejected', 'orphaned', 'killed', 'dropped',
+        when p_name ~ '^docs_' or p_name in ('entered', 'picked', 'processed', 'completed', 'rescheduled', 'rejected', 'orphaned', 'killed', 'dropped',
             'forwarded', 'errors', 'logs', 'wait', 'work') then format('%s is the name of a metric that is kept already', p_name)
         when fetchq.metric_code(p_type) is null then 'type is counter, gauge or timing'
         when p_value is null or p_value = 'NaN' then 'value is a number'

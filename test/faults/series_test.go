@@ -13,7 +13,7 @@ import (
 func seriesAgree(t *testing.T, p *program) {
 	t.Helper()
 	c := client.New(p.url, p.command("token", "create", "--name", "series", "--rights", "read"))
-	metrics := []string{"entered", "picked", "completed", "rescheduled", "rejected", "dropped", "errors", "logs"}
+	metrics := []string{"entered", "picked", "completed", "rescheduled", "rejected", "dropped", "processed", "errors", "logs"}
 	sums := func(queue string) map[string]float64 {
 		out := map[string]float64{}
 		list, err := c.Series(t.Context(), client.SeriesQuery{

@@ -2,11 +2,12 @@
 // crosshair, a drag in one of them is the time range of the page from then on, and what is new is put in without drawing
 // the figure anew.
 import uPlot from 'uplot';
-import { unit } from './units.js';
+import { apart, moment, times, unit } from './units.js';
 
 const charts = new Map(); // figure → { plot, spec, hidden }
 const together = uPlot.sync('page');
 const slow = 200; // ms before a figure says that it loads
+const tall = 190; // px; the style sheet has it too
 
 // colour reads a colour of the style sheet: "pending" is --pending.
 function colour(name) {
@@ -27,20 +28,31 @@ function columns(spec, hidden) {
   return [times, ...stacked];
 }
 
-// marks draws a line for each event that somebody noted, such as a deploy.
+// marks draws a line for each event that somebody noted, such as a deploy, and what it was where there is room.
 function marks(chart) {
   return (u) => {
     const { ctx, bbox } = u;
+    const scale = devicePixelRatio;
     ctx.save();
-    ctx.strokeStyle = colour('muted-foreground');
-    ctx.setLineDash([4, 4]);
+    ctx.strokeStyle = ctx.fillStyle = colour('foreground');
+    ctx.lineWidth = scale;
+    ctx.font = `${11 * scale}px system-ui, sans-serif`;
+    ctx.textBaseline = 'top';
+    let free = bbox.left; // where the text before ends
     for (const mark of chart.spec.marks ?? []) {
       const x = Math.round(u.valToPos(mark.at, 'x', true));
       if (x < bbox.left || x > bbox.left + bbox.width) continue;
+      ctx.setLineDash([3 * scale, 3 * scale]);
       ctx.beginPath();
       ctx.moveTo(x, bbox.top);
       ctx.lineTo(x, bbox.top + bbox.height);
       ctx.stroke();
+      const text = mark.text.length > 24 ? `${mark.text.slice(0, 23)}…` : mark.text;
+      const wide = ctx.measureText(text).width + 8 * scale;
+      const left = x + wide > bbox.left + bbox.width ? x - wide : x;
+      if (left < free) continue;
+      ctx.fillText(text, left + 4 * scale, bbox.top + scale);
+      free = left + wide;
     }
     ctx.restore();
   };
@@ -59,39 +71,55 @@ function zoom(u) {
 
 function options(figure, chart) {
   const { spec } = chart;
-  const write = unit(spec.unit);
-  const text = colour('muted-foreground');
-  const axis = { stroke: text, grid: { stroke: colour('border'), width: 1 }, ticks: { stroke: colour('border'), width: 1 }, font: '11px system-ui, sans-serif' };
+  const units = [...new Set(spec.lines.map((line) => line.unit))]; // the first has its axis on the left, the other on the right
+  const line = { stroke: colour('border'), width: 1 };
+  const axis = { stroke: colour('muted-foreground'), grid: line, ticks: { ...line, size: 4 }, font: '11px system-ui, sans-serif' };
+  const range = (u, low, high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.1 : 1];
   return {
     width: figure.clientWidth,
-    height: 180,
-    padding: [8, 8, 0, 0],
+    height: tall,
+    padding: [8, units.length > 1 ? 0 : 14, 0, 0],
     legend: { show: false },
     cursor: { sync: { key: together.key, setSeries: false }, drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
-    scales: { x: { range: () => [spec.from, Math.max(spec.to, spec.from + spec.step)] }, y: { range: (u, low, high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.05 : 1] } },
-    axes: [axis, { ...axis, size: 62, values: (u, values) => write.axis(values) }],
+    scales: { x: { range: () => [chart.spec.from, Math.max(chart.spec.to, chart.spec.from + chart.spec.step)] }, ...Object.fromEntries(units.map((name) => [name, { range }])) },
+    axes: [
+      { ...axis, size: 40, space: 64, values: (u, marks, _, space, step) => times(marks, step) },
+      ...units.map((name, i) => ({
+        ...axis, scale: name, side: i === 0 ? 3 : 1, size: 64, space: 32, incrs: apart(name), grid: { ...line, show: i === 0 },
+        values: (u, values) => unit(name).axis(values),
+      })),
+    ],
     series: [{}, ...spec.lines.map((line) => ({
-      label: line.label, stroke: colour(line.color), fill: spec.stack ? colour(line.color) : undefined, width: 1.5, points: { show: false },
-      dash: line.dashed ? [5, 5] : undefined, spanGaps: false, alpha: spec.stack ? 0.85 : 1,
+      label: line.label, scale: line.unit, stroke: colour(line.color), fill: spec.stack ? colour(line.color) : undefined, width: 1.5,
+      points: { show: (u, i) => alone(u.data[i]), size: 5 }, dash: line.dashed ? [5, 5] : undefined, spanGaps: false, alpha: spec.stack ? 0.85 : 1,
     }))],
     bands: spec.stack ? spec.lines.slice(1).map((_, i) => ({ series: [i + 1, i + 2] })) : undefined,
     hooks: {
       setCursor: [(u) => legend(chart, u.cursor.idx)],
       setSelect: [zoom],
-      drawClear: [marks(chart)],
+      draw: [marks(chart)],
     },
   };
 }
 
+// alone says whether a line has so few values that some would be no line: they are drawn as points.
+function alone(values) {
+  return values.some((v, i) => v !== null && (values[i - 1] ?? null) === null && (values[i + 1] ?? null) === null);
+}
+
 // legend says the values under the crosshair, or the last ones that are known.
 function legend(chart, at) {
-  const write = unit(chart.spec.unit);
   chart.spec.lines.forEach((line, i) => {
     const value = at === null || at === undefined ? line.values.findLast((v) => v !== null) : line.values[at];
-    chart.buttons[i].querySelector('[data-value]').textContent = write.text(value ?? null);
+    chart.buttons[i].querySelector('[data-value]').textContent = unit(line.unit).text(value ?? null);
   });
-  const when = at === null || at === undefined ? '' : new Date((chart.spec.from + at * chart.spec.step) * 1000).toLocaleString();
-  chart.when.textContent = when;
+  if (at === null || at === undefined) {
+    chart.when.textContent = '';
+    return;
+  }
+  const begins = chart.spec.from + at * chart.spec.step;
+  const near = (chart.spec.marks ?? []).filter((mark) => mark.at >= begins && mark.at < begins + chart.spec.step).map((mark) => mark.text);
+  chart.when.textContent = [moment(begins), ...near].join(' · ');
 }
 
 function buildLegend(figure, chart) {
@@ -117,9 +145,7 @@ function buildLegend(figure, chart) {
     list.append(item);
     return button;
   });
-  chart.when = document.createElement('li');
-  chart.when.className = 'when';
-  list.append(chart.when);
+  chart.when = figure.querySelector('[data-when]');
 }
 
 function say(figure, state, text = '') {
@@ -129,8 +155,8 @@ function say(figure, state, text = '') {
 
 // same says whether a spec has the lines that are drawn already.
 function same(a, b) {
-  return a.unit === b.unit && a.stack === b.stack && a.lines.length === b.lines.length &&
-    a.lines.every((line, i) => line.label === b.lines[i].label && line.color === b.lines[i].color);
+  return a.stack === b.stack && a.lines.length === b.lines.length &&
+    a.lines.every((line, i) => ['label', 'color', 'unit'].every((name) => line[name] === b.lines[i][name]));
 }
 
 function draw(figure, spec) {
@@ -143,7 +169,7 @@ function draw(figure, spec) {
   }
   const before = charts.get(figure);
   if (before && same(before.spec, spec)) {
-    Object.assign(before.spec, spec); // the scales read it
+    before.spec = spec; // the scales read it
     before.plot.setData(columns(spec, before.hidden));
     legend(before, before.plot.cursor.idx);
     return;
@@ -191,7 +217,7 @@ document.addEventListener('fetchq:live', () => {
 });
 
 new ResizeObserver(() => {
-  for (const [figure, { plot }] of charts) if (plot.width !== figure.clientWidth) plot.setSize({ width: figure.clientWidth, height: 180 });
+  for (const [figure, { plot }] of charts) if (plot.width !== figure.clientWidth) plot.setSize({ width: figure.clientWidth, height: tall });
 }).observe(document.querySelector('.page'));
 
 // Another theme has other colours.
