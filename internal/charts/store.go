@@ -184,7 +184,8 @@ func (s *Store) AddMark(ctx context.Context, queue, text, by string, at time.Tim
 		when = &at
 	}
 	var made time.Time
-	err := s.db.QueryRow(ctx, `insert into fetchq.marks (at, text, queue, created_by)
+	err := s.db.QueryRow(ctx, `with old as (delete from fetchq.marks where at < clock_timestamp() - $5::interval)
+		insert into fetchq.marks (at, text, queue, created_by)
 		select t.at, $2, nullif($3, ''), $4 from (select coalesce($1, clock_timestamp()) as at) t
 		where t.at between clock_timestamp() - $5::interval and clock_timestamp() + interval '1 day'
 		returning at`, when, text, queue, by, marksKept).Scan(&made)

@@ -251,6 +251,7 @@ begin
     delete from fetchq.measures where queue = p_queue; -- these three in the order of snapshots
     delete from fetchq.series_queues where queue = p_queue; -- its rows grow old
     delete from fetchq.metrics where queue = p_queue;
+    delete from fetchq.marks where queue = p_queue;
     delete from fetchq.asks where queue = p_queue;
     delete from fetchq.jobs where queue = p_queue;
     delete from fetchq.wakes where queue = p_queue; -- after the jobs: who holds a job may take its wakes
