@@ -31,9 +31,9 @@ begin
     update fetchq.counters set queue = p_to where queue = p_queue;
     update fetchq.queue_states set queue = p_to where queue = p_queue;
     update fetchq.asks set queue = p_to where queue = p_queue;
+    update fetchq.measures set queue = p_to where queue = p_queue; -- these three in the order of snapshots
     update fetchq.series_queues set queue = p_to where queue = p_queue;
     update fetchq.metrics set queue = p_to where queue = p_queue;
-    update fetchq.measures set queue = p_to where queue = p_queue;
     update fetchq.marks set queue = p_to where queue = p_queue;
     -- Charts name queues as an address does; a name of a queue stands there as it is.
     update fetchq.dashboards set edits = edits + 1,
