@@ -113,7 +113,8 @@ func TestTheLegendTurnsLinesOffAndOn(t *testing.T) {
 	s.queue("pages")
 	s.past(20*time.Minute, "pages")
 	p := s.as(t, auth.RoleViewer)
-	p.visit("/queues/pages?from=" + time.Now().Add(-15*time.Minute).UTC().Format(time.RFC3339) + "&to=" + time.Now().UTC().Format(time.RFC3339))
+	moment := func(ago time.Duration) string { return time.Now().Add(-ago).UTC().Format(time.RFC3339) }
+	p.visit("/queues/pages?from=" + moment(16*time.Minute) + "&to=" + moment(2*time.Minute)) // nothing new comes into it
 	p.drawn("#chart-1")
 	if p.text(`#chart-1 [data-legend]`) == "" || p.count(`#chart-1 [data-legend] button[aria-pressed="true"]`) != 2 {
 		t.Fatalf("the legend is %q", p.text(`#chart-1 [data-legend]`))
