@@ -59,8 +59,8 @@ func TestMetricsAreSentAndShownExactly(t *testing.T) {
 	for _, m := range got.Metrics {
 		all[m.Name] = m
 	}
-	if len(all) != len(got.Metrics) || len(all) != 21 {
-		t.Errorf("%d metrics, of %d names; 18 of each queue and 3 of our own are right", len(got.Metrics), len(all))
+	if len(all) != len(got.Metrics) || len(all) != 22 {
+		t.Errorf("%d metrics, of %d names; 19 of each queue and 3 of our own are right", len(got.Metrics), len(all))
 	}
 	for name, want := range map[string]float64{"bytes": 4.5, "depth": 2, "parse": 3030, "entered": 2, "docs_pending": 2, "picked": 0} {
 		if all[name].Value != want {

@@ -19,7 +19,7 @@ func (s *site) past(over time.Duration, queues ...string) {
 	now := time.Now().Truncate(beat)
 	from := now.Add(-over)
 	store := metrics.NewStore(s.db, slog.New(slog.DiscardHandler))
-	s.exec(`select fetchq.series_partitions($1, $2)`, now, from)
+	s.exec(`select fetchq.series_partitions($1::timestamptz, $2::timestamptz)`, now, from)
 	s.exec(`truncate fetchq.series_10, fetchq.series_60, fetchq.series_600, fetchq.series_3600`)
 	s.exec(`update fetchq.series_state set last = null`)
 	random := rand.New(rand.NewPCG(7, 7)) //nolint:gosec // the same each time
@@ -37,9 +37,9 @@ func (s *site) past(over time.Duration, queues ...string) {
 			waiting[name] += left
 			s.exec(`insert into q_`+name+`.deltas (version, pending, ev_entered, ev_picked, ev_completed, ev_rejected, ev_errors, ev_logs, waits, works)
 				values (0, $1, $2, $3, $4, $5, $5, $5, $6, $7)`, left, came, done+failed, done, failed, spans(random, done, 200+40*float64(waiting[name])), spans(random, done, 80))
-			s.exec(`select fetchq.metric_push_many($1, array['bytes', 'parse', 'open_hosts'], array['counter', 'timing', 'gauge'], array[$2, $3, $4], $5)`,
+			s.exec(`select fetchq.metric_push_many($1::text, array['bytes', 'parse', 'open_hosts'], array['counter', 'timing', 'gauge'], array[$2, $3, $4]::float8[], $5::timestamptz)`,
 				name, float64(done)*48_000, 4+random.ExpFloat64()*3, 12+math.Round(6*wave), at.Add(time.Second))
-			s.exec(`select fetchq.mnt_fold($1, $2)`, name, at.Add(2*time.Second))
+			s.exec(`select fetchq.mnt_fold($1::text, $2::timestamptz)`, name, at.Add(2*time.Second))
 		}
 		if _, err := store.Snapshot(s.t.Context(), at.Add(beat)); err != nil {
 			s.t.Fatal(err)
