@@ -30,11 +30,11 @@ const exactly = `
 			count(*) filter (where action = 'reschedule') as rescheduled, count(*) filter (where action = 'reject') as rejected,
 			count(*) filter (where action = 'orphan') as orphaned, count(*) filter (where new_status = -1) as killed
 		from q_demo_crawl.journal where subject is not null
-	), logs as (
+	), lines as (
 		select count(*) filter (where kind = 1) as errors, count(*) as logs from q_demo_crawl.logs
 	), real as (
 		select e.key as name, e.value::text::float8 as value
-		from docs, journal, logs, lateral jsonb_each(to_jsonb(docs) || to_jsonb(journal) || to_jsonb(logs)) e
+		from docs, journal, lines, lateral jsonb_each(to_jsonb(docs) || to_jsonb(journal) || to_jsonb(lines)) e
 		union all select 'wait', picked from journal
 		union all select 'work', completed + rescheduled + rejected from journal
 	)
