@@ -171,6 +171,7 @@ func TestLinesAreNamedByWhatDiffers(t *testing.T) {
 		{Of("", nil, "docs_pending:avg"), []string{"pending"}},
 		{Of("", []string{"pages"}, "docs_planned:avg", "docs_killed:avg"), []string{"planned", "killed"}},
 		{Of("", []string{"pages"}, "work:p50", "work:p99"), []string{"p50", "p99"}},
+		{Of("", nil, "picked:rate", "wait:p95"), []string{"picked", "wait p95"}},
 		{Of("", []string{"pages", "images"}, "docs_pending:avg"), []string{"pages", "images"}},
 		{Of("", []string{"pages", "images"}, "entered:rate", "picked:rate"), []string{"pages entered", "images entered", "pages picked", "images picked"}},
 		{rest, []string{"pages", "images", "other queues"}},

@@ -150,6 +150,9 @@ func points(values []float64) []*float64 {
 // label names a line by what differs among those of its chart.
 func (c Chart) label(a Ask) string {
 	metric := strings.TrimPrefix(a.Metric, "docs_")
+	if a.Agg[0] == 'p' || a.Agg == "min" || a.Agg == "max" {
+		metric += " " + a.Agg
+	}
 	one := !strings.ContainsFunc(a.Queue, func(rune) bool { return true }) || len(c.Queues) == 1 && !c.Rest
 	same := true // all measures are of one metric
 	for _, m := range c.Measures {

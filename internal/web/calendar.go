@@ -24,13 +24,15 @@ type calendars struct {
 
 type calendar struct {
 	hours, days []queue.Due
-	at          time.Time // zero: not counted yet
-	asked       bool      // it is being counted
+	at          time.Time     // zero: not counted yet
+	asked       bool          // it is being counted
+	first       chan struct{} // closed when it was counted for the first time
 }
 
 const (
 	calendarLasts = time.Minute
-	calendarWait  = time.Minute // for one count
+	calendarWait  = time.Minute           // for one count
+	calendarFirst = 40 * time.Millisecond // that a page waits where nothing was counted yet: most are by then
 	calendarsKept = 500
 	calendarMost  = 200 // queues that are counted for all together, those with the most planned documents
 	hoursAhead    = 48
@@ -43,13 +45,25 @@ func newCalendars(now func() time.Time, count func(context.Context, string) ([]q
 
 // get returns the calendar of a queue, or, "", of all, as it was counted last, and has it counted where that is long ago.
 func (c *calendars) get(name string) calendar {
+	k := c.look(name)
+	if k.at.IsZero() {
+		select {
+		case <-k.first:
+			k = c.look(name)
+		case <-time.After(calendarFirst):
+		}
+	}
+	return k
+}
+
+func (c *calendars) look(name string) calendar {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.kept[name] == nil {
 		if len(c.kept) >= calendarsKept {
 			clear(c.kept)
 		}
-		c.kept[name] = &calendar{}
+		c.kept[name] = &calendar{first: make(chan struct{})}
 	}
 	k := c.kept[name]
 	if !k.asked && c.now().Sub(k.at) >= calendarLasts {
@@ -69,6 +83,9 @@ func (c *calendars) renew(name string, k *calendar) {
 	defer c.mu.Unlock()
 	k.asked = false
 	if err == nil {
+		if k.at.IsZero() {
+			close(k.first)
+		}
 		k.hours, k.days, k.at = hours, days, c.now()
 	}
 }

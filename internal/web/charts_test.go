@@ -91,20 +91,20 @@ func TestTheQueueAndTheOverviewHaveCharts(t *testing.T) {
 	s.queues("pages", "images")
 	b := s.as(auth.RoleViewer)
 	p := b.get("/queues/pages?range=6h").must(t, http.StatusOK)
-	if got := p.Find("figure.chart").Length(); got != 7 {
+	if got := p.Find("figure.figure").Length(); got != 7 {
 		t.Errorf("the queue has %d charts; six and one of its own metric are wanted", got)
 	}
-	if href := p.Find("figure.chart").Last().AttrOr("data-chart", ""); !strings.Contains(href, "m=parse%3Ap95") || !strings.Contains(href, "range=6h") {
+	if href := p.Find("figure.figure").Last().AttrOr("data-chart", ""); !strings.Contains(href, "m=parse%3Ap95") || !strings.Contains(href, "range=6h") {
 		t.Errorf("the last is %s", href)
 	}
 	if p.Find(`nav[aria-label="Time"] a[aria-current="true"]`).Text() != "6h" || p.Find(`script[src*="charts"]`).Length() != 1 {
 		t.Error("the time that is shown is not marked, or nothing draws")
 	}
 	p = b.get("/").must(t, http.StatusOK)
-	if got := p.Find("figure.chart").Length(); got != 3 {
+	if got := p.Find("figure.figure").Length(); got != 3 {
 		t.Errorf("the overview has %d charts", got)
 	}
-	if href := p.Find("figure.chart").First().AttrOr("data-chart", ""); !strings.Contains(href, "queue=images&queue=pages") || !strings.Contains(href, "stack=1") {
+	if href := p.Find("figure.figure").First().AttrOr("data-chart", ""); !strings.Contains(href, "queue=images&queue=pages") || !strings.Contains(href, "stack=1") {
 		t.Errorf("the first is %s", href)
 	}
 }
@@ -122,10 +122,10 @@ func TestAChartIsPutTogetherSavedAndShared(t *testing.T) {
 	p.Find(`form[action="/charts/save"] input[type="hidden"]`).Each(func(_ int, i *goquery.Selection) { form.Add(i.AttrOr("name", ""), i.AttrOr("value", "")) })
 	to := b.post("/charts/save", form).must(t, http.StatusSeeOther).to()
 	d := s.as(auth.RoleViewer).get(to).must(t, http.StatusOK)
-	if d.says("h1") != "Night" || d.says("figure.chart h2") != "Ours" || d.Find("form[method=post][action^='/dashboards']").Length() != 0 {
+	if d.says("h1") != "Night" || d.says("figure.figure h2") != "Ours" || d.Find("form[method=post][action^='/dashboards']").Length() != 0 {
 		t.Errorf("a viewer sees %q", d.says("main"))
 	}
-	if href := d.Find("figure.chart").AttrOr("data-chart", ""); !strings.Contains(href, "m=work%3Ap95") || !strings.Contains(href, "stack=1") {
+	if href := d.Find("figure.figure").AttrOr("data-chart", ""); !strings.Contains(href, "m=work%3Ap95") || !strings.Contains(href, "stack=1") {
 		t.Errorf("the chart is %s", href)
 	}
 	// A second one, moved before the first; then one is removed, the dashboard renamed, and deleted.
@@ -136,7 +136,7 @@ func TestAChartIsPutTogetherSavedAndShared(t *testing.T) {
 		return b.post(to, url.Values{"edits": {edits}, "do": {do}, "name": {name}})
 	}
 	arrange("up 1", "").must(t, http.StatusSeeOther)
-	if got := b.get(to).must(t, http.StatusOK).Find("figure.chart h2").Text(); got != "SecondOurs" {
+	if got := b.get(to).must(t, http.StatusOK).Find("figure.figure h2").Text(); got != "SecondOurs" {
 		t.Errorf("the order is %s", got)
 	}
 	if p := b.post(to, url.Values{"edits": {"0"}, "do": {"up 1"}}); p.status != http.StatusUnprocessableEntity || !strings.Contains(p.body, "changed this dashboard meanwhile") {
@@ -165,7 +165,7 @@ func TestAChartThatIsNoneIsToldOnThePage(t *testing.T) {
 	s.queues("pages")
 	b := s.as(auth.RoleViewer)
 	p := b.get("/charts?m=picked").must(t, http.StatusOK)
-	if !strings.Contains(p.says(".notice"), "as in picked:rate") || p.Find("figure.chart").Length() != 0 {
+	if !strings.Contains(p.says(".notice"), "as in picked:rate") || p.Find("figure.figure").Length() != 0 {
 		t.Errorf("%q", p.says(".notice"))
 	}
 	if got := b.get("/queues/pages?range=never").must(t, http.StatusOK).Find(`nav[aria-label="Time"] a[aria-current="true"]`).Text(); got != "1h" {

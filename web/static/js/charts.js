@@ -38,6 +38,7 @@ function marks(chart) {
     ctx.lineWidth = scale;
     ctx.font = `${11 * scale}px system-ui, sans-serif`;
     ctx.textBaseline = 'top';
+    ctx.textAlign = 'left';
     let free = bbox.left; // where the text before ends
     for (const mark of chart.spec.marks ?? []) {
       const x = Math.round(u.valToPos(mark.at, 'x', true));
@@ -78,7 +79,7 @@ function options(figure, chart) {
   return {
     width: figure.clientWidth,
     height: tall,
-    padding: [8, units.length > 1 ? 0 : 14, 0, 0],
+    padding: [8, units.length > 1 ? 0 : 22, 0, 0],
     legend: { show: false },
     cursor: { sync: { key: together.key, setSeries: false }, drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
     scales: { x: { range: () => [chart.spec.from, Math.max(chart.spec.to, chart.spec.from + chart.spec.step)] }, ...Object.fromEntries(units.map((name) => [name, { range }])) },
