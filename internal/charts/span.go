@@ -33,7 +33,7 @@ var Ranges = []Range{
 const (
 	defaultRange = "1h"
 	// MaxPoints is how many values a line has at most.
-	MaxPoints = 360
+	MaxPoints = 400
 	longest   = 2 * 365 * day
 )
 
