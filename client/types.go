@@ -161,6 +161,7 @@ type Settings struct {
 	LogsRetention      *string    `json:"logs_retention"`
 	CompletedRetention *string    `json:"completed_retention"`
 	KilledRetention    *string    `json:"killed_retention"`
+	SeriesRetention    *string    `json:"series_retention"`
 	Partitions         int        `json:"partitions"`
 	Tablespace         *string    `json:"tablespace"`
 }
@@ -288,6 +289,7 @@ type Resolution struct {
 	Retry         *bool           `json:"retry,omitempty" doc:"Of a reject: false kills the document, however few its attempts."`
 	ToQueue       string          `json:"to_queue,omitempty" pattern:"^[a-z][a-z0-9_]{0,39}$" doc:"Of a forward: the queue to push to."`
 	Then          string          `json:"then,omitempty" enum:"complete,drop" default:"complete" doc:"Of a forward: what becomes of the document here."`
+	Metrics       []Metric        `json:"metrics,omitempty" maxItems:"1000" nullable:"false" doc:"What the work has measured; it counts where the outcome is ok, once."`
 }
 
 // ResolveRequest is the body of a resolve.

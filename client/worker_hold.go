@@ -15,11 +15,15 @@ const (
 	maxBatch   = 1_000   // items
 	maxBytes   = 8 << 20 // of resolutions: half of the API's limit, for their escapes
 	maxPayload = 1 << 20 // of one document, and of the details of a line
+
+	maxMetrics  = 1_000 // of one resolution
+	metricBytes = 128   // of one metric, at most
 )
 
 // hold is one leased document from the pick to the answer about its resolution.
 type hold struct {
 	doc     Leased
+	metrics *recorder
 	ctx     context.Context // the handler's
 	cancel  context.CancelCauseFunc
 	expiry  *time.Timer // cancels at the lease's end, if no extension moves it
@@ -50,8 +54,8 @@ func (s *holds) add(parent context.Context, doc Leased, lock time.Duration) *hol
 	if s.all[doc.ref()] != nil {
 		return nil
 	}
-	h := &hold{doc: doc}
-	h.ctx, h.cancel = context.WithCancelCause(parent)
+	h := &hold{doc: doc, metrics: &recorder{}}
+	h.ctx, h.cancel = context.WithCancelCause(context.WithValue(parent, recorderKey{}, h.metrics))
 	h.expiry = time.AfterFunc(lock, func() { h.cancel(ErrLeaseLost) })
 	s.all[doc.ref()] = h
 	s.working++
@@ -79,7 +83,7 @@ func (s *holds) take() []Resolution {
 	n, size := 0, 0
 	for n < len(s.outbox) && n < maxBatch {
 		r := &s.outbox[n]
-		if size += len(r.Payload) + len(r.Details) + len(r.Message) + len(r.Subject); n > 0 && size > maxBytes {
+		if size += len(r.Payload) + len(r.Details) + len(r.Message) + len(r.Subject) + metricBytes*len(r.Metrics); n > 0 && size > maxBytes {
 			break
 		}
 		if h := s.all[r.ref()]; h != nil {
@@ -193,6 +197,10 @@ func (w *Worker) handle(h *hold) (r Resolution) {
 			r.Details, _ = json.Marshal(map[string]string{"stack": string(debug.Stack())})
 		}
 		r.Subject, r.Lease = h.doc.Subject, h.doc.Lease
+		var lost int
+		if r.Metrics, lost = h.metrics.with(r.Metrics); lost > 0 {
+			w.Log.Warn("metrics of a document are left out: a resolution takes 1,000", "queue", w.Queue, "subject", r.Subject, "metrics", lost)
+		}
 	}()
 	if h.ctx.Err() != nil {
 		return Reject(context.Cause(h.ctx))

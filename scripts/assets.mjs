@@ -63,6 +63,7 @@ style();
 script('app.js', 'iife');
 script('theme.js', 'iife');
 script('stream.js', 'iife');
+script('charts.js', 'iife');
 icons();
 put('favicon.svg', readFileSync(join(web, 'static', 'favicon.svg')));
 writeFileSync(join(dist, 'manifest.json'), `${JSON.stringify(manifest, null, 1)}\n`);

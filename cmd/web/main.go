@@ -24,6 +24,7 @@ type commands struct {
 	Migrate migrate   `cmd:"" settings:"data-dir,database-url,listen-url" help:"Bring the database up to date; a private Postgres is made where there is none."`
 	Token   token     `cmd:"" help:"Make, list and revoke tokens for the API."`
 	User    user      `cmd:"" settings:"data-dir,database-url,listen,base-url" help:"Add, list and change the people who may sign in, and make their one-time links."`
+	Mark    mark      `cmd:"" help:"Note an event that charts show as a line, such as a deploy: fetchq mark v1.2.3"`
 	Bench   benchmark `cmd:"" help:"Measure pushes, picks and resolutions by SQL and HTTP, in queues of its own."`
 	Doctor  doctor    `cmd:"" help:"Compare the counters of all queues with a real count; exit code 1 where they differ."`
 	Psql    psql      `cmd:"" help:"Open psql on the database."`

@@ -71,6 +71,7 @@ func truthOf(all map[string]page) truth {
 // found is what the API tells at the end.
 type found struct {
 	documents, completed, killed, other, missing, unknown, bytes int64
+	measured                                                     int64 // bytes, by the handler's own counter
 	wrong                                                        int64 // status, visits or size are not those of the page
 	planned, orphaned, unexplained                               int64 // error lines
 }
@@ -126,6 +127,20 @@ func look(ctx context.Context, c *client.Client, queue string, all map[string]pa
 	return f, nil
 }
 
+// measuredBytes reads the counter that the handler adds to; 0 where it never did. It goes on over crawls.
+func measuredBytes(ctx context.Context, c *client.Client, queue string) (int64, error) {
+	list, err := c.Metrics(ctx, queue)
+	if client.CodeOf(err) == "not_found" {
+		return 0, nil
+	}
+	for _, m := range list {
+		if m.Name == "bytes" {
+			return int64(m.Value), err
+		}
+	}
+	return 0, err
+}
+
 // leaseRanOut is in the engine's message for a document whose lease ran out.
 const leaseRanOut = "lease"
 
@@ -152,6 +167,7 @@ func compare(t truth, f found, counts client.Counts, served, failed int64, distu
 		exactly("documents without a page", 0, f.unknown),
 		exactly("documents unlike their page", 0, f.wrong),
 		exactly("bytes of the files", t.bytes, f.bytes),
+		exactly("bytes that the workers counted", t.bytes, f.measured),
 		exactly("errors without an explanation", 0, f.unexplained),
 		exactly("counter planned", 0, counts.Planned),
 		exactly("counter pending", 0, counts.Pending),

@@ -59,16 +59,19 @@ func (c *crawler) visit(ctx context.Context, doc client.Leased) client.Resolutio
 	v.Visits++
 	isIndex := strings.HasSuffix(doc.Subject, "/")
 	if isIndex {
-		began := time.Now()
+		began, parsed := time.Now(), client.Timing(ctx, "parse")
 		links, err := findLinks(doc.Subject, string(body))
 		if err != nil {
 			return client.Reject(err)
 		}
+		parsed()
 		v.Parse, v.Links = time.Since(began).Microseconds(), len(links)
 		// Pushed before the lease ends: a page that is complete has all its links in the queue.
 		if err := c.push(ctx, links); err != nil {
 			return client.Reject(err)
 		}
+	} else {
+		client.Count(ctx, "bytes", float64(v.Bytes))
 	}
 	payload, err := json.Marshal(v)
 	if err != nil {

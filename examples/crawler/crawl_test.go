@@ -114,7 +114,7 @@ func TestTheTableShowsEachDifference(t *testing.T) {
 	if want != (truth{pages: 4, directories: 1, completed: 3, killed: 1, bytes: 30, visits: 4, failures: 6}) {
 		t.Fatalf("truth %+v", want)
 	}
-	good := found{documents: 4, completed: 3, killed: 1, bytes: 30, planned: 6}
+	good := found{documents: 4, completed: 3, killed: 1, bytes: 30, measured: 30, planned: 6}
 	counts := client.Counts{Completed: 3, Killed: 1}
 	var out bytes.Buffer
 	if ok, err := show(&out, compare(want, good, counts, 4, 6, false)); !ok || err != nil {
@@ -125,6 +125,7 @@ func TestTheTableShowsEachDifference(t *testing.T) {
 		"double document":   func(f *found, _ *client.Counts, _, _ *int64) { f.unknown++ },
 		"still active":      func(_ *found, c *client.Counts, _, _ *int64) { c.Active++ },
 		"counter drifts":    func(_ *found, c *client.Counts, _, _ *int64) { c.Completed++ },
+		"counted twice":     func(f *found, _ *client.Counts, _, _ *int64) { f.measured += 10 },
 		"wrong bytes":       func(f *found, _ *client.Counts, _, _ *int64) { f.bytes-- },
 		"unexplained error": func(f *found, _ *client.Counts, _, _ *int64) { f.unexplained++ },
 		"lease ran out":     func(f *found, _ *client.Counts, _, _ *int64) { f.orphaned++ },

@@ -76,12 +76,16 @@ func run(ctx context.Context, o options) error {
 	fmt.Printf("crawling %d pages of %s at %s with %d workers\n", len(all), root, s.base, o.workers)
 
 	c := client.New(o.url, o.token, client.WithPatience(2*time.Minute))
+	before, err := measuredBytes(ctx, c, o.queue)
+	if err != nil {
+		return err
+	}
 	began := time.Now()
 	if err := crawl(ctx, c, o, s.base); err != nil {
 		return err
 	}
 	fmt.Printf("done in %.1f s\n\n", time.Since(began).Seconds())
-	return prove(ctx, c, o, s, all)
+	return prove(ctx, c, o, s, all, before)
 }
 
 // crawl empties the queue, pushes the first page and works until nothing is left to do.
@@ -141,8 +145,8 @@ func finished(ctx context.Context, c *client.Client, queue string) error {
 	}
 }
 
-// prove holds what the queue says against what the disk says.
-func prove(ctx context.Context, c *client.Client, o options, s *site, all map[string]page) error {
+// prove holds what the queue says against what the disk says. before is what earlier crawls had measured.
+func prove(ctx context.Context, c *client.Client, o options, s *site, all map[string]page, before int64) error {
 	q, err := c.Queue(ctx, o.queue)
 	if err != nil {
 		return err
@@ -151,6 +155,10 @@ func prove(ctx context.Context, c *client.Client, o options, s *site, all map[st
 	if err != nil {
 		return err
 	}
+	if f.measured, err = measuredBytes(ctx, c, o.queue); err != nil {
+		return err
+	}
+	f.measured -= before
 	served, failed := s.visits()
 	rows := compare(truthOf(all), f, q.Counts, served, failed, o.disturbed)
 	if o.databaseURL != "" {

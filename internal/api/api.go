@@ -11,6 +11,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/charts"
+	"github.com/fetchq/server/internal/metrics"
 	"github.com/fetchq/server/internal/operations"
 	"github.com/fetchq/server/internal/queue"
 	"github.com/fetchq/server/internal/wire"
@@ -20,6 +22,8 @@ import (
 type Options struct {
 	Engine     *queue.Engine
 	Operations *operations.Service
+	Series     *metrics.Store
+	Charts     *charts.Store
 	Tokens     *auth.Tokens
 	Ready      func(ctx context.Context) error // nil when the database answers and is up to date
 	Log        *slog.Logger
@@ -82,6 +86,8 @@ func New(opt Options) *Server {
 	s.actionRoutes()
 	s.workRoutes()
 	s.logRoutes()
+	s.metricRoutes()
+	s.markRoutes()
 	s.operationRoutes()
 	s.describeStream()
 	s.probeRoutes()

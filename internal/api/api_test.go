@@ -15,8 +15,10 @@ import (
 
 	"github.com/fetchq/server/internal/api"
 	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/charts"
 	"github.com/fetchq/server/internal/database"
 	"github.com/fetchq/server/internal/dbtest"
+	"github.com/fetchq/server/internal/metrics"
 	"github.com/fetchq/server/internal/operations"
 	"github.com/fetchq/server/internal/queue"
 )
@@ -49,7 +51,7 @@ func newWorldFor(t testing.TB) *world {
 	}
 	w.jobs = operations.New(db, w.engine, operations.Options{Log: log, Node: "test", Now: time.Now, ImportLimit: 16 << 20})
 	server := httptest.NewServer(api.New(api.Options{
-		Engine: w.engine, Operations: w.jobs, Tokens: w.tokens, Log: log, Now: time.Now, Version: "test",
+		Engine: w.engine, Operations: w.jobs, Series: metrics.NewStore(db, log), Charts: charts.NewStore(db), Tokens: w.tokens, Log: log, Now: time.Now, Version: "test",
 		Ready: func(ctx context.Context) error { return database.Error("ping", db.Ping(ctx)) },
 	}))
 	t.Cleanup(func() {

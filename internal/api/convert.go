@@ -47,7 +47,7 @@ func clientQueue(q queue.Queue) client.Queue {
 			MaxActive: s.MaxActive, Rate: clientRate(s.Rate), LogsRetention: optionalInterval(s.LogsRetention),
 			Journal: s.Journal, JournalRetention: optionalInterval(s.JournalRetention),
 			CompletedRetention: optionalInterval(s.CompletedRetention), KilledRetention: optionalInterval(s.KilledRetention),
-			Partitions: s.Partitions, Tablespace: s.Tablespace,
+			SeriesRetention: optionalInterval(s.SeriesRetention), Partitions: s.Partitions, Tablespace: s.Tablespace,
 		},
 		Counts:      client.Counts(q.Counts),
 		OldestDueAt: optionalTime(q.OldestDueAt), AsOf: clientTime(q.AsOf),
@@ -231,7 +231,8 @@ func resolution(r client.Resolution) (queue.Resolution, string) {
 	if r.Subject == "" {
 		return item, "subject is missing"
 	}
-	for _, detail := range []string{queue.BadJSON("payload", r.Payload), queue.BadJSON("details", r.Details)} {
+	var detail string
+	for _, detail = range []string{queue.BadJSON("payload", r.Payload), queue.BadJSON("details", r.Details)} {
 		if detail != "" {
 			return item, detail
 		}
@@ -241,7 +242,8 @@ func resolution(r client.Resolution) (queue.Resolution, string) {
 		return item, "next_iteration: " + message(err)
 	}
 	item.Next = next
-	return item, ""
+	item.Metrics, detail = measures(r.Metrics)
+	return item, detail
 }
 
 // sift calls act for the good ones of a batch and returns the results of all, in their order.

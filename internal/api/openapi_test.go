@@ -17,6 +17,7 @@ var calls = []string{
 	"POST /queues/{queue}/documents/{action}", "POST /queues/{queue}/documents/{subject}/{action}",
 	"POST /queues/{queue}/pick", "POST /queues/{queue}/resolve", "POST /queues/{queue}/extend",
 	"GET /queues/{queue}/logs", "POST /queues/{queue}/logs", "GET /trace", "GET /trace/{subject}",
+	"GET /queues/{queue}/metrics", "POST /queues/{queue}/metrics", "GET /series", "POST /marks",
 	"POST /queues/{queue}/operations", "POST /queues/{queue}/imports", "GET /operations", "GET /operations/{id}", "GET /operations/{id}/failures",
 	"POST /operations/{id}/cancel",
 }
@@ -41,6 +42,8 @@ var bodies = map[string]struct {
 	"POST /queues/{queue}/resolve":                      {"ResolveRequest", 200},
 	"POST /queues/{queue}/extend":                       {"ExtendRequest", 200},
 	"POST /queues/{queue}/logs":                         {"LogsRequest", 202},
+	"POST /queues/{queue}/metrics":                      {"MetricsRequest", 202},
+	"POST /marks":                                       {"MarkRequest", 201},
 	"POST /queues/{queue}/operations":                   {"OperationRequest", 202},
 }
 

@@ -27,6 +27,7 @@ type settingsBody struct {
 	LogsRetention      *string           `json:"logs_retention,omitempty" nullable:"true" example:"30 days" doc:"How long log lines are kept: 1 h or more; null: for ever. At first: 30 days."`
 	CompletedRetention *string           `json:"completed_retention,omitempty" nullable:"true" example:"90 days" doc:"How long completed documents are kept: 1 h or more; null: for ever, as at first."`
 	KilledRetention    *string           `json:"killed_retention,omitempty" nullable:"true" example:"1 year" doc:"How long killed documents are kept: 1 h or more; null: for ever, as at first."`
+	SeriesRetention    *string           `json:"series_retention,omitempty" nullable:"true" example:"7 days" doc:"How long series of metrics are kept: 1 h or more; null, as at first: each step as long as the server keeps it, which is the most."`
 	Partitions         *int              `json:"partitions,omitempty" minimum:"1" maximum:"256" example:"1" doc:"At creation only: tables that a very large queue is spread over. At first: 1."`
 	Tablespace         *string           `json:"tablespace,omitempty" nullable:"true" doc:"At creation only, for there is a call to move a queue: where its tables stand; one of the server's. null: the default."`
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/fetchq/server/internal/api"
 	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/charts"
 	"github.com/fetchq/server/internal/config"
 	"github.com/fetchq/server/internal/database"
 	"github.com/fetchq/server/internal/errs"
@@ -50,6 +51,7 @@ type App struct {
 	loop       *maintenance.Loop
 	operations *operations.Service
 	recent     *metrics.Recent
+	series     *metrics.Snapshots
 	site       *web.Server
 	users      *auth.Users
 	server     *http.Server
@@ -97,6 +99,10 @@ func (a *App) Start(ctx context.Context) (err error) {
 	}
 	a.recent = metrics.New(a.sample, time.Now, a.log)
 	if err := a.recent.Start(ctx); err != nil {
+		return err
+	}
+	a.series = metrics.NewSnapshots(a.pool, time.Now, a.log)
+	if err := a.series.Start(ctx); err != nil {
 		return err
 	}
 	a.users = auth.NewUsers(a.pool, time.Now)
@@ -156,12 +162,14 @@ func (a *App) serve(ctx context.Context) error {
 	tokens := auth.NewTokens(a.pool, time.Now)
 	base, hangUp := context.WithCancel(context.WithoutCancel(ctx))
 	a.hangUp = hangUp
+	kept := charts.NewStore(a.pool)
 	calls := api.New(api.Options{
-		Engine: a.engine, Operations: a.operations, Tokens: tokens, Ready: a.ready, Log: a.log, Now: time.Now,
+		Engine: a.engine, Operations: a.operations, Series: metrics.NewStore(a.pool, a.log), Charts: kept, Tokens: tokens, Ready: a.ready, Log: a.log, Now: time.Now,
 		Proxies: proxies, Version: a.version, BaseURL: a.cfg.BaseURL,
 	})
 	a.site = web.New(web.Options{
-		Engine: a.engine, Operations: a.operations, Recent: a.recent, Users: a.users, Tokens: tokens, Assets: assets, Log: a.log, Now: time.Now,
+		Engine: a.engine, Operations: a.operations, Recent: a.recent, Charts: kept, Metrics: charts.Reader{Series: metrics.NewStore(a.pool, a.log), Store: kept},
+		Users: a.users, Tokens: tokens, Assets: assets, Log: a.log, Now: time.Now,
 		Sessions: auth.NewSessions(a.pool, strings.HasPrefix(a.cfg.BaseURL, "https:")), Proxies: proxies, URL: a.URL(), BaseURL: a.cfg.BaseURL, Env: a.cfg.Env,
 	})
 	a.server = newServer(base, route(calls, a.site), a.log)
@@ -235,6 +243,9 @@ func (a *App) Stop(ctx context.Context) {
 		a.hangUp()
 	} else if a.listener != nil {
 		a.listener.Close()
+	}
+	if a.series != nil {
+		a.series.Stop()
 	}
 	if a.recent != nil {
 		a.recent.Stop()

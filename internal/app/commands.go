@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/charts"
 	"github.com/fetchq/server/internal/config"
 	"github.com/fetchq/server/internal/database"
 	"github.com/fetchq/server/internal/queue"
@@ -17,6 +18,7 @@ import (
 type Tools struct {
 	Tokens *auth.Tokens
 	Users  *auth.Users
+	Charts *charts.Store
 	Engine *queue.Engine // not started: it answers, but hears no other nodes
 	pool   *pgxpool.Pool
 	source *Source
@@ -48,7 +50,7 @@ func OpenTools(ctx context.Context, cfg config.Config, log *slog.Logger) (*Tools
 		t.Close(ctx)
 		return nil, err
 	}
-	t.Tokens, t.Users = auth.NewTokens(t.pool, time.Now), auth.NewUsers(t.pool, time.Now)
+	t.Tokens, t.Users, t.Charts = auth.NewTokens(t.pool, time.Now), auth.NewUsers(t.pool, time.Now), charts.NewStore(t.pool)
 	t.Engine = queue.New(t.pool, queue.Options{Log: log, Node: "command", Now: time.Now})
 	return t, nil
 }

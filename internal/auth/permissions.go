@@ -23,14 +23,16 @@ const (
 	See    Permission = "see"    // queues, documents, logs, counts
 	Add    Permission = "add"    // push documents
 	Hold   Permission = "hold"   // pick, extend and resolve under a lease, write notes: workers only
+	Note   Permission = "note"   // send metrics: workers only
 	Act    Permission = "act"    // change documents whoever holds them
 	Halt   Permission = "halt"   // pause and resume queues
+	Share  Permission = "share"  // keep charts on dashboards that all see: people only
 	Manage Permission = "manage" // create, change, empty and drop queues
 	Govern Permission = "govern" // people, their sessions, and tokens: people only
 )
 
 // Permissions are all permissions, from the least to the most.
-var Permissions = []Permission{See, Add, Hold, Act, Halt, Manage, Govern}
+var Permissions = []Permission{See, Add, Hold, Note, Act, Halt, Share, Manage, Govern}
 
 // rule is a line of the table of permissions.
 type rule struct {
@@ -44,8 +46,10 @@ var rules = map[Permission]rule{
 	See:    {[]Role{RoleViewer, RoleOperator, RoleAdmin}, Read, "see queues, documents, log lines and counts"},
 	Add:    {[]Role{RoleOperator, RoleAdmin}, Push, "add documents"},
 	Hold:   {nil, Work, "pick documents, extend and resolve leases, write notes"},
+	Note:   {nil, Metrics, "send metrics"},
 	Act:    {[]Role{RoleOperator, RoleAdmin}, Admin, "change documents, whoever holds them"},
 	Halt:   {[]Role{RoleOperator, RoleAdmin}, Admin, "pause and resume queues"},
+	Share:  {[]Role{RoleOperator, RoleAdmin}, "", "keep charts on dashboards, arrange and delete them"},
 	Manage: {[]Role{RoleAdmin}, Admin, "create, change, empty and drop queues"},
 	Govern: {[]Role{RoleAdmin}, "", "add and remove people, end their sessions, make and revoke tokens"},
 }

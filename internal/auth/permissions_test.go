@@ -34,8 +34,10 @@ func TestTheTableOfPermissions(t *testing.T) {
 		"see: viewer operator admin | read admin",
 		"add: operator admin | push admin",
 		"hold: | work admin",
+		"note: | metrics admin",
 		"act: operator admin | admin",
 		"halt: operator admin | admin",
+		"share: operator admin |",
 		"manage: admin | admin",
 		"govern: admin |",
 	}

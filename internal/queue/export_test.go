@@ -1,6 +1,10 @@
 package queue
 
-import "maps"
+import (
+	"maps"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
 
 // LoseMarks makes a call and then puts the marks back to where they were: what the call made pending may lie before them.
 // It is the planted bug "mark lost".
@@ -24,3 +28,6 @@ func (m *marks) copied() map[spot]*spotMarks {
 	}
 	return spots
 }
+
+// DB is the engine's database.
+func (e *Engine) DB() *pgxpool.Pool { return e.db }

@@ -70,7 +70,8 @@ func (r *race) checkCounters(t *testing.T) {
 		"docs_planned": 0, "docs_pending": 0, "docs_active": 0, "docs_completed": int64(r.documents), "docs_killed": 0,
 		"entered": int64(r.documents), "picked": int64(picked), "completed": int64(r.documents), "rescheduled": r.moved.Load(),
 		"rejected": r.rejected.Load(), "orphaned": int64(lost), "killed": 0, "dropped": 0, "forwarded": 0,
-		"errors": r.rejected.Load() + int64(lost), "logs": r.rejected.Load() + int64(lost),
+		"processed": int64(r.documents) + r.moved.Load() + r.rejected.Load(),
+		"errors":    r.rejected.Load() + int64(lost), "logs": r.rejected.Load() + int64(lost),
 	}
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("counters (-seen +counted):\n%s", diff)

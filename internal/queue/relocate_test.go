@@ -30,6 +30,10 @@ func TestARenamedQueueGoesOnUnderItsNewName(t *testing.T) {
 			(gen_random_uuid(), 'one', 'x', '{work}', '{a,other,a*}'), (gen_random_uuid(), 'all', 'y', '{work}', null)`)
 		user := one[string](t, db, `insert into fetchq.users (id, email, name, role) values (gen_random_uuid(), 'u@x.example', 'u', 'admin') returning id::text`)
 		exec(t, db, `insert into fetchq.stars (user_id, queue) values ($1, 'a'), ($1, 'b')`, user)
+		exec(t, db, `insert into fetchq.dashboards (id, name, charts, created_by) values
+			(gen_random_uuid(), 'ours', '{m=picked%3Arate&queue=a&queue=ab&stack=1,m=picked%3Arate&queue=aa,queue=a}', 'u')`)
+		exec(t, db, `insert into fetchq.marks (at, text, queue, created_by) values (now(), 'v1', 'a', 'u'), (now(), 'v2', null, 'u')`)
+		exec(t, db, `select fetchq.metric_increment('a', 'visits')`)
 		before, err := e.Standing(t.Context(), "a")
 		if err != nil {
 			t.Fatal(err)
@@ -42,7 +46,7 @@ func TestARenamedQueueGoesOnUnderItsNewName(t *testing.T) {
 		if now, err := e.Standing(t.Context(), "b"); err != nil || now.Events != before.Events {
 			t.Errorf("events %+v before, %+v after: %v", before.Events, now.Events, err)
 		}
-		for _, table := range []string{"queues where name", "counters where queue", "queue_states where queue", "jobs where queue", "wakes where queue", "asks where queue", "stars where queue"} {
+		for _, table := range []string{"queues where name", "counters where queue", "queue_states where queue", "jobs where queue", "wakes where queue", "asks where queue", "stars where queue", "marks where queue", "metrics where queue"} {
 			if n := one[int](t, db, `select count(*) from fetchq.`+table+` = 'a'`); n > 0 {
 				t.Errorf("%d rows are left of %s = a", n, table)
 			}
@@ -52,6 +56,9 @@ func TestARenamedQueueGoesOnUnderItsNewName(t *testing.T) {
 		}
 		if list := one[string](t, db, `select array_to_string(queues, ' ') from fetchq.tokens where name = 'one'`); list != "b other a*" {
 			t.Errorf("the token is for %q", list)
+		}
+		if list := one[string](t, db, `select array_to_string(charts, ' ') from fetchq.dashboards`); list != "m=picked%3Arate&queue=b&queue=ab&stack=1 m=picked%3Arate&queue=aa queue=b" {
+			t.Errorf("the charts are %q", list)
 		}
 		if text := one[string](t, db, `select coalesce(string_agg(proname, ' '), '') from pg_proc
 			where pronamespace = 'q_b'::regnamespace and prosrc ~ 'q_a\M|''a'''`); text != "" {
@@ -208,7 +215,7 @@ func TestACloneHasTheSettingsAndNothingElse(t *testing.T) {
 	put(t, e, "a", `{"max_attempts":7,"lock":"90s","backoff":{"kind":"fixed","base":"3s","cap":"1 week","jitter":0.123456},"max_active":9,
 		"rate":{"picks":5,"per":"1h30m","burst":8},"key":{"subject":"prefix","until":"/","nth":3},
 		"key_limits":{"max_active":2,"rate":{"picks":1,"per":"10s","burst":4}},"journal":"all","journal_retention":"2 weeks","logs_retention":null,
-		"completed_retention":"1 month","killed_retention":"1 year","partitions":3}`)
+		"completed_retention":"1 month","killed_retention":"1 year","series_retention":"90 days","partitions":3}`)
 	push(t, e, queue.Push{Subject: "x"})
 	if _, err := e.Pause(t.Context(), "a", queue.PauseParams{Reason: "why"}); err != nil {
 		t.Fatal(err)

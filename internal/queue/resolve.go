@@ -18,12 +18,16 @@ func (e *Engine) Resolve(ctx context.Context, queue string, items []Resolution) 
 	// A forward also writes into another queue, whose state must not be others' concern.
 	forwards := slices.ContainsFunc(items, func(r Resolution) bool { return r.ToQueue != "" })
 	all := own(ctx, items)
-	if n := len(items); n == 0 || n > mergeItems || forwards {
+	resolve := func(ctx context.Context, all []owned[Resolution]) ([]Result, error) {
+		if measures(all) {
+			return e.resolveMeasured(ctx, queue, all)
+		}
 		return e.settle(ctx, queue, all, true, "")
 	}
-	return e.resolves.do(ctx, queue, all, func(ctx context.Context, all []owned[Resolution]) ([]Result, error) {
-		return e.settle(ctx, queue, all, true, "")
-	})
+	if n := len(items); n == 0 || n > mergeItems || forwards {
+		return resolve(ctx, all)
+	}
+	return e.resolves.do(ctx, queue, all, resolve)
 }
 
 // Act is what an admin does to up to MaxBatch documents, whoever holds them; Lease is not looked at. Outcomes: ok,
@@ -100,7 +104,20 @@ func (e *Engine) settleOnce(ctx context.Context, queue string, items []owned[Res
 	}
 	var results []Result
 	var err error
-	if leased {
+	if places, names, types, values := measured(items); leased && places != nil {
+		results, err = query(ctx, e, "resolve in "+queue, scanResult, `
+			with r as materialized (
+				select * from fetchq.doc_resolve_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, p_by => $20)
+			), m as materialized (
+				select fetchq.metric_append($1, array_agg(u.name order by u.ord), array_agg(u.type order by u.ord), array_agg(u.value order by u.ord))
+				from unnest($16::integer[], $17::text[], $18::smallint[], $19::float8[]) with ordinality u (place, name, type, value, ord)
+					join r on r.ord = u.place
+				where r.outcome in ('ok', 'exists')
+			)
+			select r.* from r cross join m order by r.ord`,
+			queue, subjects, leases, actions, c.dates, c.delays, payloads, c.priorities, c.versions, messages, details, refs, retries,
+			toQueues, thens, places, names, types, values, bysOf(items, owned[Resolution].who))
+	} else if leased {
 		results, err = query(ctx, e, "resolve in "+queue, scanResult,
 			`select * from fetchq.doc_resolve_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, p_by => $16)`,
 			queue, subjects, leases, actions, c.dates, c.delays, payloads, c.priorities, c.versions, messages, details, refs, retries,

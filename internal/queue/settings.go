@@ -13,7 +13,7 @@ import (
 // durations are the settings that are durations, at the top ("") and inside others. They travel to SQL as text
 // that Postgres reads; all else in a patch goes there as it is, and is checked there.
 var durations = map[string]map[string]bool{
-	"":                {"lock": true, "logs_retention": true, "completed_retention": true, "killed_retention": true, "journal_retention": true},
+	"":                {"lock": true, "logs_retention": true, "completed_retention": true, "killed_retention": true, "journal_retention": true, "series_retention": true},
 	"backoff":         {"base": true, "cap": true},
 	"rate":            {"per": true},
 	"key_limits.rate": {"per": true},
@@ -80,6 +80,7 @@ type settingsRow struct {
 	s                                Settings
 	lock, base, cap                  pgtype.Interval
 	ratePer, logs, completed, killed pgtype.Interval
+	series                           pgtype.Interval
 	ratePicks, rateBurst             *int
 	journal                          pgtype.Interval
 
@@ -91,13 +92,13 @@ type settingsRow struct {
 
 // settingsColumns are the columns that targets wants, in its order.
 const settingsColumns = `max_attempts, lock, backoff_kind, backoff_base, backoff_cap, backoff_jitter, max_active,
-	rate_picks, rate_per, rate_burst, logs_retention, completed_retention, killed_retention, partitions, tablespace,
+	rate_picks, rate_per, rate_burst, logs_retention, completed_retention, killed_retention, series_retention, partitions, tablespace,
 	key, key_max_active, key_rate_picks, key_rate_per, key_rate_burst, journal, journal_retention`
 
 func (r *settingsRow) targets() []any {
 	return []any{
 		&r.s.MaxAttempts, &r.lock, &r.s.Backoff.Kind, &r.base, &r.cap, &r.s.Backoff.Jitter, &r.s.MaxActive,
-		&r.ratePicks, &r.ratePer, &r.rateBurst, &r.logs, &r.completed, &r.killed, &r.s.Partitions, &r.s.Tablespace,
+		&r.ratePicks, &r.ratePer, &r.rateBurst, &r.logs, &r.completed, &r.killed, &r.series, &r.s.Partitions, &r.s.Tablespace,
 		&r.key, &r.keyActive, &r.keyPicks, &r.keyRatePer, &r.keyBurst, &r.s.Journal, &r.journal,
 	}
 }
@@ -106,6 +107,7 @@ func (r *settingsRow) settings() Settings {
 	s := r.s
 	s.Lock, s.Backoff.Base, s.Backoff.Cap = fromInterval(r.lock), fromInterval(r.base), fromInterval(r.cap)
 	s.LogsRetention, s.CompletedRetention, s.KilledRetention = optionalInterval(r.logs), optionalInterval(r.completed), optionalInterval(r.killed)
+	s.SeriesRetention = optionalInterval(r.series)
 	s.JournalRetention = optionalInterval(r.journal)
 	s.Rate = rate(r.ratePicks, r.ratePer, r.rateBurst)
 	s.Key = r.key

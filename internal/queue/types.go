@@ -121,6 +121,7 @@ type Resolution struct {
 	Retry    *bool // reject: false kills at once
 	ToQueue  string
 	Then     string // forward: "complete" (default) or "drop"
+	Metrics  []Measure
 }
 
 // Lease names a worker's hold on a document.
@@ -214,6 +215,7 @@ type Settings struct {
 	LogsRetention      *wire.Interval
 	CompletedRetention *wire.Interval
 	KilledRetention    *wire.Interval
+	SeriesRetention    *wire.Interval // nil: as each step is kept
 	Partitions         int
 	Tablespace         *string
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/charts"
 	"github.com/fetchq/server/internal/dbtest"
 	"github.com/fetchq/server/internal/metrics"
 	"github.com/fetchq/server/internal/operations"
@@ -50,7 +51,7 @@ func newDesk(t *testing.T, role auth.Role) *desk {
 	t.Cleanup(jobs.Stop)
 	site := web.New(web.Options{
 		Engine: e, Operations: jobs, Recent: metrics.New(func(context.Context) ([]metrics.Sample, error) { return nil, nil }, time.Now, log),
-		Users: users, Sessions: sessions, Tokens: auth.NewTokens(db, time.Now), Log: log, Now: time.Now, URL: "https://queue.example.org",
+		Metrics: flat{}, Charts: charts.NewStore(db), Users: users, Sessions: sessions, Tokens: auth.NewTokens(db, time.Now), Log: log, Now: time.Now, URL: "https://queue.example.org",
 	})
 	t.Cleanup(site.Stop)
 	user, err := users.Create(t.Context(), "ann@example.org", "Ann", role)

@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/charts"
 	"github.com/fetchq/server/internal/metrics"
 	"github.com/fetchq/server/internal/queue"
 	"github.com/fetchq/server/web/templates"
@@ -38,10 +39,37 @@ func (s *Server) overview(c echo.Context) (frame, templ.Component, error) {
 			v.Trouble = append(v.Trouble, templates.TroubleView{Name: r.Name, Word: r.health.word, Reasons: r.health.reasons})
 		}
 	}
+	at := s.pageSpan(c)
+	v.Span, v.Charts = spanPick(c, at), figures(at, overviewCharts(rows)...)
+	v.Calendar = s.calendarView("")
 	for _, r := range rows[:min(len(rows), overviewQueues)] {
 		v.Queues = append(v.Queues, r.view(s.Now()))
 	}
-	return frame{title: "Overview", section: "Overview", crumbs: []templates.Crumb{{Word: "Overview"}}, live: true}, templates.Overview(v), nil
+	return frame{title: "Overview", section: "Overview", crumbs: []templates.Crumb{{Word: "Overview"}}, live: true, charts: true}, templates.Overview(v), nil
+}
+
+// overviewLines is how many queues have a line of their own in the charts of the overview; the others share one.
+const overviewLines = 6
+
+// overviewCharts show the queues with the most work, by name so that their colours stay while they change places.
+func overviewCharts(rows []queueRow) []charts.Chart {
+	busy := slices.Clone(rows)
+	slices.SortStableFunc(busy, func(a, b queueRow) int {
+		return -cmp.Compare(a.Events.Completed+a.Events.Rescheduled, b.Events.Completed+b.Events.Rescheduled)
+	})
+	busy = busy[:min(len(busy), overviewLines)]
+	names := make([]string, len(busy))
+	for i, r := range busy {
+		names[i] = r.Name
+	}
+	slices.Sort(names)
+	list := []charts.Chart{
+		charts.Of("Throughput", names, "processed:rate").Stacked(), charts.Of("Pending", names, "docs_pending:avg"), charts.Of("Errors", names, "errors:rate"),
+	}
+	for i := range list {
+		list[i].Rest = len(rows) > len(names)
+	}
+	return list
 }
 
 // queueRow is a queue with what pages over many say of it.

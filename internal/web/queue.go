@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/charts"
 	"github.com/fetchq/server/internal/errs"
 	"github.com/fetchq/server/internal/queue"
 	"github.com/fetchq/server/web/templates"
@@ -92,12 +94,18 @@ func (s *Server) queuePage(c echo.Context) (frame, templ.Component, error) {
 	if err != nil {
 		return frame{}, nil, err
 	}
+	at := s.pageSpan(c)
+	shown, err := s.queueCharts(c.Request().Context(), q.Name)
+	if err != nil {
+		return frame{}, nil, err
+	}
 	href := func(status string) string { return queueURL(q.Name, "documents") + "?status=" + status }
 	v := templates.QueueView{
 		Head:  s.queueHead(c, q.Queue, "Dashboard"),
 		Tiles: tiles(q.Counts, s.Recent.Of(q.Name), q.OldestDueAt, s.Now(), href, queueURL(q.Name, "errors")),
 		AsOf:  q.AsOf, Created: q.CreatedAt, Settings: settingsFacts(q.Settings),
-		Population: population(q.Counts, href), Events: eventFacts(q.Events),
+		Population: population(q.Counts, href), Events: eventFacts(q.Events), Span: spanPick(c, at), Charts: figures(at, shown...),
+		Calendar: s.calendarView(q.Name),
 	}
 	for _, n := range q.Versions {
 		v.Versions = append(v.Versions, templates.VersionRow{
@@ -121,7 +129,30 @@ func (s *Server) queuePage(c echo.Context) (frame, templ.Component, error) {
 		}
 		v.Head.Reasons = append(v.Head.Reasons, templates.Reason{Text: reason})
 	}
-	return queueFrame(q.Name, ""), templates.Queue(v), nil
+	f := queueFrame(q.Name, "")
+	f.charts = true
+	return f, templates.Queue(v), nil
+}
+
+// customCharts is how many metrics of its own a queue's dashboard shows; the others are explored.
+const customCharts = 12
+
+// queueCharts are the charts of a queue's dashboard: the same for every queue, then one for each metric of its own.
+func (s *Server) queueCharts(ctx context.Context, name string) ([]charts.Chart, error) {
+	of := func(title string, measures ...string) charts.Chart {
+		return charts.Of(title, []string{name}, measures...)
+	}
+	list := []charts.Chart{
+		of("Flow", "entered:rate", "processed:rate"), of("Pending", "docs_pending:avg"),
+		of("Errors", "rejected:rate", "orphaned:rate", "killed:rate"),
+		of("Population", "docs_planned:avg", "docs_pending:avg", "docs_active:avg", "docs_completed:avg", "docs_killed:avg").Stacked(),
+		of("Wait, from due to picked", "wait:p50", "wait:p95", "wait:p99"), of("Work, from picked to resolved", "work:p50", "work:p95", "work:p99"),
+	}
+	own, err := s.Metrics.Names(ctx, []string{name})
+	for _, m := range own[:min(len(own), customCharts)] {
+		list = append(list, of(m.Name, m.Usual()...))
+	}
+	return list, err
 }
 
 // population are the documents of a queue by status.

@@ -35,6 +35,7 @@ type frame struct {
 	section string // the page of the rail that it belongs to
 	crumbs  []templates.Crumb
 	live    bool
+	charts  bool   // figures stand on it
 	queue   string // whose changes it shows; "": those of all
 	query   string
 }
@@ -108,7 +109,7 @@ func (s *Server) base(c echo.Context, f frame) (templates.Base, error) {
 		Title: f.title, Env: s.Env, Theme: theme(c), Folded: cookie(c, "rail") == "folded",
 		User: &templates.Person{Email: user.Email, Name: name, Role: string(user.Role)},
 		Rail: s.rail(c, user, f.section), Crumbs: f.crumbs, Path: c.Request().URL.RequestURI(), Query: f.query, Toasts: toasts,
-		Live: f.live, Queue: f.queue, Version: seen(c),
+		Live: f.live, Queue: f.queue, Version: seen(c), Charts: f.charts,
 	}, nil
 }
 
@@ -118,6 +119,7 @@ func (s *Server) rail(c echo.Context, user auth.User, here string) []templates.P
 		{Word: "Overview", Href: "/", Icon: "layout-dashboard"},
 		{Word: "Queues", Href: "/queues", Icon: "layers", MarksID: "trouble", MarksWord: "queues in trouble"},
 		{Word: "Errors", Href: "/errors", Icon: "triangle-alert"},
+		{Word: "Metrics", Href: "/charts", Icon: "chart-line"},
 	}
 	if user.May(auth.Govern) {
 		places = append(places, templates.Place{Word: "Team", Href: "/team", Icon: "users", Foot: true})

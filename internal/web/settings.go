@@ -24,7 +24,8 @@ type values map[string]string
 var settingNames = []string{
 	"max_attempts", "lock", "backoff.kind", "backoff.base", "backoff.cap", "backoff.jitter", "max_active", "rate.picks", "rate.per", "rate.burst",
 	"key.of", "key.payload", "key.until", "key.nth", "key_limits.max_active", "key_limits.rate.picks", "key_limits.rate.per", "key_limits.rate.burst",
-	"journal", "journal_retention", "logs_retention", "completed_retention", "killed_retention", "partitions", "tablespace",
+	"journal", "journal_retention", "logs_retention", "completed_retention", "killed_retention", "series_retention",
+	"partitions", "tablespace",
 }
 
 // defaults are what a new queue has.
@@ -41,7 +42,7 @@ func valuesOf(s queue.Settings) values {
 		"journal":             s.Journal,
 		"journal_retention":   retention(s.JournalRetention),
 		"logs_retention":      retention(s.LogsRetention),
-		"completed_retention": retention(s.CompletedRetention), "killed_retention": retention(s.KilledRetention),
+		"completed_retention": retention(s.CompletedRetention), "killed_retention": retention(s.KilledRetention), "series_retention": retention(s.SeriesRetention),
 		"partitions": strconv.Itoa(s.Partitions), "tablespace": text(s.Tablespace),
 	}
 	if s.MaxActive != nil {
@@ -156,7 +157,7 @@ func (v values) patch(creating bool) (json.RawMessage, error) {
 	if v["journal"] != "" {
 		p["journal"] = v["journal"]
 	}
-	for _, name := range []string{"journal_retention", "logs_retention", "completed_retention", "killed_retention"} {
+	for _, name := range []string{"journal_retention", "logs_retention", "completed_retention", "killed_retention", "series_retention"} {
 		p[name] = orNull(v[name])
 	}
 	for _, name := range []string{"max_attempts", "max_active"} {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/fetchq/server/internal/api"
 	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/charts"
 	"github.com/fetchq/server/internal/database"
 	"github.com/fetchq/server/internal/dbtest"
 	"github.com/fetchq/server/internal/metrics"
@@ -81,11 +82,11 @@ func newSite(t *testing.T, base string) *site {
 	assets, _ := static.Load() // without what is built, their paths answer 404
 	jobs := operations.New(db, s.engine, operations.Options{Log: log, Node: "test", Now: time.Now, ImportLimit: 1 << 20})
 	s.pages = web.New(web.Options{
-		Engine: s.engine, Operations: jobs, Recent: metrics.New(none, time.Now, log), Users: s.users, Sessions: s.sessions, Tokens: s.tokens,
+		Engine: s.engine, Operations: jobs, Recent: metrics.New(none, time.Now, log), Metrics: flat{}, Charts: charts.NewStore(db), Users: s.users, Sessions: s.sessions, Tokens: s.tokens,
 		Assets: assets, Log: log, Now: time.Now, URL: "https://queue.example.org", BaseURL: base,
 	})
 	s.calls = api.New(api.Options{
-		Engine: s.engine, Operations: jobs,
+		Engine: s.engine, Operations: jobs, Series: metrics.NewStore(db, log),
 		Tokens: s.tokens, Log: log, Now: time.Now, Version: "test",
 		Ready: func(ctx context.Context) error { return database.Error("ping", db.Ping(ctx)) },
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 
 	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/charts"
 	"github.com/fetchq/server/internal/errs"
 	"github.com/fetchq/server/internal/metrics"
 	"github.com/fetchq/server/internal/operations"
@@ -24,6 +25,8 @@ type Options struct {
 	// Operations are asked for here, and carried out elsewhere.
 	Operations *operations.Service
 	Recent     *metrics.Recent
+	Metrics    Metrics
+	Charts     *charts.Store
 	Users      *auth.Users
 	Sessions   *auth.Sessions
 	Tokens     *auth.Tokens
@@ -48,14 +51,15 @@ const (
 // Server answers the pages.
 type Server struct {
 	Options
-	echo    *echo.Echo
-	origins *http.CrossOriginProtection
-	board   *board
-	shared  *shared
-	trouble tally
-	streams chan struct{}
-	uploads chan struct{} // holds one for each file that comes in
-	routes  []Route
+	echo      *echo.Echo
+	origins   *http.CrossOriginProtection
+	board     *board
+	shared    *shared
+	trouble   tally
+	calendars *calendars
+	streams   chan struct{}
+	uploads   chan struct{} // holds one for each file that comes in
+	routes    []Route
 	// compressed are the paths whose live parts are kept compressed.
 	compressed map[string]bool
 	stop       context.CancelFunc
@@ -69,6 +73,7 @@ func New(opt Options) *Server {
 		board: newBoard(opt.Engine, opt.Now), streams: make(chan struct{}, maxStreams), uploads: make(chan struct{}, maxUploads), compressed: map[string]bool{},
 	}
 	s.shared = newShared(opt.Now, s.board.age)
+	s.calendars = newCalendars(opt.Now, s.countDue)
 	s.stopped, s.stop = context.WithCancel(context.Background())
 	if opt.BaseURL != "" {
 		// Checked by the settings. Behind a proxy the browser's origin is this, whatever the Host of a request says.
@@ -108,6 +113,8 @@ func (s *Server) register() {
 	s.queuesRoutes()
 	s.queueRoutes()
 	s.errorsRoutes()
+	s.chartsRoutes()
+	s.dashboardsRoutes()
 	s.searchRoutes()
 	s.documentsRoutes()
 	s.documentRoutes()

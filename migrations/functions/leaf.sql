@@ -196,8 +196,9 @@ begin
             where d.subject = i.subject
             returning d.subject, d.payload, d.version, d.priority, d.attempts, d.iterations, d.created_at, d.last_iteration, d.lease,
                 d.next_iteration, i.due_at, d.seq, d.size, %3$s, p_partitions, v_priorities, v_marked;
-        insert into %1$I.deltas (version, pending, active, ev_picked)
-        values (p_version, -cardinality(v_subjects), cardinality(v_subjects), cardinality(v_subjects));
+        insert into %1$I.deltas (version, pending, active, ev_picked, waits)
+        values (p_version, -cardinality(v_subjects), cardinality(v_subjects), cardinality(v_subjects),
+            array(select fetchq.took(d, p_now) from unnest(v_dates) d));
         if p_key is not null then
             insert into %1$I.requests as r (kind, key, expires_at, subjects, leases) values ('pick', p_key, p_now + p_lock, v_subjects, v_leases)
             on conflict (kind, key) do update set subjects = r.subjects || excluded.subjects, leases = r.leases || excluded.leases;
@@ -299,19 +300,20 @@ begin
                 priority = coalesce(i.priority, d.priority)
             from item i%6$s
             where d.subject = i.subject and d.lease = i.lease and d.status + 0 = 2 and d.next_iteration > p_now and d.requeue is null
-            returning i.ord, d.subject, d.status, d.version, d.priority, d.next_iteration%7$s
+            returning i.ord, d.subject, d.status, d.version, d.priority, d.next_iteration, d.picked_at%7$s
         ), counted as (
-            insert into %1$I.deltas (version, planned, pending, active, completed, ev_completed, ev_rescheduled)
+            insert into %1$I.deltas (version, planned, pending, active, completed, ev_completed, ev_rescheduled, works)
             select version, count(*) filter (where status = 0), count(*) filter (where status = 1), -count(*),
-                count(*) filter (where status = 3), count(*) filter (where status = 3), count(*) filter (where status <> 3)
+                count(*) filter (where status = 3), count(*) filter (where status = 3), count(*) filter (where status <> 3),
+                array_agg(fetchq.took(picked_at, p_now))
             from changed group by version
         )%8$s
         select ord, subject, 'ok', null::text, status, version, priority, next_iteration from changed;
 end $$ $t$, s, p_leaf, p_number, case when p_noted then '_noted' else '' end, case when p_noted then ', p_by text[]' else '' end,
     case when p_noted and not v.tells then format(' cross join lateral (select attempts from %I.%I where subject = i.subject limit 1) o', s, p_leaf)
         else '' end,
-    case when not p_noted then '' when v.tells then ', old.attempts, d.lease, d.picked_at, d.worker'
-        else ', o.attempts, d.lease, d.picked_at, d.worker' end, case when p_noted then format($t$, numbered as materialized (
+    case when not p_noted then '' when v.tells then ', old.attempts, d.lease, d.worker'
+        else ', o.attempts, d.lease, d.worker' end, case when p_noted then format($t$, numbered as materialized (
             select nextval('%1$I.seq') as first from (select count(*) from changed) c
         ), noted as (
             insert into %1$I.journal_0 (id, at, action, old_status, new_status, attempt, lease, next_iteration, took, subject, worker, actor)
@@ -343,13 +345,14 @@ begin
         ), gone as (
             delete from %1$I.%2$I d using item i
             where d.subject = i.subject and d.lease = i.lease and d.status + 0 = 2 and d.next_iteration > p_now and d.requeue is null
-            returning i.ord, d.subject, d.version%6$s
+            returning i.ord, d.subject, d.version, d.picked_at%6$s
         ), counted as (
-            insert into %1$I.deltas (version, active, ev_dropped) select version, -count(*), count(*) from gone group by version
+            insert into %1$I.deltas (version, active, ev_dropped, works)
+            select version, -count(*), count(*), array_agg(fetchq.took(picked_at, p_now)) from gone group by version
         )%7$s
         select ord, subject, 'ok', null::text, null::smallint, null::smallint, null::smallint, null::timestamptz from gone;
 end $$ $t$, s, p_leaf, p_number, case when p_noted then '_noted' else '' end, case when p_noted then ', p_by text[]' else '' end,
-    case when p_noted then ', d.attempts, d.lease, d.picked_at, d.worker' else '' end, case when p_noted then format($t$, numbered as materialized (
+    case when p_noted then ', d.attempts, d.lease, d.worker' else '' end, case when p_noted then format($t$, numbered as materialized (
             select nextval('%1$I.seq') as first from (select count(*) from gone) g
         ), noted as (
             insert into %1$I.journal_0 (id, at, action, old_status, attempt, lease, took, subject, worker, actor)

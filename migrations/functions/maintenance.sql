@@ -183,7 +183,7 @@ end $$;
 create function fetchq.mnt_fold(
     p_queue text, p_now timestamptz default clock_timestamp(), p_block bigint default 0, p_oldest boolean default true
 ) returns bigint
-language plpgsql set enable_seqscan = off set lock_timeout = '5s' as $$
+language plpgsql set enable_seqscan = off set lock_timeout = '5s' set jit = off as $$
 declare
     n        bigint;
     v_failed boolean;
@@ -212,14 +212,24 @@ begin
                 ev_killed = c.ev_killed + excluded.ev_killed, ev_dropped = c.ev_dropped + excluded.ev_dropped,
                 ev_forwarded = c.ev_forwarded + excluded.ev_forwarded, ev_errors = c.ev_errors + excluded.ev_errors,
                 ev_logs = c.ev_logs + excluded.ev_logs
+        ), timed as (
+            insert into fetchq.measures
+            select $1, name, 3, $3, sum(n), sum(sum), min(low), max(high), 0, array_agg(bucket order by bucket), array_agg(n order by bucket)
+            from (
+                select name, fetchq.timing_bucket(ms) as bucket, count(*) as n, sum(ms) as sum, min(ms) as low, max(ms) as high
+                from (
+                    select 'wait' as name, unnest(waits)::float8 as ms from gone
+                    union all select 'work', unnest(works) from gone
+                ) t group by name, fetchq.timing_bucket(ms)
+            ) b group by name
         )
         select count(*), coalesce(sum(ev_errors), 0) > 0 from gone $t$, 'q_' || p_queue)
-    into n, v_failed using p_queue, format('(%s,0)', greatest(p_block, 0))::tid;
+    into n, v_failed using p_queue, format('(%s,0)', greatest(p_block, 0))::tid, p_now;
     insert into fetchq.queue_states as s (queue, as_of, oldest_due_at, last_error_at)
     values (p_queue, p_now, v_oldest, case when v_failed then greatest(p_now, clock_timestamp()) end)
     on conflict (queue) do update set as_of = excluded.as_of, oldest_due_at = case when p_oldest then excluded.oldest_due_at else s.oldest_due_at end,
         last_error_at = greatest(s.last_error_at, excluded.last_error_at);
-    return n;
+    return n + fetchq.mnt_measures(p_queue);
 end $$;
 
 -- mnt_expire removes what the queue's settings keep no longer, p_limit rows of each sort at most: answers kept for repeated

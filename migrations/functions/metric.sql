@@ -53,7 +53,7 @@ language sql stable as $$
         ('docs_planned', p0::bigint), ('docs_pending', p1::bigint), ('docs_active', p2::bigint), ('docs_completed', p3::bigint),
         ('docs_killed', p4::bigint), ('entered', e1::bigint), ('picked', e2::bigint), ('completed', e3::bigint),
         ('rescheduled', e4::bigint), ('rejected', e5::bigint), ('orphaned', e6::bigint), ('killed', e7::bigint),
-        ('dropped', e8::bigint), ('forwarded', e9::bigint), ('errors', e10::bigint), ('logs', e11::bigint)) m (metric, value)
+        ('dropped', e8::bigint), ('forwarded', e9::bigint), ('errors', e10::bigint), ('logs', e11::bigint), ('processed', (e3 + e4 + e5 + e8 + e9)::bigint)) m (metric, value)
 $$;
 
 -- queue_oldest_due returns the date of the document that has been due longest, or null. It hops over the pairs of

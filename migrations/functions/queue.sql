@@ -135,6 +135,7 @@ begin
             ev_errors      integer not null default 0,
             ev_logs        integer not null default 0
         ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0) $t$, s);
+    perform fetchq.queue_measures(s);
     perform fetchq.gate_build(s);
     -- Answers kept for callers that repeat themselves under an idempotency key.
     execute format($t$
@@ -201,6 +202,8 @@ begin
             q.completed_retention := case when v <> 'null' then fetchq.setting_interval(k, v, '1 hour', v_max) end;
         when 'killed_retention' then
             q.killed_retention := case when v <> 'null' then fetchq.setting_interval(k, v, '1 hour', v_max) end;
+        when 'series_retention' then
+            q.series_retention := case when v <> 'null' then fetchq.setting_interval(k, v, '1 hour', v_max) end;
         when 'partitions' then
             if not p_creating and v <> to_jsonb(q.partitions) then
                 perform fetchq.refuse(k, format('the queue has %s partitions; their number is set at creation', q.partitions));
@@ -227,6 +230,7 @@ begin
                 old.key_max_active, old.key_rate_picks, old.key_rate_per, old.key_rate_burst) then p_now else limits_since end,
         logs_retention = q.logs_retention, completed_retention = q.completed_retention, killed_retention = q.killed_retention,
         journal = q.journal, journal_retention = q.journal_retention,
+        series_retention = q.series_retention,
         partitions = q.partitions, tablespace = q.tablespace
     where name = p_queue returning * into q;
     if not p_creating and (fetchq.is_keyed(q), q.key) is distinct from (fetchq.is_keyed(old), old.key) then
@@ -244,6 +248,10 @@ begin
     execute format('drop schema %I cascade', 'q_' || p_queue);
     delete from fetchq.counters where queue = p_queue;
     delete from fetchq.queue_states where queue = p_queue;
+    delete from fetchq.measures where queue = p_queue; -- these three in the order of snapshots
+    delete from fetchq.series_queues where queue = p_queue; -- its rows grow old
+    delete from fetchq.metrics where queue = p_queue;
+    delete from fetchq.marks where queue = p_queue;
     delete from fetchq.asks where queue = p_queue;
     delete from fetchq.jobs where queue = p_queue;
     delete from fetchq.wakes where queue = p_queue; -- after the jobs: who holds a job may take its wakes
@@ -310,6 +318,7 @@ begin
     execute format('alter table %I.requests drop constraint if exists requests_kind_check', s);
     execute format('alter table %I.requests add constraint requests_kind_check check (kind in (''append'', ''pick'', ''act''))', s);
     q := fetchq.queue_set(p_queue, coalesce(p_settings, '{}') || jsonb_build_object('partitions', v_parts), true);
+    perform fetchq.queue_measures(s);
     perform fetchq.key_change(q, false);
     perform fetchq.queue_functions(fetchq.queue_find(p_queue));
     execute format('lock table %1$I.docs, %1$I.deltas in access exclusive mode', s);

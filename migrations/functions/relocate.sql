@@ -1,7 +1,7 @@
 -- Relocate: a queue gets another name, its settings go to a new one, its tables go to another tablespace.
 
--- queue_rename gives a queue another name. Documents, leases, logs, journal, counters and jobs go along; so do the stars of people and
--- the lists of tokens that name the queue in full. Calls that are under way end first, for up to 5 seconds; those that come
+-- queue_rename gives a queue another name. Documents, leases, logs, journal, counters, series, marks and jobs go along; so do the
+-- stars of people, the charts of dashboards, and the lists of tokens that name the queue in full. Calls that are under way end first, for up to 5 seconds; those that come
 -- meanwhile wait, and are then told of the new name, as everybody who asks for the old one is until a queue has it again.
 -- FQ001: the name. FQ006: it is taken, or its schema. 55P03: calls under way do not end.
 create function fetchq.queue_rename(p_queue text, p_to text, p_by text[] default null) returns fetchq.queues
@@ -31,6 +31,14 @@ begin
     update fetchq.counters set queue = p_to where queue = p_queue;
     update fetchq.queue_states set queue = p_to where queue = p_queue;
     update fetchq.asks set queue = p_to where queue = p_queue;
+    update fetchq.measures set queue = p_to where queue = p_queue; -- these three in the order of snapshots
+    update fetchq.series_queues set queue = p_to where queue = p_queue;
+    update fetchq.metrics set queue = p_to where queue = p_queue;
+    update fetchq.marks set queue = p_to where queue = p_queue;
+    -- Charts name queues as an address does; a name of a queue stands there as it is.
+    update fetchq.dashboards set edits = edits + 1,
+        charts = array(select regexp_replace(c, '(^|&)queue=' || p_queue || '(?=&|$)', '\1queue=' || p_to) from unnest(charts) with ordinality u (c, n) order by n)
+    where exists (select from unnest(charts) c where c ~ ('(^|&)queue=' || p_queue || '(&|$)'));
     update fetchq.tokens set queues = array_replace(queues, p_queue, p_to) where p_queue = any (queues);
     delete from fetchq.stars where queue = p_to;
     update fetchq.stars set queue = p_to where queue = p_queue;
@@ -82,7 +90,7 @@ language sql stable as $$
             'max_active', q.key_max_active,
             'rate', case when q.key_rate_picks is not null then
                 jsonb_build_object('picks', q.key_rate_picks, 'per', q.key_rate_per, 'burst', q.key_rate_burst) end) end,
-        'journal', q.journal, 'journal_retention', q.journal_retention, 'logs_retention', q.logs_retention,
+        'journal', q.journal, 'journal_retention', q.journal_retention, 'logs_retention', q.logs_retention, 'series_retention', q.series_retention,
         'completed_retention', q.completed_retention, 'killed_retention', q.killed_retention,
         'partitions', q.partitions, 'tablespace', q.tablespace)
 $$;

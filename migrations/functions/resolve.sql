@@ -311,7 +311,7 @@ begin
             order by ord
         ), counted as (
             insert into %1$I.deltas (version, planned, pending, active, completed, killed, ev_entered, ev_completed, ev_rescheduled,
-                ev_rejected, ev_killed, ev_dropped, ev_forwarded, ev_errors, ev_logs)
+                ev_rejected, ev_killed, ev_dropped, ev_forwarded, ev_errors, ev_logs, works)
             select c.version, sum((c.status = 0)::integer * c.n), sum((c.status = 1)::integer * c.n), sum((c.status = 2)::integer * c.n),
                 sum((c.status = 3)::integer * c.n), sum((c.status = -1)::integer * c.n), count(*) filter (where c.n = 1 and c.anew),
                 count(*) filter (where c.n = -1 and c.action = 'complete'), count(*) filter (where c.n = -1 and c.action = 'reschedule'),
@@ -319,11 +319,12 @@ begin
                 count(*) filter (where c.n = -1 and (c.action = 'kill' or c.action = 'reject' and c.new_status = -1)),
                 count(*) filter (where c.n = -1 and c.action = 'drop'), count(*) filter (where c.n = -1 and c.action = 'forward'),
                 count(*) filter (where c.n = -1 and c.action = 'reject'),
-                count(*) filter (where c.n = -1 and (c.message is not null or c.action = 'reject'))
+                count(*) filter (where c.n = -1 and (c.message is not null or c.action = 'reject')),
+                array_agg(fetchq.took(c.picked_at, $2)) filter (where c.n = -1 and not $3)
             from (
-                select d_version as version, status, -1 as n, action, new_status, message, anew from settled where wins
+                select d_version as version, status, -1 as n, action, new_status, message, anew, picked_at from settled where wins
                 union all
-                select then_version, then_status, 1, action, new_status, message, anew from settled where wins and not gone
+                select then_version, then_status, 1, action, new_status, message, anew, null from settled where wins and not gone
             ) c group by c.version order by sum((c.status = 2)::integer * c.n)
         )%2$s, answered as (
             select s.ord::integer as ord, s.subject,

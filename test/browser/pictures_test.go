@@ -40,6 +40,7 @@ func TestPictures(t *testing.T) {
 	}
 	s := newSite(t, "FETCHQ_ENV=production")
 	s.world()
+	s.past(time.Hour, "pages", "thumbnails", "reports")
 	s.busy(busyFor)
 	tabs := map[auth.Role]*tab{"": s.open(t)}
 	for role, name := range map[auth.Role]string{auth.RoleViewer: "Vera", auth.RoleAdmin: "Ada"} {
@@ -55,7 +56,7 @@ func TestPictures(t *testing.T) {
 			page.act(p)
 		}
 		for _, shape := range shapes {
-			p.shape(shape.width, shape.height, shape.scheme)
+			p.shape(shape.width, max(shape.height, page.tall), shape.scheme)
 			picture, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
 			if err != nil {
 				t.Fatal(err)

@@ -36,6 +36,7 @@ type site struct {
 	said      *lines
 	ended     chan struct{}
 	operation string // the id of one of its filled world
+	dashboard string // the path of one of it
 }
 
 // newSite starts a program whose database has no users and no queues.

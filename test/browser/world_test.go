@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/charts"
 )
 
 // world fills a site with what a team would have: queues in every state, documents in every status, errors, people and tokens.
@@ -30,6 +31,27 @@ func (s *site) world() {
 	s.people()
 	s.operations()
 	s.folded()
+	s.dashboards()
+	s.past(20*time.Minute, "pages", "thumbnails")
+}
+
+// dashboards is one of two charts, as a team would keep it.
+func (s *site) dashboards() {
+	s.t.Helper()
+	kept := charts.NewStore(s.db)
+	d, err := kept.Create(s.t.Context(), "Crawl", "ann@example.org")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	d.Charts = []charts.Chart{
+		charts.Of("Pages a second", []string{"pages"}, "entered:rate", "processed:rate"), charts.Of("Parser", []string{"pages", "thumbnails"}, "parse:p95"),
+		charts.Of("Read from the network", []string{"pages"}, "bytes:rate"),
+	}
+	if err := kept.Save(s.t.Context(), d); err != nil {
+		s.t.Fatal(err)
+	}
+	s.dashboard = "/dashboards/" + d.ID.String()
+	s.api("POST", "/marks", `{"text":"v2.0.1","at":"-8m"}`)
 }
 
 // operations are some that are done: one has failures.
@@ -165,6 +187,7 @@ type place struct {
 	role       auth.Role // "": nobody is signed in
 	act        func(p *tab)
 	says       string // what the console says of it, such as that it is not found
+	tall       int64  // px of its picture, where a screen is not enough
 }
 
 // places are all pages of a filled site, with the dialogs and what goes wrong.
@@ -175,16 +198,18 @@ func (s *site) places() []place {
 			p.until("the dialog", `document.querySelector('#dialog[open] h1')`)
 		}
 	}
+	drawn := func(p *tab) { p.drawn("#chart-1") }
 	list := []place{
 		{name: "sign-in", path: "/login"},
 		{name: "link-over", path: "/reset/none", says: "status of 404"},
-		{name: "overview", path: "/", role: auth.RoleAdmin},
+		{name: "overview", path: "/", role: auth.RoleAdmin, act: drawn, tall: 1480},
 		{name: "overview-viewer", path: "/", role: auth.RoleViewer},
 		{name: "queues", path: "/queues", role: auth.RoleAdmin},
 		{name: "queues-selected", path: "/queues", role: auth.RoleAdmin, act: func(p *tab) { p.click("#queue-mail input[data-row]", ""); p.see("1 selected") }},
 		{name: "queues-none-match", path: "/queues?q=zzz", role: auth.RoleAdmin},
 		{name: "queue-new", path: "/queues/new", role: auth.RoleAdmin},
-		{name: "queue", path: "/queues/pages", role: auth.RoleAdmin},
+		{name: "queue", path: "/queues/pages", role: auth.RoleAdmin, act: drawn, tall: 1340},
+		{name: "queue-chart-table-dialog", path: "/queues/pages", role: auth.RoleAdmin, act: dialog("#chart-1 a", "Table")},
 		{name: "queue-paused", path: "/queues/mail", role: auth.RoleViewer},
 		{name: "queue-empty", path: "/queues/a_queue_whose_name_takes_all_40_letters_", role: auth.RoleAdmin},
 		{name: "queue-pause-dialog", path: "/queues/pages", role: auth.RoleAdmin, act: dialog("a", "Pause…")},
@@ -223,6 +248,12 @@ func (s *site) places() []place {
 		{name: "search-found", path: "/search?q=https://a.example/articles/1", role: auth.RoleAdmin},
 		{name: "search-queues", path: "/search?q=e", role: auth.RoleAdmin},
 		{name: "search-nothing", path: "/search?q=zzzzzz", role: auth.RoleAdmin},
+		{name: "metrics", path: "/charts", role: auth.RoleAdmin},
+		{name: "metrics-drawn", path: "/charts?range=15m&queue=pages&m=processed:rate&m=wait:p95", role: auth.RoleAdmin, act: drawn, tall: 960},
+		{name: "metrics-compared", path: "/charts?range=15m&queue=pages&queue=thumbnails&m=entered:rate&compare=1", role: auth.RoleViewer, act: drawn},
+		{name: "metrics-range", path: "/charts?range=15m", role: auth.RoleViewer, act: func(p *tab) { p.click(`[popovertarget="span"]`, ""); p.there("#span:popover-open") }},
+		{name: "metrics-wrong", path: "/charts?m=picked", role: auth.RoleViewer},
+		{name: "dashboard", path: s.dashboard + "?range=15m", role: auth.RoleAdmin, act: drawn},
 		{name: "team", path: "/team", role: auth.RoleAdmin},
 		{name: "team-tokens", path: "/team?tab=tokens", role: auth.RoleAdmin},
 		{name: "team-sessions", path: "/team?tab=sessions", role: auth.RoleAdmin},

@@ -60,7 +60,7 @@ func TestCrashes(t *testing.T) {
 	p.start()
 	p.findPostgres()
 	limitCrawl(t, p)
-	crawl := startCrawl(t, p, dir)
+	crawl := startCrawl(t, p, dir, time.Duration(*kills)*cycle)
 	for n := range *kills {
 		moment := shortest + time.Duration(random.Int64N(int64(longest-shortest)))
 		victim := victims[random.IntN(len(victims))]
@@ -81,6 +81,7 @@ func TestCrashes(t *testing.T) {
 	}
 	t.Logf("%s", &crawl.out)
 	t.Logf("doctor: %s", p.command("doctor"))
+	seriesAgree(t, p)
 	checkJournal(t, p)
 	p.stop()
 }
@@ -91,14 +92,15 @@ type crawl struct {
 	ended chan error
 }
 
-func startCrawl(t *testing.T, p *program, dir string) *crawl {
+// startCrawl starts one that goes on for some time.
+func startCrawl(t *testing.T, p *program, dir string, lasts time.Duration) *crawl {
 	t.Helper()
-	delay := time.Duration(*kills) * cycle * hands / time.Duration(countPages(t))
+	delay := lasts * hands / time.Duration(countPages(t))
 	token := p.command("token", "create", "--name", "faults", "--rights", "admin")
 	ctx, cancel := context.WithCancel(t.Context())
 	cmd := exec.CommandContext(ctx, build(t, dir, "crawler", "./examples/crawler"), "-disturbed",
 		"-url", p.url, "-token", token, "-database-url", p.command("db-url"), "-root", *tree,
-		"-delay", delay.String(), "-lock", "10s", "-timeout", fmt.Sprint(5*time.Minute+time.Duration(*kills)*3*cycle))
+		"-delay", delay.String(), "-lock", "10s", "-timeout", fmt.Sprint(5*time.Minute+3*lasts))
 	c := &crawl{ended: make(chan error, 1)}
 	cmd.Stdout, cmd.Stderr = &c.out, &c.out
 	if err := cmd.Start(); err != nil {

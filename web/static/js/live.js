@@ -83,7 +83,10 @@ export async function refresh() {
       morphStyle: 'innerHTML',
       ignoreActiveValue: true,
       // What a person has opened stays open.
-      callbacks: { beforeAttributeUpdated: (name, node) => !(name === 'open' && node.tagName === 'DETAILS') },
+      callbacks: {
+        beforeAttributeUpdated: (name, node) => !(name === 'open' && node.tagName === 'DETAILS'),
+        beforeNodeMorphed: (node) => !(node.dataset && 'drawn' in node.dataset), // a script has drawn into it
+      },
     });
     arrived = made = Date.now();
     version = answer.headers.get('Fetchq-Version');

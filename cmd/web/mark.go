@@ -1,0 +1,31 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/fetchq/server/internal/app"
+	"github.com/fetchq/server/internal/config"
+)
+
+type mark struct {
+	Text  string `arg:"" help:"What happened, in 1 to 200 bytes."`
+	Queue string `help:"The queue whose charts show it; those of all queues where nothing is said."`
+}
+
+// Run notes the event as of now, by the database's clock.
+func (m mark) Run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+	t, err := app.OpenTools(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer t.Close(ctx)
+	if m.Queue != "" {
+		if _, err := t.Engine.Get(ctx, m.Queue); err != nil {
+			return err
+		}
+	}
+	_, err = t.Charts.AddMark(ctx, m.Queue, m.Text, "the command line", time.Time{})
+	return err
+}

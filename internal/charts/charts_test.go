@@ -1,0 +1,239 @@
+package charts
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fetchq/server/internal/errs"
+)
+
+var now = time.Date(2026, 11, 25, 9, 30, 17, 0, time.UTC)
+
+func TestARangeIsWholeStepsUpToNow(t *testing.T) {
+	t.Parallel()
+	for _, r := range Ranges {
+		s, err := ParseSpan(url.Values{"range": {r.Word}}, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Points() > MaxPoints || s.Points() < MaxPoints/8 {
+			t.Errorf("%s: %d points", r.Word, s.Points())
+		}
+		if age := now.Sub(s.To); age < 0 || age >= s.Step || s.To.Truncate(s.Step) != s.To || s.From.Truncate(s.Step) != s.From {
+			t.Errorf("%s: %v to %v in steps of %v", r.Word, s.From, s.To, s.Step)
+		}
+		if over := s.To.Sub(s.From); over < r.Over-s.Step || over > r.Over+s.Step {
+			t.Errorf("%s shows %v", r.Word, over)
+		}
+		again, err := ParseSpan(s.Query(), now)
+		if err != nil || again != s {
+			t.Errorf("%s: %v is read back as %v, %v", r.Word, s, again, err)
+		}
+	}
+}
+
+func TestASpanThatWasChosenHoldsBothEnds(t *testing.T) {
+	t.Parallel()
+	s, err := ParseSpan(url.Values{"from": {"2026-11-25T08:00:03Z"}, "to": {"2026-11-25T08:10:07Z"}}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Span{From: time.Date(2026, 11, 25, 8, 0, 0, 0, time.UTC), To: time.Date(2026, 11, 25, 8, 10, 10, 0, time.UTC), Step: 10 * time.Second}
+	if s != want {
+		t.Errorf("%+v, want %+v", s, want)
+	}
+	if b := want.Before(); b.To != want.From || b.Points() != want.Points() {
+		t.Errorf("before it: %+v", b)
+	}
+}
+
+func TestASpanIsReadFromTheFieldsOfAForm(t *testing.T) {
+	t.Parallel()
+	s, err := ParseSpan(url.Values{"from": {"2026-11-25T08:00"}, "to": {"2026-11-25T09:00"}}, now)
+	if err != nil || !s.From.Equal(now.Truncate(time.Hour).Add(-time.Hour)) || s.To.Sub(s.From) != time.Hour {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+func TestSpansThatAreNoneAreRefused(t *testing.T) {
+	t.Parallel()
+	for text, field := range map[string]string{
+		"range=2h": "range", "from=yesterday": "from", "from=2026-11-25T08:00:00Z&to=soon": "to", "to=2026-11-25T08:00:00Z": "from",
+		"from=2026-11-25T08:00:00Z&to=2026-11-25T08:00:59Z": "to", "from=2026-11-25T08:00:00Z&to=2026-11-24T08:00:00Z": "to",
+		"from=2020-11-25T08:00:00Z": "from",
+	} {
+		q, err := url.ParseQuery(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = ParseSpan(q, now)
+		var e *errs.Error
+		if !errors.As(err, &e) || e.Code != errs.Invalid || e.Field != field {
+			t.Errorf("%s: %v, want the field %s", text, err, field)
+		}
+	}
+}
+
+func TestAChartIsItsAddress(t *testing.T) {
+	t.Parallel()
+	c := Of("Work", []string{"pages", "images"}, "work:p50", "work:p99")
+	c.Compare, c.Rest = true, true
+	got, err := Parse(c.Query())
+	if err != nil || !cmp.Equal(got, c) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	stacked, err := Parse(Of("", nil, "docs_pending:avg").Stacked().Query())
+	if err != nil || !stacked.Stack {
+		t.Errorf("%+v, %v", stacked, err)
+	}
+}
+
+func TestChartsThatAreNoneAreRefused(t *testing.T) {
+	t.Parallel()
+	for text, field := range map[string]string{
+		"": "m", "m=picked": "m", "m=picked:median": "m", "m=:rate": "m", "title=" + strings.Repeat("x", 101) + "&m=a:sum": "title",
+	} {
+		q, _ := url.ParseQuery(text)
+		_, err := Parse(q)
+		var e *errs.Error
+		if !errors.As(err, &e) || e.Field != field {
+			t.Errorf("%q: %v, want the field %s", text, err, field)
+		}
+	}
+	q := url.Values{}
+	for i := range 51 {
+		q.Add("queue", "q"+string(rune('a'+i%26))+string(rune('a'+i/26)))
+	}
+	q.Add("m", "picked:rate")
+	if _, err := Parse(q); errs.Of(err) != errs.Invalid {
+		t.Errorf("51 queues: %v", err)
+	}
+	q["queue"] = q["queue"][:31]
+	q.Add("m", "completed:rate")
+	if _, err := Parse(q); errs.Of(err) != errs.Invalid {
+		t.Errorf("62 lines: %v", err)
+	}
+}
+
+// steady answers each line with one value: how many letters the queue's name has, 100 for all; and a gap in the middle.
+type steady struct{ asked []Ask }
+
+func (s *steady) Values(_ context.Context, asks []Ask, span Span) ([][]float64, error) {
+	s.asked = append(s.asked, asks...)
+	out := make([][]float64, len(asks))
+	for i, a := range asks {
+		v := float64(len(a.Queue))
+		if a.Queue == "" {
+			v = 100
+		}
+		out[i] = slices.Repeat([]float64{v}, span.Points())
+		out[i][span.Points()/2] = math.NaN()
+	}
+	return out, nil
+}
+
+func (s *steady) Marks(context.Context, []string, time.Time, time.Time) ([]Mark, error) {
+	return []Mark{{At: 7, Text: "v1"}}, nil
+}
+
+func (s *steady) Names(_ context.Context, queues []string) ([]Metric, error) {
+	return []Metric{{"parse", "timing"}, {"visits", "counter"}}, nil
+}
+
+func labels(s Spec) []string {
+	var list []string
+	for _, l := range s.Lines {
+		list = append(list, l.Label)
+	}
+	return list
+}
+
+func TestLinesAreNamedByWhatDiffers(t *testing.T) {
+	t.Parallel()
+	at, _ := ParseSpan(url.Values{}, now)
+	rest := Of("", []string{"pages", "images"}, "completed:rate")
+	rest.Rest = true
+	before := Of("", []string{"pages"}, "errors:rate")
+	before.Compare = true
+	for _, tt := range []struct {
+		chart Chart
+		want  []string
+	}{
+		{Of("", nil, "docs_pending:avg"), []string{"pending"}},
+		{Of("", []string{"pages"}, "docs_planned:avg", "docs_killed:avg"), []string{"planned", "killed"}},
+		{Of("", []string{"pages"}, "work:p50", "work:p99"), []string{"p50", "p99"}},
+		{Of("", nil, "picked:rate", "wait:p95"), []string{"picked", "wait p95"}},
+		{Of("", []string{"pages", "images"}, "docs_pending:avg"), []string{"pages", "images"}},
+		{Of("", []string{"pages", "images"}, "entered:rate", "picked:rate"), []string{"pages entered", "images entered", "pages picked", "images picked"}},
+		{rest, []string{"pages", "images", "other queues"}},
+		{before, []string{"errors", "errors, before"}},
+	} {
+		spec, err := tt.chart.Spec(t.Context(), &steady{}, at)
+		if err != nil || !slices.Equal(labels(spec), tt.want) {
+			t.Errorf("%+v: %q, %v; want %q", tt.chart, labels(spec), err, tt.want)
+		}
+	}
+}
+
+func TestASpecHasGapsAndWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	at, _ := ParseSpan(url.Values{"range": {"15m"}}, now)
+	c := Of("Throughput", []string{"pages", "images"}, "completed:rate").Stacked()
+	c.Rest = true
+	spec, err := c.Spec(t.Context(), &steady{}, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if spec.Lines[0].Unit != "rate" || !spec.Stack || spec.Step != 10 || spec.To-spec.From != 900 || len(spec.Marks) != 1 {
+		t.Errorf("%+v", spec)
+	}
+	for _, l := range spec.Lines {
+		if len(l.Values) != 90 || l.Values[45] != nil || l.Values[44] == nil {
+			t.Errorf("%s has %d values, or no gap", l.Label, len(l.Values))
+		}
+	}
+	if left := spec.Lines[2].Values[0]; *left != 100-5-6 {
+		t.Errorf("%v is left for the others", *left)
+	}
+	text, err := json.Marshal(spec)
+	if err != nil || !strings.Contains(string(text), `"values":[5,5`) || !strings.Contains(string(text), ",null,") {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
+func TestUnits(t *testing.T) {
+	t.Parallel()
+	at, _ := ParseSpan(url.Values{}, now)
+	for measure, want := range map[string]string{
+		"docs_pending:avg": "count", "picked:rate": "rate", "picked:sum": "count", "wait:p95": "ms", "work:avg": "ms", "work:rate": "rate", "parse:p50": "ms",
+		"parse:max": "ms", "visits:sum": "count", "gone_from_here:avg": "count", "body_bytes:sum": "bytes", "bytes:rate": "bytes_rate", "fetch_ms:max": "ms",
+	} {
+		spec, err := Of("", []string{"pages"}, measure).Spec(t.Context(), &steady{}, at)
+		if err != nil || spec.Lines[0].Unit != want {
+			t.Errorf("%s is in %s, want %s; %v", measure, spec.Lines[0].Unit, want, err)
+		}
+	}
+}
+
+func TestAChartHasTwoUnitsAtMost(t *testing.T) {
+	t.Parallel()
+	at, _ := ParseSpan(url.Values{}, now)
+	two := Of("", nil, "picked:rate", "work:p95").Stacked()
+	spec, err := two.Spec(t.Context(), &steady{}, at)
+	if err != nil || spec.Lines[0].Unit != "rate" || spec.Lines[1].Unit != "ms" || spec.Stack {
+		t.Errorf("%+v, %v", spec, err)
+	}
+	three := Of("", nil, "picked:rate", "work:p95", "docs_pending:avg")
+	if _, err := three.Spec(t.Context(), &steady{}, at); errs.Of(err) != errs.Invalid || !strings.Contains(err.Error(), "count, ms, rate") {
+		t.Errorf("three units: %v", err)
+	}
+}

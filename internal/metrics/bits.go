@@ -1,0 +1,90 @@
+package metrics
+
+import "math/bits"
+
+// The counts of a histogram are close to their neighbours, and small: as bytes they take four times what they tell. They are
+// written in Rice codes, whose parameter follows the counts that came before (as in RFC 9639, but without a parameter in
+// the data).
+
+const (
+	escape     = 24 // so many ones stand before a count that is written whole
+	escapeBits = 63
+)
+
+// rice keeps the mean of the last counts, times four.
+type rice struct{ mean int64 }
+
+func (r *rice) parameter() int { return max(bits.Len64(uint64(r.mean)*11/64)-1, 0) } //nolint:gosec // never negative
+
+func (r *rice) follow(n int64) { r.mean += min(n, 1<<40) - r.mean/4 }
+
+// bitWriter appends bits to bytes, the highest of each byte first.
+type bitWriter struct {
+	bytes []byte
+	free  int // bits of the last byte
+}
+
+func (w *bitWriter) put(value uint64, n int) {
+	for n > 0 {
+		if w.free == 0 {
+			w.bytes, w.free = append(w.bytes, 0), 8
+		}
+		take := min(n, w.free)
+		part := byte(value >> (n - take) & (1<<take - 1)) //nolint:gosec // 8 bits at most
+		w.bytes[len(w.bytes)-1] |= part << (w.free - take)
+		n, w.free = n-take, w.free-take
+	}
+}
+
+func (w *bitWriter) count(r *rice, n int64) {
+	k := r.parameter()
+	if q := n >> k; q < escape {
+		w.put(1<<(q+1)-2, int(q)+1)  // q ones and a zero
+		w.put(uint64(n)&(1<<k-1), k) //nolint:gosec // never negative
+	} else {
+		w.put(1<<escape-1, escape)
+		w.put(uint64(n), escapeBits) //nolint:gosec // never negative
+	}
+	r.follow(n)
+}
+
+// bitReader reads what a bitWriter wrote. Behind the end there are zeros, and short is true.
+type bitReader struct {
+	bytes []byte
+	at    int // bits read
+	short bool
+}
+
+func (r *bitReader) get(n int) (value uint64) {
+	for n > 0 {
+		i := r.at / 8
+		if i >= len(r.bytes) {
+			r.short = true
+			return value << n
+		}
+		free := 8 - r.at%8
+		take := min(n, free)
+		value = value<<take | uint64(r.bytes[i]>>(free-take)&(1<<take-1))
+		n, r.at = n-take, r.at+take
+	}
+	return value
+}
+
+func (r *bitReader) count(c *rice) int64 {
+	k := c.parameter()
+	q := int64(0)
+	for q < escape && r.get(1) == 1 {
+		q++
+	}
+	var n int64
+	if q < escape {
+		n = q<<k | int64(r.get(k)) //nolint:gosec // k is below 40
+	} else {
+		n = int64(r.get(escapeBits)) //nolint:gosec // 63 bits
+	}
+	c.follow(n)
+	return n
+}
+
+// used returns how many bytes were read, the last of them in part.
+func (r *bitReader) used() int { return (r.at + 7) / 8 }

@@ -1,0 +1,194 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/fetchq/server/internal/errs"
+	"github.com/fetchq/server/internal/queue"
+	"github.com/fetchq/server/web/templates"
+)
+
+// calendars keeps what becomes due when, of each queue that somebody looks at and of all together. It is counted behind the pages: they
+// show what was counted last.
+type calendars struct {
+	mu    sync.Mutex
+	kept  map[string]*calendar
+	count func(ctx context.Context, name string) ([]queue.Due, []queue.Due, error) // hours and days
+	now   func() time.Time
+	one   chan struct{} // holds one while something is counted: however many ask, the database is asked once at a time
+}
+
+type calendar struct {
+	hours, days []queue.Due
+	at          time.Time     // zero: not counted yet
+	asked       bool          // it is being counted
+	first       chan struct{} // closed when it was counted for the first time
+}
+
+const (
+	calendarLasts = time.Minute
+	calendarWait  = time.Minute           // for one count
+	calendarFirst = 40 * time.Millisecond // that a page waits where nothing was counted yet: most are by then
+	calendarsKept = 500
+	calendarMost  = 200 // queues that are counted for all together, those with the most planned documents
+	hoursAhead    = 48
+	daysAhead     = 30
+)
+
+func newCalendars(now func() time.Time, count func(context.Context, string) ([]queue.Due, []queue.Due, error)) *calendars {
+	return &calendars{kept: map[string]*calendar{}, count: count, now: now, one: make(chan struct{}, 1)}
+}
+
+// get returns the calendar of a queue, or, "", of all, as it was counted last, and has it counted where that is long ago.
+func (c *calendars) get(name string) calendar {
+	k := c.look(name)
+	if k.at.IsZero() {
+		select {
+		case <-k.first:
+			k = c.look(name)
+		case <-time.After(calendarFirst):
+		}
+	}
+	return k
+}
+
+func (c *calendars) look(name string) calendar {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.kept[name] == nil {
+		if len(c.kept) >= calendarsKept {
+			clear(c.kept)
+		}
+		c.kept[name] = &calendar{first: make(chan struct{})}
+	}
+	k := c.kept[name]
+	if !k.asked && c.now().Sub(k.at) >= calendarLasts {
+		k.asked = true
+		go c.renew(name, k)
+	}
+	return *k
+}
+
+func (c *calendars) renew(name string, k *calendar) {
+	c.one <- struct{}{}
+	defer func() { <-c.one }()
+	ctx, cancel := context.WithTimeout(context.Background(), calendarWait)
+	defer cancel()
+	hours, days, err := c.count(ctx, name)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k.asked = false
+	if err == nil {
+		if k.at.IsZero() {
+			close(k.first)
+		}
+		k.hours, k.days, k.at = hours, days, c.now()
+	}
+}
+
+// countDue counts for a queue, or, "", for those with the most planned documents.
+func (s *Server) countDue(ctx context.Context, name string) (hours, days []queue.Due, err error) {
+	names := []string{name}
+	if name == "" {
+		if names, err = s.planning(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
+	hour, day := s.Now().Truncate(time.Hour), s.Now().Truncate(24*time.Hour)
+	hours, days = steps(hour, time.Hour, hoursAhead), steps(day, 24*time.Hour, daysAhead)
+	for _, name := range names {
+		for _, part := range []struct {
+			sum  []queue.Due
+			from time.Time
+			step time.Duration
+		}{{hours, hour, time.Hour}, {days, day, 24 * time.Hour}} {
+			list, err := s.Engine.Calendar(ctx, name, part.from, part.step, len(part.sum))
+			if errs.Of(err) == errs.NotFound {
+				continue // it was dropped in this moment
+			}
+			if err != nil {
+				return nil, nil, err
+			}
+			for i, d := range list {
+				part.sum[i].Documents += d.Documents
+				if worse[d.Known] > worse[part.sum[i].Known] {
+					part.sum[i].Known = d.Known
+				}
+			}
+		}
+	}
+	return hours, days, nil
+}
+
+// worse orders how well a number is known.
+var worse = map[string]int{"exact": 0, "about": 1, "least": 2}
+
+func steps(from time.Time, step time.Duration, n int) []queue.Due {
+	list := make([]queue.Due, n)
+	for i := range list {
+		list[i] = queue.Due{At: from.Add(time.Duration(i) * step), Known: "exact"}
+	}
+	return list
+}
+
+// planning returns the queues with the most planned documents.
+func (s *Server) planning(ctx context.Context) ([]string, error) {
+	list, err := s.board.summaries(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, q := range mostPlanned(list) {
+		names = append(names, q.Name)
+	}
+	return names, nil
+}
+
+// calendarView is the calendar of a queue, or, "", of all of them.
+func (s *Server) calendarView(name string) templates.CalendarView {
+	c := s.calendars.get(name)
+	if c.at.IsZero() {
+		return templates.CalendarView{}
+	}
+	return templates.CalendarView{
+		Counted: &templates.Place{Word: "planned documents, counted at " + c.at.UTC().Format("15:04 UTC")},
+		Strips: []templates.Strip{
+			strip("Per hour, the next 48 hours", c.hours, "Mon 2 Jan 15:04"), strip("Per day, the next 30 days", c.days, "Mon 2 Jan"),
+		},
+	}
+}
+
+func strip(title string, list []queue.Due, layout string) templates.Strip {
+	s := templates.Strip{Title: title}
+	var most, all int64
+	sure := "exact"
+	for _, d := range list {
+		most, all = max(most, d.Documents), all+d.Documents
+		if worse[d.Known] > worse[sure] {
+			sure = d.Known
+		}
+	}
+	for _, d := range list {
+		b := templates.StripBar{When: d.At.UTC().Format(layout), Count: signs[d.Known] + templates.Exact(d.Documents), About: d.Known != "exact"}
+		if most > 0 {
+			b.Part = float64(d.Documents) / float64(most)
+		}
+		s.Bars = append(s.Bars, b)
+	}
+	s.Note = signs[sure] + templates.Number(all) + " in all, " + templates.Number(most) + " at most"
+	return s
+}
+
+// signs stand before a number that is not exact.
+var signs = map[string]string{"exact": "", "about": "≈ ", "least": "≥ "}
+
+// mostPlanned are the queues that have planned documents, those with the most first, calendarMost of them.
+func mostPlanned(list []queue.Summary) []queue.Summary {
+	planned := slices.DeleteFunc(slices.Clone(list), func(q queue.Summary) bool { return q.Counts.Planned == 0 })
+	slices.SortFunc(planned, func(a, b queue.Summary) int { return cmp.Compare(b.Counts.Planned, a.Counts.Planned) })
+	return planned[:min(len(planned), calendarMost)]
+}

@@ -1,0 +1,70 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/fetchq/server/internal/queue"
+)
+
+func TestACalendarIsCountedOnceAMinuteHoweverManyLook(t *testing.T) {
+	t.Parallel()
+	var now atomic.Int64
+	now.Store(time.Date(2026, 11, 25, 9, 0, 0, 0, time.UTC).UnixNano())
+	var counts atomic.Int64
+	hold, fails := make(chan struct{}), atomic.Bool{}
+	c := newCalendars(func() time.Time { return time.Unix(0, now.Load()) }, func(_ context.Context, name string) ([]queue.Due, []queue.Due, error) {
+		counts.Add(1)
+		<-hold
+		if fails.Load() {
+			return nil, nil, errors.New("the database is away")
+		}
+		return []queue.Due{{Documents: int64(len(name)), Known: "about"}}, []queue.Due{{Documents: 1, Known: "exact"}}, nil
+	})
+	for range 3 {
+		if k := c.get("pages"); !k.at.IsZero() {
+			t.Fatalf("%+v is told before it was counted", k)
+		}
+	}
+	close(hold)
+	for deadline := time.Now().Add(10 * time.Second); c.get("pages").at.IsZero(); {
+		if time.Now().After(deadline) {
+			t.Fatal("it is never counted")
+		}
+	}
+	for range 3 {
+		if k := c.get("pages"); k.hours[0].Documents != 5 {
+			t.Errorf("%+v", k)
+		}
+	}
+	if n := counts.Load(); n != 1 {
+		t.Errorf("it was counted %d times in a minute", n)
+	}
+	// What was counted last stays where it cannot be counted again.
+	fails.Store(true)
+	now.Add(int64(calendarLasts))
+	for deadline := time.Now().Add(10 * time.Second); counts.Load() < 2; time.Sleep(time.Millisecond) {
+		if k := c.get("pages"); len(k.hours) == 0 || time.Now().After(deadline) {
+			t.Fatalf("%+v", k)
+		}
+	}
+	if k := c.get("pages"); k.hours[0].Documents != 5 {
+		t.Errorf("%+v", k)
+	}
+}
+
+func TestAStripSaysHowSureItIs(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 25, 9, 0, 0, 0, time.UTC)
+	s := strip("Hours", []queue.Due{{At: at, Documents: 10, Known: "exact"}, {At: at.Add(time.Hour), Documents: 2_000_000, Known: "about"}, {At: at.Add(2 * time.Hour), Documents: 1000, Known: "least"}}, "15:04")
+	if s.Bars[0].Count != "10" || s.Bars[0].About || s.Bars[1].Count != "≈ 2,000,000" || !s.Bars[1].About || s.Bars[2].Count != "≥ 1,000" || s.Bars[1].Part != 1 {
+		t.Errorf("%+v", s.Bars)
+	}
+	if !strings.HasPrefix(s.Note, "≥ 2 M") && !strings.HasPrefix(s.Note, "≥ 2.00 M") {
+		t.Errorf("together they are %q", s.Note)
+	}
+}

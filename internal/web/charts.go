@@ -1,0 +1,223 @@
+package web
+
+import (
+	"encoding/csv"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/charts"
+	"github.com/fetchq/server/web/templates"
+)
+
+// Metrics reads what charts show, and which metrics there are.
+type Metrics = charts.Source
+
+func (s *Server) chartsRoutes() {
+	s.guard(http.MethodGet, "/charts", auth.See, s.explorePage)
+	s.guard(http.MethodGet, "/charts/data", auth.See, s.chartData)
+	s.guard(http.MethodGet, "/charts/table", auth.See, s.chartTable)
+	s.guard(http.MethodGet, "/charts/csv", auth.See, s.chartCSV)
+}
+
+// chartOf reads a chart, its time and its values.
+func (s *Server) chartOf(c echo.Context) (charts.Chart, charts.Span, charts.Spec, error) {
+	chart, err := charts.Parse(c.QueryParams())
+	if err != nil {
+		return chart, charts.Span{}, charts.Spec{}, err
+	}
+	at, err := charts.ParseSpan(c.QueryParams(), s.Now())
+	if err != nil {
+		return chart, at, charts.Spec{}, err
+	}
+	spec, err := chart.Spec(c.Request().Context(), s.Metrics, at)
+	return chart, at, spec, err
+}
+
+func (s *Server) chartData(c echo.Context) error {
+	_, _, spec, err := s.chartOf(c)
+	if field, said, ok := wrong(err); ok {
+		return c.JSON(http.StatusUnprocessableEntity, map[string]string{"field": field, "detail": said})
+	}
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, spec)
+}
+
+// chartTable shows the numbers of a chart, the newest first.
+func (s *Server) chartTable(c echo.Context) error {
+	chart, at, spec, err := s.chartOf(c)
+	if err != nil {
+		return err
+	}
+	v := templates.ChartTable{
+		Title: firstOf(chart.Title, "Chart"), Note: "in steps of " + templates.Span(at.Step),
+		CSV: "/charts/csv?" + c.QueryString(),
+	}
+	for _, l := range spec.Lines {
+		v.Lines = append(v.Lines, l.Label+unitWords[l.Unit])
+	}
+	for i := at.Points() - 1; i >= 0; i-- {
+		begins := at.From.Add(time.Duration(i) * at.Step)
+		r := templates.ChartTableRow{At: begins.Format("2006-01-02 15:04:05")}
+		for _, m := range spec.Marks {
+			if t := time.Unix(m.At, 0); !t.Before(begins) && t.Before(begins.Add(at.Step)) {
+				r.Marks = append(r.Marks, m.Text)
+			}
+		}
+		for _, l := range spec.Lines {
+			r.Values = append(r.Values, figureText(l.Values[i]))
+		}
+		v.Rows = append(v.Rows, r)
+	}
+	f := frame{title: v.Title, section: "Metrics", crumbs: []templates.Crumb{{Word: "Metrics", Href: "/charts"}, {Word: v.Title}}}
+	return s.dialog(c, http.StatusOK, f, templates.ChartTablePage(v))
+}
+
+// unitWords stand behind the name of a line in a table.
+var unitWords = map[string]string{"rate": ", a second", "ms": ", ms", "bytes": ", bytes", "bytes_rate": ", bytes a second"}
+
+// figureText writes a value with four digits that mean something.
+func figureText(v *float64) string {
+	if v == nil {
+		return ""
+	}
+	return strconv.FormatFloat(*v, 'g', max(4, len(strconv.FormatInt(int64(*v), 10))), 64)
+}
+
+// chartCSV is a chart for a spreadsheet: a row for each step, empty where nothing is known.
+func (s *Server) chartCSV(c echo.Context) error {
+	_, at, spec, err := s.chartOf(c)
+	if err != nil {
+		return err
+	}
+	h := c.Response().Header()
+	h.Set(echo.HeaderContentType, "text/csv; charset=utf-8")
+	h.Set(echo.HeaderContentDisposition, `attachment; filename="chart.csv"`)
+	w := csv.NewWriter(c.Response())
+	head := []string{"time"}
+	for _, l := range spec.Lines {
+		head = append(head, l.Label)
+	}
+	_ = w.Write(head) // an error stays with the writer
+	for i := range at.Points() {
+		row := []string{at.From.Add(time.Duration(i) * at.Step).Format(time.RFC3339)}
+		for _, l := range spec.Lines {
+			text := ""
+			if v := l.Values[i]; v != nil {
+				text = strconv.FormatFloat(*v, 'f', -1, 64)
+			}
+			row = append(row, text)
+		}
+		_ = w.Write(row)
+	}
+	w.Flush()
+	return w.Error()
+}
+
+// figureOf is a chart as a page shows it.
+func figureOf(id string, chart charts.Chart, at charts.Span) templates.Figure {
+	q := chart.Query()
+	for name, values := range at.Query() {
+		q[name] = values
+	}
+	text := q.Encode()
+	return templates.Figure{ID: id, Title: firstOf(chart.Title, "Chart"), Data: "/charts/data?" + text, Table: "/charts/table?" + text, Explore: "/charts?" + text}
+}
+
+// figures are the charts of a page.
+func figures(at charts.Span, list ...charts.Chart) []templates.Figure {
+	all := make([]templates.Figure, len(list))
+	for i, chart := range list {
+		all[i] = figureOf(fmt.Sprintf("chart-%d", i+1), chart, at)
+	}
+	return all
+}
+
+// spanPick offers the times of a page, whose other parameters stay.
+func spanPick(c echo.Context, at charts.Span) templates.SpanPick {
+	kept := url.Values{}
+	for name, values := range c.QueryParams() {
+		if !slices.Contains([]string{"range", "from", "to"}, name) {
+			kept[name] = values
+		}
+	}
+	path := c.Request().URL.Path
+	p := templates.SpanPick{Path: path, Kept: hidden(kept), From: at.From.UTC().Format(charts.Minutes), To: at.To.UTC().Format(charts.Minutes)}
+	for _, r := range charts.Ranges {
+		q := maps.Clone(kept)
+		q.Set("range", r.Word)
+		p.Ranges = append(p.Ranges, templates.Place{Word: r.Word, Href: path + "?" + q.Encode(), Here: r.Word == at.Range})
+	}
+	if at.Range == "" {
+		p.Chosen = at.From.Format("2 Jan 15:04:05") + " to " + at.To.Format("2 Jan 15:04:05 UTC")
+		p.Clear = path + "?" + kept.Encode()
+	}
+	return p
+}
+
+// pageSpan is the time of a page's charts; a wrong one in its address is the default.
+func (s *Server) pageSpan(c echo.Context) charts.Span {
+	at, err := charts.ParseSpan(c.QueryParams(), s.Now())
+	if err != nil {
+		at, _ = charts.ParseSpan(nil, s.Now())
+	}
+	return at
+}
+
+const exploreQueues = 200 // that are listed to choose from
+
+// explorePage is where one puts a chart together.
+func (s *Server) explorePage(c echo.Context) error {
+	ctx := c.Request().Context()
+	q := c.QueryParams()
+	at := s.pageSpan(c)
+	v := templates.ExploreView{Span: spanPick(c, at), Stack: q.Get("stack") == "1", Compare: q.Get("compare") == "1", MaySave: may(c, auth.Share), SpanFields: hidden(at.Query())}
+	chart, err := charts.Parse(q)
+	if _, said, ok := wrong(err); ok && q.Has("m") {
+		v.Wrong = "This chart cannot be drawn: " + said
+	}
+	names, err := s.Engine.Names(ctx)
+	if err != nil {
+		return err
+	}
+	for i, name := range names {
+		chosen := slices.Contains(chart.Queues, name)
+		if i >= exploreQueues && !chosen {
+			v.MoreQueues++
+			continue
+		}
+		v.Queues = append(v.Queues, templates.Choice{Name: name, Word: name, Chosen: chosen})
+	}
+	custom, err := s.Metrics.Names(ctx, chart.Queues)
+	if err != nil {
+		return err
+	}
+	for _, m := range slices.Concat(charts.Core, custom) {
+		choice := templates.MetricChoice{Name: m.Name, Kind: m.Kind}
+		for _, agg := range m.Aggs() {
+			choice.Aggs = append(choice.Aggs, templates.Choice{Name: agg, Word: agg, Chosen: slices.Contains(chart.Measures, charts.Measure{Metric: m.Name, Agg: agg})})
+		}
+		v.Metrics = append(v.Metrics, choice)
+	}
+	if len(chart.Measures) > 0 && v.Wrong == "" {
+		chart.Title = firstOf(chart.Title, chart.Words())
+		f := figureOf("chart-1", chart, at)
+		f.Explore = ""
+		v.Figure, v.SaveTitle = &f, chart.Title
+		chart.Title = ""
+		v.SaveFields = hidden(chart.Query())
+	}
+	if err := s.listDashboards(ctx, &v); err != nil {
+		return err
+	}
+	return s.page(c, frame{title: "Metrics", section: "Metrics", crumbs: []templates.Crumb{{Word: "Metrics"}}, live: true, charts: true}, templates.Explore(v))
+}
