@@ -159,6 +159,7 @@ func (a *App) serve(ctx context.Context) error {
 		Engine: a.engine, Series: metrics.NewStore(a.pool, a.log), Tokens: tokens, Ready: a.ready, Log: a.log, Now: time.Now,
 		Proxies: proxies, Version: a.version, BaseURL: a.cfg.BaseURL,
 	})
+	calls.ServeScrapes(a.scrapes(), a.cfg.MetricsOpen)
 	a.site = web.New(web.Options{
 		Engine: a.engine, Recent: a.recent, Users: a.users, Tokens: tokens, Assets: assets, Log: a.log, Now: time.Now,
 		Sessions: auth.NewSessions(a.pool, strings.HasPrefix(a.cfg.BaseURL, "https:")), Proxies: proxies, URL: a.URL(), BaseURL: a.cfg.BaseURL, Env: a.cfg.Env,
@@ -177,7 +178,7 @@ func (a *App) serve(ctx context.Context) error {
 func route(calls, site http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch p := r.URL.Path; {
-		case strings.HasPrefix(p, "/api/"), p == "/healthz", p == "/readyz":
+		case strings.HasPrefix(p, "/api/"), p == "/healthz", p == "/readyz", p == "/metrics":
 			calls.ServeHTTP(w, r)
 		default:
 			site.ServeHTTP(w, r)

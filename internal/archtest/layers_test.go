@@ -14,6 +14,7 @@ var layers = [][]string{
 	{"internal/app"},
 	{"internal/web", "internal/api", "internal/maintenance", "internal/backup", "internal/operations", "internal/embedpg", "internal/bench"},
 	{"internal/charts"},
+	{"internal/scrape"},
 	{"internal/auth", "internal/queue", "internal/metrics"},
 	{"internal/database"},
 	{"migrations"},
