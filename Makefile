@@ -67,16 +67,21 @@ fresh: generate
 
 test-18:
 	@$(if $(RACE),,echo "no C compiler here: testing without the race detector" >&2)
-	scripts/on-postgres 18 go test $(RACE) -timeout 10m $$(go list ./... | grep -v -e /test/faults -e /test/browser)
+	scripts/on-postgres 18 go test $(RACE) -timeout 10m $$(go list ./... | grep -v -e /test/faults -e /test/browser -e /test/prometheus)
 
 test-15:
-	scripts/on-postgres 15 go test -timeout 10m $$(go list ./... | grep -v -e /test/faults -e /test/browser)
+	scripts/on-postgres 15 go test -timeout 10m $$(go list ./... | grep -v -e /test/faults -e /test/browser -e /test/prometheus)
 
 bugs: ## plant bugs in the engine, one at a time, and see that the property tests find each
 	scripts/on-postgres 18 go test -count=1 -timeout 15m ./internal/queue -run TestPropertiesFindPlantedBugs -bugs
 
 browser: $(ASSETS) ## the pages in Chromium: flows, accessibility, hostile texts
 	scripts/with-chromium scripts/on-postgres 18 go test -count=1 -timeout 10m ./test/browser
+
+test: prometheus
+prometheus: $(ASSETS) ## /metrics, dashboards and alerts with a real Prometheus
+	scripts/with-prometheus scripts/on-postgres 18 go test -count=1 -timeout 5m ./test/prometheus
+.PHONY: prometheus
 
 screenshots: $(ASSETS) ## pictures of all pages, light, dark and on a phone, with contact sheets, into tmp/screenshots
 	scripts/with-chromium scripts/on-postgres 18 go test -count=1 -timeout 10m ./test/browser -run TestPictures -screenshots tmp/screenshots

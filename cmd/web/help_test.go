@@ -24,7 +24,7 @@ func TestHelpHasTheSettingsThatConcernACommand(t *testing.T) {
 		"health":       "help listen",
 		"version":      "help",
 		"serve": "help listen data-dir database-url listen-url base-url proxies admin-email admin-password env pg-bin pool-size import-limit drain-timeout " +
-			"log-level log-format",
+			"log-level log-format metrics-open",
 	} {
 		out := p.must(append(strings.Fields(command), "--help")...)
 		var flags []string

@@ -95,21 +95,36 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 		if !strings.HasPrefix(r.URL.Path, base+"/") {
 			return next(c)
 		}
-		scheme, text, _ := strings.Cut(r.Header.Get(echo.HeaderAuthorization), " ")
-		if !strings.EqualFold(scheme, "bearer") || text == "" {
-			return errs.New(errs.Unauthenticated, "a token is missing; send the header Authorization: Bearer fq_…")
-		}
-		token, err := s.Tokens.Authenticate(r.Context(), strings.TrimSpace(text))
+		token, err := s.bearer(r)
 		if err != nil {
-			if errs.Of(err) == errs.Unauthenticated && !s.throws.Allow(s.Proxies.Address(r)) {
-				return errs.New(errs.Throttled, "too many bad tokens came from this address; wait")
-			}
 			return err
 		}
 		ctx := queue.By(context.WithValue(r.Context(), callKey{}, call{token, c}), "token:"+token.Name)
 		c.SetRequest(r.WithContext(ctx))
 		return next(c)
 	}
+}
+
+// bearer returns the token that a request sends.
+func (s *Server) bearer(r *http.Request) (auth.Token, error) {
+	text := bearerText(r)
+	if text == "" {
+		return auth.Token{}, errs.New(errs.Unauthenticated, "a token is missing; send the header Authorization: Bearer fq_…")
+	}
+	token, err := s.Tokens.Authenticate(r.Context(), text)
+	if err != nil && errs.Of(err) == errs.Unauthenticated && !s.throws.Allow(s.Proxies.Address(r)) {
+		return auth.Token{}, errs.New(errs.Throttled, "too many bad tokens came from this address; wait")
+	}
+	return token, err
+}
+
+// bearerText is the text of the token that a request sends; "" where it sends none.
+func bearerText(r *http.Request) string {
+	scheme, text, _ := strings.Cut(r.Header.Get(echo.HeaderAuthorization), " ")
+	if !strings.EqualFold(scheme, "bearer") {
+		return ""
+	}
+	return strings.TrimSpace(text)
 }
 
 // wholeQuery refuses a query that cannot be read in full: what is wrong with it would be left out, and a filter with it.

@@ -167,6 +167,7 @@ func (a *App) serve(ctx context.Context) error {
 		Engine: a.engine, Operations: a.operations, Series: metrics.NewStore(a.pool, a.log), Charts: kept, Tokens: tokens, Ready: a.ready, Log: a.log, Now: time.Now,
 		Proxies: proxies, Version: a.version, BaseURL: a.cfg.BaseURL,
 	})
+	calls.ServeScrapes(a.scrapes(), a.cfg.MetricsOpen)
 	a.site = web.New(web.Options{
 		Engine: a.engine, Operations: a.operations, Recent: a.recent, Charts: kept, Metrics: charts.Reader{Series: metrics.NewStore(a.pool, a.log), Store: kept},
 		Users: a.users, Tokens: tokens, Assets: assets, Log: a.log, Now: time.Now,
@@ -186,7 +187,7 @@ func (a *App) serve(ctx context.Context) error {
 func route(calls, site http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch p := r.URL.Path; {
-		case strings.HasPrefix(p, "/api/"), p == "/healthz", p == "/readyz":
+		case strings.HasPrefix(p, "/api/"), p == "/healthz", p == "/readyz", p == "/metrics":
 			calls.ServeHTTP(w, r)
 		default:
 			site.ServeHTTP(w, r)

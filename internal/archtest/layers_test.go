@@ -15,6 +15,7 @@ var layers = [][]string{
 	{"internal/web", "internal/api", "internal/maintenance", "internal/backup", "internal/embedpg", "internal/bench"},
 	{"internal/operations"},
 	{"internal/charts"},
+	{"internal/scrape"},
 	{"internal/auth", "internal/queue", "internal/metrics"},
 	{"internal/database"},
 	{"migrations"},

@@ -26,6 +26,7 @@ type Config struct {
 	AdminEmail    string        `env:"FETCHQ_ADMIN_EMAIL" name:"admin-email" placeholder:"ADDRESS" help:"Make this the first admin where there are no users yet, in place of the setup link."`
 	AdminPassword string        `env:"FETCHQ_ADMIN_PASSWORD" name:"admin-password" secret:"true" placeholder:"TEXT" help:"The password of the first admin."`
 	Env           string        `env:"FETCHQ_ENV" name:"env" placeholder:"NAME" help:"A label that all pages show, such as production."`
+	MetricsOpen   bool          `env:"FETCHQ_METRICS_OPEN" name:"metrics-open" help:"Serve /metrics to everybody; else Prometheus needs a token with the right read."`
 	PgBin         string        `env:"FETCHQ_PG_BIN" name:"pg-bin" placeholder:"DIR" help:"Programs of the private Postgres; default: look for them."`
 	PoolSize      int           `env:"FETCHQ_POOL_SIZE" default:"20" help:"Connections to Postgres, 2 to 1000."`
 	ImportLimit   int           `env:"FETCHQ_IMPORT_LIMIT" default:"4096" placeholder:"MIB" help:"MiB of text that imports which are not done yet may store in the database together, 1 to 1048576."`

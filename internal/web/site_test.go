@@ -26,6 +26,7 @@ import (
 	"github.com/fetchq/server/internal/metrics"
 	"github.com/fetchq/server/internal/operations"
 	"github.com/fetchq/server/internal/queue"
+	"github.com/fetchq/server/internal/scrape"
 	"github.com/fetchq/server/internal/web"
 	"github.com/fetchq/server/web/static"
 )
@@ -90,8 +91,9 @@ func newSite(t *testing.T, base string) *site {
 		Tokens: s.tokens, Log: log, Now: time.Now, Version: "test",
 		Ready: func(ctx context.Context) error { return database.Error("ping", db.Ping(ctx)) },
 	})
+	s.calls.ServeScrapes(scrape.New(scrape.Options{Pool: db, Engine: s.engine, Series: metrics.NewStore(db, log), Log: log, Now: time.Now}), false)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/api/") || r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
+		if strings.HasPrefix(r.URL.Path, "/api/") || r.URL.Path == "/healthz" || r.URL.Path == "/readyz" || r.URL.Path == "/metrics" {
 			s.calls.ServeHTTP(w, r)
 			return
 		}
