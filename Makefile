@@ -29,7 +29,7 @@ generate: ## make the Go code of the templates
 demo: bin/fetchq ## crawl Go's own sources through the server that make run started, and prove the sums
 	examples/crawler/demo.sh
 
-test: $(ASSETS) lint vet fresh test-18 bugs browser faults bench-once test-15 ## everything: lint, all tests on Postgres 18 and 15, pages in Chromium, crashes, benchmarks once
+test: $(ASSETS) lint vet fresh test-18 bugs browser prometheus faults bench-once test-15 ## everything: lint, all tests on Postgres 18 and 15, pages in Chromium, crashes, benchmarks once
 
 test-fast: $(ASSETS) ## the short tests, on Postgres 18
 	scripts/on-postgres 18 go test -short -timeout 3m ./...
@@ -78,10 +78,8 @@ bugs: ## plant bugs in the engine, one at a time, and see that the property test
 browser: $(ASSETS) ## the pages in Chromium: flows, accessibility, hostile texts
 	scripts/with-chromium scripts/on-postgres 18 go test -count=1 -timeout 10m ./test/browser
 
-test: prometheus
 prometheus: $(ASSETS) ## /metrics, dashboards and alerts with a real Prometheus
 	scripts/with-prometheus scripts/on-postgres 18 go test -count=1 -timeout 5m ./test/prometheus
-.PHONY: prometheus
 
 screenshots: $(ASSETS) ## pictures of all pages, light, dark and on a phone, with contact sheets, into tmp/screenshots
 	scripts/with-chromium scripts/on-postgres 18 go test -count=1 -timeout 10m ./test/browser -run TestPictures -screenshots tmp/screenshots
@@ -110,4 +108,4 @@ node_modules/.package-lock.json: package.json package-lock.json .npmrc
 
 FORCE:
 
-.PHONY: help run build program assets generate demo test test-fast lint fmt bench bench-long bench-peers vet fresh test-18 test-15 bugs browser screenshots faults bench-once FORCE
+.PHONY: help run build program assets generate demo test test-fast lint fmt bench bench-long bench-peers vet fresh test-18 test-15 bugs browser screenshots prometheus faults bench-once FORCE
