@@ -202,7 +202,7 @@ func (s *site) places() []place {
 	list := []place{
 		{name: "sign-in", path: "/login"},
 		{name: "link-over", path: "/reset/none", says: "status of 404"},
-		{name: "overview", path: "/", role: auth.RoleAdmin, act: drawn, tall: 1480},
+		{name: "overview", path: "/", role: auth.RoleAdmin, act: drawn, tall: 1240},
 		{name: "overview-viewer", path: "/", role: auth.RoleViewer},
 		{name: "queues", path: "/queues", role: auth.RoleAdmin},
 		{name: "queues-selected", path: "/queues", role: auth.RoleAdmin, act: func(p *tab) { p.click("#queue-mail input[data-row]", ""); p.see("1 selected") }},
