@@ -48,6 +48,8 @@ func (benchmark) Help() string {
 	return `Workloads:
 ` + bench.Help() + `
 A workload gets a queue of its own, bench_ and 20 random letters, which is dropped at the end, also after Ctrl-C.
+The raw limit is the barest SQL of the same work. Dead docs and dead deltas are the old versions of rows that vacuum
+has not removed when the workload ends: of the table of documents, and of that of changes to the counters.
 
   fetchq bench                                             ingest and drain by SQL and HTTP, half a minute
   fetchq bench drain --raw --batch 1 --connections 64      one document at a time, beside the raw limit

@@ -35,14 +35,19 @@ type commands struct {
 
 func main() {
 	var c commands
-	parser := kong.Parse(&c, kong.Name("fetchq"),
+	parser := kong.Must(&c, kong.Name("fetchq"),
 		kong.Description("A document queue on Postgres. Without DATABASE_URL it runs a private Postgres in its data directory. "+
 			"All settings: fetchq serve --help."), kong.Help(help))
+	command, err := parser.Parse(os.Args[1:])
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "fetchq: %v; %s says what there is\n", err, helpFor(err))
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := c.Check()
+	err = c.Check()
 	if err == nil {
-		parser.BindTo(ctx, (*context.Context)(nil))
-		err = parser.Run(c.Config, c.Logger())
+		command.BindTo(ctx, (*context.Context)(nil))
+		err = command.Run(c.Config, c.Logger())
 	}
 	stop()
 	if err != nil {

@@ -214,7 +214,7 @@ func TestRefusals(t *testing.T) {
 				p.t.Fatal(err)
 			}
 			p.t.Cleanup(func() { _ = l.Close() })
-		}, "another program listens on"},
+		}, "a Fetchq that runs already, listens on"},
 		"no address":       {func(p *place) { p.set("FETCHQ_LISTEN", "nowhere:x") }, "is no address to listen on"},
 		"data is a file":   {func(p *place) { write(p.t, p.data(), "x") }, "cannot be made"},
 		"foreign folder":   {func(p *place) { write(p.t, p.data("letters.txt"), "x") }, "letters.txt, which is not Fetchq's"},

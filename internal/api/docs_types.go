@@ -37,7 +37,7 @@ func inner(s *huma.Schema) string {
 	return typeName(s)
 }
 
-// bodyTypes are the types of all bodies, each followed by those that it holds.
+// bodyTypes are the types of all bodies and answers, each followed by those that it holds.
 func (s *Server) bodyTypes() []bodyType {
 	types := s.huma.OpenAPI().Components.Schemas.Map()
 	var all []bodyType
@@ -53,8 +53,13 @@ func (s *Server) bodyTypes() []bodyType {
 			show(f.Of)
 		}
 	}
-	for _, o := range s.operations() {
-		show(o.Body)
+	for _, c := range s.chapters() {
+		for _, o := range c.Operations {
+			show(o.Body)
+			for _, a := range o.Answers {
+				show(a.Type)
+			}
+		}
 	}
 	return all
 }

@@ -121,7 +121,7 @@ func (a *App) sample(ctx context.Context) ([]metrics.Sample, error) {
 	for i, q := range all {
 		e := q.Events
 		samples[i] = metrics.Sample{
-			Queue: q.Name, Pending: q.Counts.Pending, Active: q.Counts.Active, Entered: e.Entered, Errors: e.Errors,
+			Queue: q.Name, Created: q.CreatedAt, Pending: q.Counts.Pending, Active: q.Counts.Active, Entered: e.Entered, Errors: e.Errors,
 			Processed: e.Completed + e.Rescheduled + e.Dropped + e.Forwarded,
 		}
 	}
@@ -134,7 +134,7 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 	l, err := cfg.Listen(ctx, "tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, errs.New(errs.Unavailable, "another program listens on %s; stop it, or set FETCHQ_LISTEN to another address", address)
+		return nil, errs.New(errs.Unavailable, "another program, perhaps a Fetchq that runs already, listens on %s; stop it, or set FETCHQ_LISTEN to another address", address)
 	case err != nil:
 		return nil, errs.New(errs.Unavailable, "%s is no address to listen on: %s", address, plain(err))
 	}

@@ -110,16 +110,21 @@ func refusal(cfg *pgx.ConnConfig, err error) error {
 		return ours
 	}
 	where := fmt.Sprintf("%s on %s", cfg.Database, net.JoinHostPort(cfg.Host, fmt.Sprint(cfg.Port)))
-	why := "it does not answer"
+	why := "cannot be reached"
 	var pg *pgconn.PgError
+	var name *net.DNSError
 	var network *net.OpError
 	switch {
 	case errors.As(err, &pg):
-		why = pg.Message
+		why = "refuses: " + pg.Message
+	case errors.As(err, &name) && name.IsNotFound:
+		why = fmt.Sprintf("cannot be reached: there is no machine named %s", name.Name)
+	case errors.As(err, &name):
+		why = fmt.Sprintf("cannot be reached: the name %s is not resolved", name.Name)
 	case errors.Is(err, context.DeadlineExceeded):
-		why = "it did not answer in time"
+		why = "did not answer in time"
 	case errors.As(err, &network):
-		why = network.Err.Error()
+		why = "cannot be reached: " + network.Err.Error()
 	}
-	return &errs.Error{Code: errs.Unavailable, Message: fmt.Sprintf("the database %s refuses: %s", where, why)}
+	return &errs.Error{Code: errs.Unavailable, Message: fmt.Sprintf("the database %s %s", where, why)}
 }

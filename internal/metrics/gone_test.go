@@ -51,6 +51,30 @@ func TestACounterThatWentDownBeginsAnew(t *testing.T) {
 	w.is("a", Trend{Known: true, Over: time.Minute, EnteredPerMin: 1, Pending: line(3), Processed: line(0), Errors: line(0)})
 }
 
+func TestWhatHappensInANewQueueCountsFromItsBeginning(t *testing.T) {
+	w := newWorld(t)
+	old := Sample{Queue: "old", Created: w.now.Add(-time.Hour), Entered: 1000}
+	w.after(0, old)
+	w.after(every, old)
+	// This database's clock is half a minute ahead; the renamed queue is older than the read that did not see its name.
+	made := Sample{Queue: "made", Created: w.now.Add(30 * time.Second), Pending: 10, Entered: 12_000, Processed: 11_990, Errors: 20}
+	renamed := Sample{Queue: "renamed", Created: w.now.Add(-time.Hour), Entered: 500}
+	w.after(every, old, made, renamed)
+	w.is("made", Trend{
+		Known: true, Over: 2 * every, EnteredPerMin: 12_000 * 6, ProcessedPerMin: 11_990 * 6, ErrorsPerMin: 120,
+		Pending: line(10), Processed: line(11_990 * 12), Errors: line(240),
+	})
+	w.is("renamed", Trend{Pending: line(0), Processed: line(), Errors: line()})
+	if got := w.recent.Total(); got.EnteredPerMin != 12_000*6 {
+		t.Errorf("of all %v entered a minute", got.EnteredPerMin)
+	}
+	// It was dropped and made anew.
+	w.after(every, old, Sample{Queue: "made", Created: w.now, Entered: 7}, renamed)
+	if got := w.recent.Of("made"); got.EnteredPerMin != 7*4 {
+		t.Errorf("made anew: %+v", got)
+	}
+}
+
 func TestAQueueThatWasMissingOnceBeginsAnew(t *testing.T) {
 	w := newWorld(t)
 	q := Sample{Queue: "a"}

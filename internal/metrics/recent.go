@@ -12,6 +12,7 @@ import (
 // others have counted events since the queue was made.
 type Sample struct {
 	Queue           string
+	Created         time.Time // of the queue, by the database's clock
 	Pending, Active int64
 	Entered         int64
 	Processed       int64 // completed, rescheduled, rejected, dropped and forwarded
@@ -108,7 +109,8 @@ func (r *Recent) runOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	at := r.now().Sub(r.began)
+	now := r.now()
+	at := now.Sub(r.began)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before := r.total.last
@@ -124,6 +126,10 @@ func (r *Recent) runOnce(ctx context.Context) error {
 		if q == nil || q.last != before || s.Entered < q.seen.Entered || s.Processed < q.seen.Processed || s.Errors < q.seen.Errors {
 			q = newSeries()
 			r.queues[s.Queue] = q
+			// All that happened in a young queue which that read did not see has happened since. The two clocks may differ by a minute.
+			if r.total.samples > 0 && now.Sub(s.Created) < at-before+time.Minute {
+				q.take(before, Sample{})
+			}
 		}
 		moved.add(q.take(at, s), 1)
 		pending += s.Pending
@@ -137,7 +143,7 @@ func (r *Recent) runOnce(ctx context.Context) error {
 	return nil
 }
 
-// Of returns the trend of a queue. One that is not known, or made a moment ago, has an unknown trend.
+// Of returns the trend of a queue; that of one that no read has seen is unknown.
 func (r *Recent) Of(queue string) Trend {
 	now := r.now().Sub(r.began)
 	r.mu.RLock()

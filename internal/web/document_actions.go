@@ -101,7 +101,7 @@ func actionViews(c echo.Context, d queue.Document) []templates.DocumentAction {
 	for i, a := range actions {
 		views[i] = templates.DocumentAction{
 			Name: a.name, Word: a.word, Icon: a.Icon, Href: documentURL(d.Queue, d.Subject, a.name), Asks: a.asks, Danger: a.danger,
-			Why: a.bar(c, d.Status),
+			Why: a.bar(c, d.Status), Primary: a.name == "retry" && d.Status == queue.Killed,
 		}
 	}
 	return views

@@ -92,7 +92,7 @@ func (s *Server) documentsView(c echo.Context, q queue.Queue, at documentsQuery)
 	if may(c, auth.Act) {
 		for _, a := range actions {
 			if a.batch {
-				v.Actions = append(v.Actions, templates.BatchAction{Name: a.name, Word: a.word, Icon: a.Icon})
+				v.Actions = append(v.Actions, templates.BatchAction{Name: a.name, Word: a.word, Icon: a.Icon, Danger: a.danger})
 			}
 		}
 		v.Bulk = bulkMenu(at)

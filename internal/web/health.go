@@ -16,6 +16,7 @@ const (
 	behindAfter  = 5 * time.Minute // how long its oldest document may have been due
 	failingShare = 0.1             // errors among what ended in the last minute
 	failingLeast = 3               // errors; fewer say nothing
+	killedShare  = 0.05            // killed documents among all, beside work that goes on
 )
 
 // health is how a queue stands, in one word, and why, for a person.
@@ -48,12 +49,13 @@ func judge(q queue.Summary, t metrics.Trend, now time.Time) health {
 	} else if q.OldestDueAt != nil && now.Sub(*q.OldestDueAt) > behindAfter {
 		add("behind", queueURL(q.Name, "documents?status=pending"), "the oldest document has been due for %s; %s", templates.Span(now.Sub(*q.OldestDueAt)), drainWords(q, t))
 	}
+	open := q.Counts.Pending + q.Counts.Active
+	if n := q.Counts.Killed; n > 0 && (h.word != "" || open == 0 || float64(n) >= killedShare*float64(total(q.Counts))) {
+		add("attention", queueURL(q.Name, "documents?status=killed"), "%s killed; look why, then retry or drop them", killedWords(n))
+	}
 	switch {
 	case h.word != "":
-	case q.Counts.Pending+q.Counts.Active == 0 && q.Counts.Killed > 0:
-		// Beside work that goes on the number of them says enough.
-		add("attention", queueURL(q.Name, "documents?status=killed"), "%s killed; look why, then retry or drop them", killedWords(q.Counts.Killed))
-	case q.Counts.Pending+q.Counts.Active == 0:
+	case open == 0:
 		h.word = "idle"
 	default:
 		h.word = "fine"
@@ -99,12 +101,15 @@ func drain(q queue.Summary, t metrics.Trend) (d time.Duration, known bool) {
 
 func drainWords(q queue.Summary, t metrics.Trend) string {
 	waiting := templates.Number(q.Counts.Pending) + " are pending"
+	if q.Counts.Pending == 1 {
+		waiting = "1 is pending"
+	}
 	if d, known := drain(q, t); known {
 		return fmt.Sprintf("%s, and at this pace none is in %s", waiting, templates.Span(d))
 	}
 	switch {
 	case t.Known && t.ProcessedPerMin == 0 && q.Counts.Active == 0:
-		return waiting + ", and nobody works on them"
+		return waiting + ", and nobody works here"
 	case t.Known && t.ProcessedPerMin == 0:
 		return waiting + ", and none was finished in the last minute"
 	}

@@ -19,29 +19,39 @@ func TestJudge(t *testing.T) {
 		word string
 		says string // part of the first reason
 	}{
-		"nothing to do":         {queue.Summary{Counts: queue.Counts{Planned: 5}}, metrics.Trend{}, "idle", ""},
-		"one set aside":         {queue.Summary{Counts: queue.Counts{Planned: 5, Killed: 1}}, metrics.Trend{}, "attention", "1 document is killed"},
-		"many set aside":        {queue.Summary{Counts: queue.Counts{Completed: 5, Killed: 1200}}, metrics.Trend{}, "attention", "1,200 documents are killed"},
-		"set aside and paused":  {queue.Summary{Paused: true, Counts: queue.Counts{Killed: 1}}, metrics.Trend{}, "paused", "nothing is handed out"},
-		"set aside beside work": {queue.Summary{Counts: queue.Counts{Active: 1, Killed: 1}}, metrics.Trend{}, "fine", ""},
-		"work under way":        {queue.Summary{Counts: queue.Counts{Active: 1}}, metrics.Trend{}, "fine", ""},
-		"due for a moment":      {queue.Summary{Counts: queue.Counts{Pending: 1}, OldestDueAt: before(time.Minute)}, metrics.Trend{}, "fine", ""},
-		"due for long":          {queue.Summary{Counts: queue.Counts{Pending: 1200}, OldestDueAt: before(3 * time.Hour)}, metrics.Trend{}, "behind", "due for 3 h; 1,200 are pending"},
-		"and nobody works":      {queue.Summary{Counts: queue.Counts{Pending: 2}, OldestDueAt: before(time.Hour)}, metrics.Trend{Known: true}, "behind", "nobody works on them"},
-		"and it will be done":   {queue.Summary{Counts: queue.Counts{Pending: 100}, OldestDueAt: before(time.Hour)}, metrics.Trend{Known: true, ProcessedPerMin: 60, EnteredPerMin: 50}, "behind", "none is in 10 m"},
-		"and it grows":          {queue.Summary{Counts: queue.Counts{Pending: 100}, OldestDueAt: before(time.Hour)}, metrics.Trend{Known: true, ProcessedPerMin: 50, EnteredPerMin: 60}, "behind", "more come than go"},
-		"paused":                {queue.Summary{Paused: true, PauseReason: new("the site is down"), PausedUntil: new(now.Add(time.Hour)), OldestDueAt: before(time.Hour)}, metrics.Trend{}, "paused", "for 1 h: the site is down"},
-		"paused at once":        {queue.Summary{Paused: true, PauseKind: queue.AtOnce}, metrics.Trend{}, "paused", "nothing is handed out or held"},
-		"few errors":            {queue.Summary{Counts: queue.Counts{Active: 1}}, metrics.Trend{Known: true, Over: time.Minute, ErrorsPerMin: 2}, "fine", ""},
-		"many errors":           {queue.Summary{Counts: queue.Counts{Active: 1}}, metrics.Trend{Known: true, Over: time.Minute, ErrorsPerMin: 10, ProcessedPerMin: 50}, "failing", "10 errors a minute"},
-		"errors among many":     {queue.Summary{Counts: queue.Counts{Active: 1}}, metrics.Trend{Known: true, Over: time.Minute, ErrorsPerMin: 10, ProcessedPerMin: 500}, "fine", ""},
-		"errors of a moment":    {queue.Summary{Counts: queue.Counts{Active: 1}}, metrics.Trend{Known: true, Over: 5 * time.Second, ErrorsPerMin: 24}, "fine", ""},
-		"failing and behind":    {queue.Summary{Counts: queue.Counts{Pending: 1}, OldestDueAt: before(time.Hour)}, metrics.Trend{Known: true, Over: time.Minute, ErrorsPerMin: 10}, "failing", "errors a minute"},
+		"nothing to do":             {queue.Summary{Counts: queue.Counts{Planned: 5}}, metrics.Trend{}, "idle", ""},
+		"one set aside":             {queue.Summary{Counts: queue.Counts{Planned: 5, Killed: 1}}, metrics.Trend{}, "attention", "1 document is killed"},
+		"many set aside":            {queue.Summary{Counts: queue.Counts{Completed: 5, Killed: 1200}}, metrics.Trend{}, "attention", "1,200 documents are killed"},
+		"set aside and paused":      {queue.Summary{Paused: true, Counts: queue.Counts{Killed: 1}}, metrics.Trend{}, "paused", "nothing is handed out"},
+		"few set aside beside work": {queue.Summary{Counts: queue.Counts{Active: 1, Completed: 96, Killed: 4}}, metrics.Trend{}, "fine", ""},
+		"set aside beside work":     {queue.Summary{Counts: queue.Counts{Active: 1, Completed: 94, Killed: 5}}, metrics.Trend{}, "attention", "5 documents are killed"},
+		"work under way":            {queue.Summary{Counts: queue.Counts{Active: 1}}, metrics.Trend{}, "fine", ""},
+		"due for a moment":          {queue.Summary{Counts: queue.Counts{Pending: 1}, OldestDueAt: before(time.Minute)}, metrics.Trend{}, "fine", ""},
+		"due for long":              {queue.Summary{Counts: queue.Counts{Pending: 1200}, OldestDueAt: before(3 * time.Hour)}, metrics.Trend{}, "behind", "due for 3 h; 1,200 are pending"},
+		"and nobody works":          {queue.Summary{Counts: queue.Counts{Pending: 2}, OldestDueAt: before(time.Hour)}, metrics.Trend{Known: true}, "behind", "nobody works here"},
+		"and it will be done":       {queue.Summary{Counts: queue.Counts{Pending: 100}, OldestDueAt: before(time.Hour)}, metrics.Trend{Known: true, ProcessedPerMin: 60, EnteredPerMin: 50}, "behind", "none is in 10 m"},
+		"and it grows":              {queue.Summary{Counts: queue.Counts{Pending: 100}, OldestDueAt: before(time.Hour)}, metrics.Trend{Known: true, ProcessedPerMin: 50, EnteredPerMin: 60}, "behind", "more come than go"},
+		"paused":                    {queue.Summary{Paused: true, PauseReason: new("the site is down"), PausedUntil: new(now.Add(time.Hour)), OldestDueAt: before(time.Hour)}, metrics.Trend{}, "paused", "for 1 h: the site is down"},
+		"paused at once":            {queue.Summary{Paused: true, PauseKind: queue.AtOnce}, metrics.Trend{}, "paused", "nothing is handed out or held"},
+		"few errors":                {queue.Summary{Counts: queue.Counts{Active: 1}}, metrics.Trend{Known: true, Over: time.Minute, ErrorsPerMin: 2}, "fine", ""},
+		"many errors":               {queue.Summary{Counts: queue.Counts{Active: 1}}, metrics.Trend{Known: true, Over: time.Minute, ErrorsPerMin: 10, ProcessedPerMin: 50}, "failing", "10 errors a minute"},
+		"errors among many":         {queue.Summary{Counts: queue.Counts{Active: 1}}, metrics.Trend{Known: true, Over: time.Minute, ErrorsPerMin: 10, ProcessedPerMin: 500}, "fine", ""},
+		"errors of a moment":        {queue.Summary{Counts: queue.Counts{Active: 1}}, metrics.Trend{Known: true, Over: 5 * time.Second, ErrorsPerMin: 24}, "fine", ""},
+		"failing and behind":        {queue.Summary{Counts: queue.Counts{Pending: 1}, OldestDueAt: before(time.Hour)}, metrics.Trend{Known: true, Over: time.Minute, ErrorsPerMin: 10}, "failing", "errors a minute"},
 	} {
 		h := judge(tt.q, tt.t, now)
 		if h.word != tt.word || tt.says != "" && (len(h.reasons) == 0 || !strings.Contains(h.reasons[0].Text, tt.says)) {
 			t.Errorf("%s: it is %s because %q; %s because %q is wanted", name, h.word, h.reasons, tt.word, tt.says)
 		}
+	}
+}
+
+func TestWhatWasKilledIsTheLastReasonOfAQueueInTrouble(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	h := judge(queue.Summary{Name: "a", Counts: queue.Counts{Pending: 1, Completed: 1000, Killed: 1}, OldestDueAt: new(now.Add(-time.Hour))}, metrics.Trend{}, now)
+	if h.word != "behind" || len(h.reasons) != 2 || !strings.Contains(h.reasons[0].Text, "1 is pending") || !strings.HasPrefix(h.reasons[1].Text, "1 document is killed") {
+		t.Errorf("%+v", h)
 	}
 }
 

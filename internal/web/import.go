@@ -38,8 +38,11 @@ type importForm struct{ format, policy string }
 func (s *Server) askImport(c echo.Context, status int, name string, f importForm, field, said string) error {
 	form := templates.Confirm{
 		Title: "Import documents into " + name, Action: queueURL(name, "import"), Back: queueURL(name, "documents"), Button: "Import", Large: true,
-		Says: []string{"NDJSON has a document on each line, as the API takes it. The first line of CSV names the columns: subject, version, priority, next_iteration, " +
-			"and payload (JSON) or payload.NAME for its members. The file is stored first; a line that is wrong is told of, and does not stop the others."},
+		Says: []string{
+			"NDJSON: a document on each line, as the API takes it.",
+			"CSV: the first line names the columns: subject, version, priority, next_iteration, and payload (JSON) or payload.NAME for its members.",
+			"The file is stored first, then its lines go in. A line that is wrong is listed, and does not stop the others.",
+		},
 		Inputs: []templates.Input{
 			{Name: "format", Label: "Format", Type: "select", Value: f.format, Wrong: at(field, "format", said),
 				Options: []templates.Option{{Value: "", Word: "as the file's name says"}, {Value: operations.NDJSON, Word: "NDJSON"}, {Value: operations.CSV, Word: "CSV"}}},

@@ -49,7 +49,7 @@ func TestAFileIsImported(t *testing.T) {
 	page.says(t, "tr[data-failure] td.number", "2")
 	page.says(t, "tr[data-failure]", "not JSON")
 	page = d.over(d.upload("list.csv", "subject,priority\na,5\nb,6\n", "format", "", "on_conflict", "update"))
-	page.says(t, "section[aria-label='What was asked']", "CSV")
+	page.says(t, "section[aria-labelledby=asked]", "CSV")
 	page.says(t, `[data-tile="Done"] dd`, "2")
 	page.says(t, `[data-tile="Created"] dd`, "0")
 	if doc := d.doc("b"); doc.Priority != 6 {

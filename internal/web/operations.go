@@ -57,7 +57,11 @@ func (s *Server) operationsPage(c echo.Context) (frame, templ.Component, error) 
 		v.Pager.Next = "/operations?" + url.Values{"queue": {v.Queue}, "state": {v.State}, "cursor": {next}}.Encode()
 	}
 	v.Pager.Note = shortNote(len(list), operationsPerPage, next != "")
-	return frame{title: "Operations", section: "Operations", crumbs: []templates.Crumb{{Word: "Operations"}}, live: true}, templates.Operations(v), nil
+	f := frame{title: "Operations", section: "Operations", crumbs: []templates.Crumb{{Word: "Operations"}}, live: true}
+	if v.Queue != "" {
+		f.crumbs = queueFrame(v.Queue, "Operations").crumbs
+	}
+	return f, templates.Operations(v), nil
 }
 
 func operationURL(o operations.Operation, below string) string {
@@ -73,6 +77,9 @@ func operationRow(o operations.Operation) templates.OperationRow {
 	if share, known := o.Progress(); known {
 		percent := 100 * share
 		r.Percent = &percent
+		if seen := o.Done + o.LeftAlone + o.Failed; seen > 0 {
+			r.FailedPercent = percent * float64(o.Failed) / float64(seen)
+		}
 	}
 	return r
 }
@@ -209,11 +216,11 @@ func (s *Server) cancelOperationPage(c echo.Context) error {
 		return err
 	}
 	f := templates.Confirm{
-		Title: "Cancel: " + operationTitle(o) + " in " + o.Queue, Action: operationURL(o, "/cancel"), Back: operationURL(o, ""), Button: "Cancel the operation", Danger: true,
+		Title: "Cancel: " + operationTitle(o) + " in " + o.Queue, Action: operationURL(o, "/cancel"), Back: operationURL(o, ""), Button: "Cancel the operation", Stay: "Let it go on", Danger: true,
 		Says: []string{"It stops behind the batch that runs, within a second. What was done stays: " + templates.Exact(o.Done) + " documents by now."},
 	}
 	if why := s.whyNoCancel(c, o); why != "" {
-		f.Button, f.Wrong = "", "It cannot be canceled: "+why+"."
+		f.Button, f.Stay, f.Wrong = "", "Back", "It cannot be canceled: "+why+"."
 	}
 	return s.dialog(c, http.StatusOK, operationFrame(o, "Cancel"), templates.ConfirmForm(f))
 }

@@ -55,7 +55,7 @@ func bulkMenu(at documentsQuery) []templates.BulkAction {
 				q.Set("filter."+field, value)
 			}
 		}
-		menu = append(menu, templates.BulkAction{Word: a.word, Icon: a.Icon, Href: queueURL(at.queue, "operations", "new") + "?" + q.Encode()})
+		menu = append(menu, templates.BulkAction{Word: a.word, Icon: a.Icon, Danger: a.danger, Href: queueURL(at.queue, "operations", "new") + "?" + q.Encode()})
 	}
 	return menu
 }
@@ -133,7 +133,7 @@ func (s *Server) askOperation(c echo.Context, status int, f bulkForm, field, sai
 	}
 	n, err := s.Operations.Count(ctx, count)
 	form := templates.Confirm{
-		Title: f.verb + " all that match in " + f.at.queue, Action: queueURL(f.at.queue, "operations", "new"), Back: f.at.url("", ""), Button: "Start", Danger: f.danger,
+		Title: f.verb + " all that match in " + f.at.queue, Action: queueURL(f.at.queue, "operations", "new"), Back: f.at.url("", ""), Button: f.button(n), Danger: f.danger,
 		Fields: []templates.Field{{Name: "action", Value: f.name}, {Name: "key", Value: f.key}},
 	}
 	for name, value := range f.at.filters {
@@ -172,6 +172,14 @@ func (s *Server) askOperation(c echo.Context, status int, f bulkForm, field, sai
 // wipes says whether the form is to drop all documents of its queue, which wants the queue's name.
 func (f *bulkForm) wipes() bool {
 	return f.name == operations.Drop && *f.request.Filter == (operations.Filter{})
+}
+
+// button says what it does, and to how many where that is known.
+func (f *bulkForm) button(n operations.Count) string {
+	if n.Exact && n.Documents > 0 {
+		return f.verb + " " + documentsWord(int(n.Documents))
+	}
+	return f.verb + " all that match"
 }
 
 // countWords says how many documents an operation is for.

@@ -62,9 +62,12 @@ func TestAllThatMatchAreRetriedAfterACount(t *testing.T) {
 	list := docsURL + "?status=killed&subject_prefix=a"
 	d.get(list, http.StatusOK).count(t, `#bulk-menu [data-bulk="Kill"]`, 0) // they are killed
 	d.get(docsURL+"?status=killed", http.StatusOK).says(t, `[popovertarget="bulk-menu"]`, "All 3 that match…")
+	d.get(docsURL+"?status=killed&subject_prefix=c", http.StatusOK).count(t, "#bulk-menu", 0) // of none
+	d.get(docsURL+"?version=x", http.StatusUnprocessableEntity).count(t, "#bulk-menu", 0)
 	dialog := d.bulk(list, "Retry")
 	dialog.says(t, "form.form h1", "Retry all that match in pages")
 	dialog.says(t, "form.form", "2 documents match in pages: killed, subject begins with a.")
+	dialog.says(t, "form.form footer button", "Retry 2 documents")
 	form := dialog.form("form.form")
 	form.Set("message", "the site is back")
 	d.work()
@@ -73,8 +76,8 @@ func TestAllThatMatchAreRetriedAfterACount(t *testing.T) {
 	page.says(t, ".head h1", "Retry")
 	page.says(t, `[data-tile="Done"] dd`, "2")
 	page.says(t, "section[aria-label=Progress]", "100 %")
-	page.says(t, "section[aria-label='What was asked']", "killed, subject begins with a")
-	page.says(t, "section[aria-label='What was asked']", "ann@example.org (user) from 192.0.2.1")
+	page.says(t, "section[aria-labelledby=asked]", "killed, subject begins with a")
+	page.says(t, "section[aria-labelledby=asked]", "ann@example.org (user) from 192.0.2.1")
 	page.count(t, `.head button[disabled][title="it is over"]`, 1)
 	for subject, want := range map[string]queue.Status{"a1": queue.Pending, "a2": queue.Pending, "b1": queue.Killed, "a3": queue.Pending} {
 		if got := d.doc(subject).Status; got != want {
@@ -94,7 +97,10 @@ func TestAllThatMatchAreRetriedAfterACount(t *testing.T) {
 	all.says(t, "tr[data-operation] td[data-label=Done]", "2")
 	all.count(t, `.rail a[href="/operations"][aria-current="page"]`, 1)
 	d.get("/operations?queue=other", http.StatusOK).count(t, "tr[data-operation]", 0)
-	d.get("/operations?queue=pages&state=done", http.StatusOK).count(t, "tr[data-operation]", 1)
+	d.get("/queues/pages", http.StatusOK).count(t, `.tabs-line a[href="/operations?queue=pages"]`, 1)
+	of := d.get("/operations?queue=pages&state=done", http.StatusOK)
+	of.count(t, "tr[data-operation]", 1)
+	of.count(t, `nav[aria-label="Breadcrumb"] a[href="/queues/pages"]`, 1)
 	d.get("/operations?state=gone", http.StatusUnprocessableEntity)
 }
 
@@ -165,10 +171,11 @@ func TestAnOperationIsCanceled(t *testing.T) {
 	href, _ := page.Find(".head .actions a").Attr("href")
 	dialog := d.get(href, http.StatusOK)
 	dialog.says(t, "form.form", "What was done stays: 0 documents")
+	dialog.says(t, "form.form footer a", "Let it go on") // not "Cancel", which is what the other button does
 	d.leads(d.post(href, dialog.form("form.form"), http.StatusSeeOther), to).says(t, ".toast", "Canceled. 0 documents were done before.")
 	page = d.get(to, http.StatusOK)
 	page.says(t, ".head .status", "canceled")
-	page.says(t, "section[aria-label='What was asked']", "by ann@example.org")
+	page.says(t, "section[aria-labelledby=asked]", "by ann@example.org")
 	d.get(href, http.StatusOK).says(t, "[role=alert]", "it is over")
 	d.leads(d.post(href, url.Values{}, http.StatusSeeOther), to).says(t, ".toast", "over before")
 	if doc := d.doc("x"); doc.Status != queue.Pending {
@@ -190,8 +197,8 @@ func TestAViewerLooksAndStartsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := d.get("/operations/"+o.ID.String(), http.StatusOK)
-	page.says(t, "section[aria-label='What was asked']", "worker <b>w</b>")
-	page.says(t, "section[aria-label='What was asked']", "<i>why</i>")
+	page.says(t, "section[aria-labelledby=asked]", "worker <b>w</b>")
+	page.says(t, "section[aria-labelledby=asked]", "<i>why</i>")
 	page.count(t, `.head button[disabled][title="your role may not do this"]`, 1)
 	d.post("/operations/"+o.ID.String()+"/cancel", url.Values{}, http.StatusForbidden)
 	d.get("/operations", http.StatusOK).count(t, "tr[data-operation]", 1)

@@ -74,7 +74,10 @@ func (s *Server) queueHead(c echo.Context, q queue.Queue, here string) templates
 	}
 	v := templates.QueueHead{
 		Name: q.Name, Word: h.word, Reasons: h.reasons, Paused: q.Paused, Here: c.Request().URL.RequestURI(),
-		Tabs: []templates.Tab{tab("Dashboard", "", nil), tab("Documents", "documents", &documents), tab("Errors", "errors", nil), tab("Settings", "settings", nil)},
+		Tabs: []templates.Tab{
+			tab("Dashboard", "", nil), tab("Documents", "documents", &documents), tab("Errors", "errors", nil), tab("Settings", "settings", nil),
+			{Word: "Operations", Href: "/operations?queue=" + url.QueryEscape(q.Name)},
+		},
 	}
 	if !may(c, auth.Halt) {
 		v.WhyNoHalt = lacks

@@ -22,7 +22,7 @@ func TestAllThatMatchAreRetriedWhileThePageLooks(t *testing.T) {
 	p.until("the dialog", `document.querySelector('#dialog[open] h1')`)
 	p.see("20 documents match in pages: killed.")
 	p.fill("#f-message", "the site is back")
-	p.click("#dialog button", "Start")
+	p.click("#dialog button", "Retry 20 documents")
 	p.see("Started: Retry in pages.", "done", "100 %")
 	if got := p.text(`[data-tile="Done"] dd`); got != "20" {
 		t.Errorf("%s are done", got)

@@ -87,7 +87,7 @@ func TestDocumentWithEverything(t *testing.T) {
 func TestDocumentsStates(t *testing.T) {
 	t.Parallel()
 	row := DocumentRow{Subject: "a b", Href: "/d", Status: "planned", NextWord: "due", Next: noon.Add(time.Hour), Payload: "{}"}
-	full := DocumentsView{Queue: "pages", All: 1, Size: 100, Filters: map[string]string{"status": "planned"}, Rows: []DocumentRow{row}, Actions: []BatchAction{{"kill", "Kill", "circle-x"}}}
+	full := DocumentsView{Queue: "pages", All: 1, Size: 100, Filters: map[string]string{"status": "planned"}, Rows: []DocumentRow{row}, Actions: []BatchAction{{Name: "kill", Word: "Kill", Icon: "circle-x", Danger: true}}}
 	page := drawn(t, Documents(full))
 	stands(t, page, `tr[id="d-a+b"] input[name=subject][value="a+b"]`, 1)
 	stands(t, page, `.filters input[type=hidden][name=size][value="100"]`, 1)

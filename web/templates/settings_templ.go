@@ -23,17 +23,17 @@ type SettingsView struct {
 // that are set at creation only.
 func SettingInputs(values, defaults map[string]string, wrong, text string, creating bool) []Input {
 	all := []Input{
-		{Name: "max_attempts", Label: "Attempts", Help: "A document that fails at so many picks since its last success is killed: set aside, not lost. 1 to 1,000,000."},
+		{Group: "Failures", Name: "max_attempts", Label: "Attempts", Help: "A document that fails at so many picks since its last success is killed: set aside, not lost. 1 to 1,000,000."},
 		{Name: "lock", Label: "Lease", Help: "How long a worker holds a document where its pick does not say. After that it counts as failed. 1s to 24h."},
-		{Name: "backoff.kind", Label: "Backoff", Type: "select", Options: []Option{{"exponential", "exponential: base, doubled each time, up to the cap"}, {"fixed", "fixed: base each time"}, {"none", "none: back at once"}}, Help: "How long a failed document waits before it comes back."},
+		{Name: "backoff.kind", Label: "Backoff", Type: "select", Options: []Option{{"exponential", "exponential: doubled, up to the cap"}, {"fixed", "fixed: base each time"}, {"none", "none: back at once"}}, Help: "How long a failed document waits before it comes back."},
 		{Name: "backoff.base", Label: "Backoff: base", Help: "Up to 30 days."},
 		{Name: "backoff.cap", Label: "Backoff: cap", Help: "The longest wait of the exponential kind before jitter, up to 30 days."},
 		{Name: "backoff.jitter", Label: "Backoff: jitter", Help: "0 to 1. With 0.2 the wait is between 80 % and 120 %, so that what failed together does not come back together."},
-		{Name: "max_active", Label: "Active at once", Placeholder: "no limit", Help: "The most documents that all workers together hold."},
+		{Group: "Limits", Name: "max_active", Label: "Active at once", Placeholder: "no limit", Help: "The most documents that all workers together hold."},
 		{Name: "rate.picks", Label: "Rate: picks", Placeholder: "no limit", Help: "How many documents are handed out in each span below, over all nodes."},
 		{Name: "rate.per", Label: "Rate: per", Placeholder: "1s", Help: "1s to 24h."},
 		{Name: "rate.burst", Label: "Rate: burst", Placeholder: "as picks", Help: "How many may go at once after a pause."},
-		{Name: "key.of", Label: "Key", Type: "select", Options: []Option{{"", "none"}, {"payload", "a value in the payload"}, {"host", "the host of the subject"}, {"prefix", "the beginning of the subject"}}, Help: "The limits below count by it, so that a crawler is polite to each host. Documents without one are not limited by it."},
+		{Group: "Limits for each key", Name: "key.of", Label: "Key", Type: "select", Options: []Option{{"", "none"}, {"payload", "a value in the payload"}, {"host", "the host of the subject"}, {"prefix", "the beginning of the subject"}}, Help: "The limits below count by it, so that a crawler is polite to each host. Documents without one are not limited by it."},
 		{Name: "key.payload", Label: "Key: in the payload", Placeholder: "/host", Help: "A JSON pointer, where the key is a value in the payload."},
 		{Name: "key.until", Label: "Key: up to", Placeholder: "/", Help: "One character, where the key is the beginning of the subject."},
 		{Name: "key.nth", Label: "Key: up to which", Placeholder: "1", Help: "Which of these characters ends the key: 1 to 32."},
@@ -41,7 +41,7 @@ func SettingInputs(values, defaults map[string]string, wrong, text string, creat
 		{Name: "key_limits.rate.picks", Label: "Of a key: picks", Placeholder: "no limit", Help: "How many documents of one key are handed out in each span below."},
 		{Name: "key_limits.rate.per", Label: "Of a key: per", Placeholder: "1s", Help: "1s to 24h."},
 		{Name: "key_limits.rate.burst", Label: "Of a key: burst", Placeholder: "as picks", Help: "How many of one key may go at once after a rest."},
-		{Name: "journal", Label: "Journal", Type: "select", Options: []Option{{"errors", "errors: what failed, and what admins did"}, {"all", "all: every transition of documents"}, {"off", "off"}}, Help: "What is written down of documents, with who did it, when, and how long it took. With all, workers get about three quarters of the documents in the same time."},
+		{Group: "What is kept", Name: "journal", Label: "Journal", Type: "select", Options: []Option{{"errors", "errors: what failed, and what admins did"}, {"all", "all: every transition of documents"}, {"off", "off"}}, Help: "What is written down of documents, with who did it, when, and how long it took. With all, workers get about three quarters of the documents in the same time."},
 		{Name: "journal_retention", Label: "Keep the journal", Placeholder: "for ever", Help: "At least 1h. Empty: for ever."},
 		{Name: "logs_retention", Label: "Keep log lines", Placeholder: "for ever", Help: "At least 1h. Empty: for ever."},
 		{Name: "completed_retention", Label: "Keep completed documents", Placeholder: "for ever", Help: "At least 1h. Empty: for ever; their subjects stay taken."},
@@ -50,7 +50,7 @@ func SettingInputs(values, defaults map[string]string, wrong, text string, creat
 	}
 	if creating {
 		all = append(all,
-			Input{Name: "partitions", Label: "Partitions", Help: "1 to 256; more than 1 for hundreds of millions of documents. Cannot be changed later."},
+			Input{Group: "Storage", Name: "partitions", Label: "Partitions", Help: "1 to 256; more than 1 for hundreds of millions of documents. Cannot be changed later."},
 			Input{Name: "tablespace", Label: "Tablespace", Placeholder: "default", Help: "An existing one. A paused queue can be moved to another one later."})
 	}
 	for i, f := range all {
@@ -129,17 +129,11 @@ func Settings(v SettingsView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "<div class=\"grid2\">")
+			templ_7745c5c3_Err = inputs(v.Inputs).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			for _, f := range v.Inputs {
-				templ_7745c5c3_Err = input(f).Render(ctx, templ_7745c5c3_Buffer)
-				if templ_7745c5c3_Err != nil {
-					return templ_7745c5c3_Err
-				}
-			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "</div></div><footer><button class=\"btn\">Save the settings</button></footer></form><section class=\"panel\" aria-labelledby=\"whole\"><header><h2 id=\"whole\">The queue as a whole</h2></header><div class=\"body flex flex-wrap items-center gap-2\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "</div><footer><button class=\"btn\">Save the settings</button></footer></form><section class=\"panel\" aria-labelledby=\"whole\"><header><h2 id=\"whole\">The queue as a whole</h2></header><div class=\"body flex flex-wrap items-center gap-2\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -155,7 +149,7 @@ func Settings(v SettingsView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "</div></section><section class=\"panel\" aria-labelledby=\"danger\"><header><h2 id=\"danger\">Danger zone</h2></header><div class=\"body flex flex-wrap items-center gap-2\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "</div></section><section class=\"panel\" aria-labelledby=\"danger\"><header><h2 id=\"danger\">Danger zone</h2></header><div class=\"body flex flex-wrap items-center gap-2\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -167,12 +161,12 @@ func Settings(v SettingsView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, "<p class=\"muted\">Each asks for the queue's name first.</p></div></section>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "<p class=\"muted\">Each asks for the queue's name first.</p></div></section>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "<section class=\"panel\"><header><h2>Settings</h2><span class=\"muted\">An admin can change them.</span></header><div class=\"body\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, "<section class=\"panel\"><header><h2>Settings</h2><span class=\"muted\">An admin can change them.</span></header><div class=\"body\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -180,7 +174,7 @@ func Settings(v SettingsView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "</div></section>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "</div></section>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -213,7 +207,7 @@ func NewQueue(v NewQueueView) templ.Component {
 		}
 		ctx = templ.InitializeContext(ctx)
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, "<form class=\"form\" method=\"post\" action=\"/queues/new\" hx-post=\"/queues/new\" hx-target=\"#dialog-body\"><h1 class=\"text-lg font-semibold\">New queue</h1>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "<form class=\"form\" method=\"post\" action=\"/queues/new\" hx-post=\"/queues/new\" hx-target=\"#dialog-body\"><h1 class=\"text-lg font-semibold\">New queue</h1>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -225,27 +219,25 @@ func NewQueue(v NewQueueView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "<details class=\"rounded-md border p-3\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, "<details class=\"rounded-md border p-3\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
 		if anyWrong(v.Inputs) {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 13, " open")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, " open")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 14, "><summary class=\"cursor-pointer font-medium\">Settings: the defaults suit most</summary><div class=\"grid2 mt-3\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 13, "><summary class=\"fold font-medium\">Settings: the defaults suit most</summary><div class=\"mt-3\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		for _, f := range v.Inputs {
-			templ_7745c5c3_Err = input(f).Render(ctx, templ_7745c5c3_Buffer)
-			if templ_7745c5c3_Err != nil {
-				return templ_7745c5c3_Err
-			}
+		templ_7745c5c3_Err = inputs(v.Inputs).Render(ctx, templ_7745c5c3_Buffer)
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 15, "</div></details><footer><a class=\"btn\" data-variant=\"outline\" href=\"/queues\" data-close>Cancel</a> <button class=\"btn\">Make the queue</button></footer></form>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 14, "</div></details><footer><a class=\"btn\" data-variant=\"outline\" href=\"/queues\" data-close>Cancel</a> <button class=\"btn\">Make the queue</button></footer></form>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -7,6 +7,7 @@ const control = document.getElementById('refresh');
 const lostBanner = document.getElementById('lost');
 const troubled = document.getElementById('trouble'); // stands in the rail of every page
 const leastGap = 2000; // ms between two refreshes
+const longestTry = 16_000; // ms between two tries while the server is away
 const settling = 120_000; // ms for which rates over a minute go on changing after the last change
 const longest = 30_000; // ms without a refresh, since ages and lines of the last 15 minutes move on by themselves
 
@@ -16,6 +17,8 @@ let made = arrived; // when it was made
 let moved = arrived; // when something in it changed last
 let version = live?.dataset.version; // what the page has at least, as the stream of events names it
 let lost = false;
+let tries = 0; // in a row that found no server
+let tried = 0; // when the last try began
 let stale = false; // something changed since the page was made
 let asking = false;
 let say = () => {}; // tells the stream that this tab is to be seen, or not; it begins at once then
@@ -51,6 +54,7 @@ function show() {
 }
 
 function setLost(now) {
+  if (!now) tries = 0;
   if (lost === now) return;
   lost = now;
   show();
@@ -59,6 +63,8 @@ function setLost(now) {
 export async function refresh() {
   if (!live || asking) return;
   asking = true;
+  tried = Date.now();
+  tries++; // until the answer is here
   stale = false; // what changes from here on may not be in the answer
   let taken = false;
   try {
@@ -101,7 +107,8 @@ function tick() {
   const age = Date.now() - arrived;
   if (live.querySelector('[data-under-way]')) stale = true; // its progress is nobody's change
   const due = mode === 'live' ? stale && age >= leastGap : age >= Number(mode) * 1000;
-  if (lost ? age >= leastGap : due) {
+  const gap = Math.min(leastGap * 2 ** tries, longestTry);
+  if (lost ? Date.now() - tried >= gap : due) {
     if (!hindrance()) refresh();
   }
   show();
