@@ -138,6 +138,20 @@ func clip(text string, most int) (string, int) {
 	return text[:most], len(text) - most
 }
 
+// before is what stands before the last 24 characters of a subject that is longer than 32, and else all of it: where there is no room
+// for all, it is cut there, for subjects that follow each other mostly differ at their ends.
+func before(subject string) string {
+	if utf8.RuneCountInString(subject) <= 32 {
+		return subject
+	}
+	end := len(subject)
+	for range 24 {
+		_, size := utf8.DecodeLastRuneInString(subject[:end])
+		end -= size
+	}
+	return subject[:end]
+}
+
 // Pretty writes JSON with indents, or, where that would be longer than most bytes, as it stands.
 func Pretty(raw []byte, most int) string {
 	var b bytes.Buffer

@@ -94,3 +94,17 @@ func TestPretty(t *testing.T) {
 		}
 	}
 }
+
+func TestALongSubjectIsCutBeforeItsEnd(t *testing.T) {
+	t.Parallel()
+	for subject, want := range map[string]string{
+		"":                      "",
+		strings.Repeat("é", 32): strings.Repeat("é", 32),
+		"https://a.example/" + strings.Repeat("é", 24): "https://a.example/",
+		strings.Repeat("x", 40) + "\xff":              strings.Repeat("x", 17),
+	} {
+		if got := before(subject); got != want {
+			t.Errorf("%q is cut behind %q; %q is wanted", subject, got, want)
+		}
+	}
+}
