@@ -204,6 +204,9 @@ func TestASpecHasGapsAndWhatIsLeft(t *testing.T) {
 	if left := spec.Lines[2].Values[0]; *left != 100-5-6 {
 		t.Errorf("%v is left for the others", *left)
 	}
+	if left := subtract([]float64{0.3, 2, math.NaN()}, [][]float64{{0.1, 3, 1}, {0.2, math.NaN(), 1}}); left[0] != 0 || left[1] != 0 || !math.IsNaN(left[2]) {
+		t.Errorf("%v is left", left)
+	}
 	text, err := json.Marshal(spec)
 	if err != nil || !strings.Contains(string(text), `"values":[5,5`) || !strings.Contains(string(text), ",null,") {
 		t.Errorf("%s, %v", text, err)

@@ -119,17 +119,18 @@ func (c Chart) read(ctx context.Context, from Source, at Span, kinds map[string]
 	return lines, nil
 }
 
-// subtract takes parts from a whole; the parts may have been read a moment later, so it ends at 0.
+// subtract takes parts from a whole; the parts may have been read a moment later, so it ends at 0, and so does what rounding leaves.
 func subtract(whole []float64, parts [][]float64) []float64 {
 	left := make([]float64, len(whole))
-	for i, v := range whole {
+	for i, all := range whole {
+		v := all
 		for _, p := range parts {
 			if !math.IsNaN(p[i]) {
 				v -= p[i]
 			}
 		}
 		left[i] = v
-		if v < 0 {
+		if v < 1e-9*all {
 			left[i] = 0
 		}
 	}

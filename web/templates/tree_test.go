@@ -101,7 +101,7 @@ func TestALongSubjectIsCutBeforeItsEnd(t *testing.T) {
 		"":                      "",
 		strings.Repeat("é", 32): strings.Repeat("é", 32),
 		"https://a.example/" + strings.Repeat("é", 24): "https://a.example/",
-		strings.Repeat("x", 40) + "\xff":              strings.Repeat("x", 17),
+		strings.Repeat("x", 40) + "\xff":               strings.Repeat("x", 17),
 	} {
 		if got := before(subject); got != want {
 			t.Errorf("%q is cut behind %q; %q is wanted", subject, got, want)
