@@ -119,7 +119,8 @@ func (c Chart) read(ctx context.Context, from Source, at Span, kinds map[string]
 	return lines, nil
 }
 
-// subtract takes parts from a whole; the parts may have been read a moment later, so it ends at 0.
+// subtract takes parts from a whole. It ends at 0: the parts may have been read a moment later, and a difference of rates may be
+// off in their last digits.
 func subtract(whole []float64, parts [][]float64) []float64 {
 	left := make([]float64, len(whole))
 	for i, v := range whole {
@@ -129,7 +130,7 @@ func subtract(whole []float64, parts [][]float64) []float64 {
 			}
 		}
 		left[i] = v
-		if v < 0 {
+		if v < whole[i]*1e-9 {
 			left[i] = 0
 		}
 	}
