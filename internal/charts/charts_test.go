@@ -240,3 +240,11 @@ func TestAChartHasTwoUnitsAtMost(t *testing.T) {
 		t.Errorf("three units: %v", err)
 	}
 }
+
+func TestWhatIsLeftIsNothingAndNotTheLastDigits(t *testing.T) {
+	t.Parallel()
+	left := subtract([]float64{0.1 + 0.2, 5, 3, math.NaN()}, [][]float64{{0.3, 2, 2, 1}, {0, math.NaN(), 2, 1}})
+	if left[0] != 0 || left[1] != 3 || left[2] != 0 || !math.IsNaN(left[3]) {
+		t.Errorf("%v", left)
+	}
+}

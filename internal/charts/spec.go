@@ -119,18 +119,18 @@ func (c Chart) read(ctx context.Context, from Source, at Span, kinds map[string]
 	return lines, nil
 }
 
-// subtract takes parts from a whole; the parts may have been read a moment later, so it ends at 0, and so does what rounding leaves.
+// subtract takes parts from a whole. It ends at 0: the parts may have been read a moment later, and a difference of rates may be
+// off in their last digits.
 func subtract(whole []float64, parts [][]float64) []float64 {
 	left := make([]float64, len(whole))
-	for i, all := range whole {
-		v := all
+	for i, v := range whole {
 		for _, p := range parts {
 			if !math.IsNaN(p[i]) {
 				v -= p[i]
 			}
 		}
 		left[i] = v
-		if v < 1e-9*all {
+		if v < whole[i]*1e-9 {
 			left[i] = 0
 		}
 	}
