@@ -97,7 +97,7 @@ func (a *App) Start(ctx context.Context) (err error) {
 	if err := a.operations.Start(ctx); err != nil {
 		return err
 	}
-	a.recent = metrics.New(a.sample, time.Now, a.log)
+	a.recent = metrics.New(a.sample, metrics.NewStore(a.pool, a.log).Past, time.Now, a.log)
 	if err := a.recent.Start(ctx); err != nil {
 		return err
 	}

@@ -151,7 +151,7 @@ func BenchmarkAPageOfAThousandQueues(b *testing.B) {
 	for i := range 1000 {
 		samples = append(samples, Sample{Queue: fmt.Sprint("queue_", i)})
 	}
-	r := New(func(context.Context) ([]Sample, error) { return samples, nil }, func() time.Time { return now }, slog.New(slog.DiscardHandler))
+	r := New(func(context.Context) ([]Sample, error) { return samples, nil }, nil, func() time.Time { return now }, slog.New(slog.DiscardHandler))
 	for range 200 {
 		now = now.Add(every)
 		if err := r.runOnce(b.Context()); err != nil {

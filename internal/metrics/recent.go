@@ -3,7 +3,9 @@ package metrics
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
@@ -27,9 +29,10 @@ const (
 )
 
 // Recent is the last 15 minutes of all queues. It holds 2 KB a queue, however much happens there, and forgets a queue that is
-// gone after these 15 minutes. A process that has just started knows nothing. Its methods are safe for concurrent use.
+// gone after these 15 minutes. Its methods are safe for concurrent use.
 type Recent struct {
 	read func(context.Context) ([]Sample, error)
+	past Past
 	now  func() time.Time
 	log  *slog.Logger
 
@@ -45,9 +48,13 @@ type Recent struct {
 	running sync.WaitGroup
 }
 
-// New returns a Recent that asks read for one sample of each queue. now is this machine's clock.
-func New(read func(context.Context) ([]Sample, error), now func() time.Time, log *slog.Logger) *Recent {
-	return &Recent{read: read, now: now, log: log, began: now(), queues: map[string]*series{}, total: newSeries()}
+// Past reads the lines of the 15 minutes before a moment, of queues and of AllQueues.
+type Past func(ctx context.Context, queues []string, to time.Time) (map[string]Trend, error)
+
+// New returns a Recent that asks read for one sample of each queue, and past once for what was before it began; nil: nothing
+// is known of that. now is this machine's clock.
+func New(read func(context.Context) ([]Sample, error), past Past, now func() time.Time, log *slog.Logger) *Recent {
+	return &Recent{read: read, past: past, now: now, log: log, began: now(), queues: map[string]*series{}, total: newSeries()}
 }
 
 // Start takes samples until Stop; a start after it does nothing.
@@ -92,6 +99,9 @@ func (r *Recent) loop(ctx context.Context) {
 		case failures > 0:
 			r.log.Info("the counters can be read again", "failures", failures)
 			failures = 0
+		}
+		if err == nil && r.past != nil {
+			r.remember(ctx)
 		}
 		select {
 		case <-ctx.Done():
@@ -141,6 +151,33 @@ func (r *Recent) runOnce(ctx context.Context) error {
 	}
 	r.total.put(at, pending, moved)
 	return nil
+}
+
+// remember reads the past of all queues once. Without it the lines begin with the process, which is no reason to try again.
+func (r *Recent) remember(ctx context.Context) {
+	past := r.past
+	r.past = nil
+	r.mu.RLock()
+	names := append(slices.Sorted(maps.Keys(r.queues)), AllQueues)
+	r.mu.RUnlock()
+	for some := range slices.Chunk(names, 50) {
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		lines, err := past(ctx, some, r.began)
+		cancel()
+		if err != nil {
+			r.log.Warn("what was before the start cannot be read; lines of 15 minutes begin here", "error", err)
+			return
+		}
+		r.mu.Lock()
+		for name, line := range lines {
+			if name == AllQueues {
+				r.total.remember(line)
+			} else if q := r.queues[name]; q != nil {
+				q.remember(line)
+			}
+		}
+		r.mu.Unlock()
+	}
 }
 
 // Of returns the trend of a queue; that of one that no read has seen is unknown.

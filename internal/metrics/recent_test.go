@@ -22,7 +22,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	w := &world{t: t, now: time.Unix(1_800_000_000, 0)}
-	w.recent = New(func(context.Context) ([]Sample, error) { return w.samples, w.err }, func() time.Time { return w.now }, slog.New(slog.DiscardHandler))
+	w.recent = New(func(context.Context) ([]Sample, error) { return w.samples, w.err }, nil, func() time.Time { return w.now }, slog.New(slog.DiscardHandler))
 	return w
 }
 

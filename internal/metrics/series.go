@@ -56,18 +56,39 @@ type mark struct {
 }
 
 type point struct {
-	step    int64         // its number; -1: none
+	step    int64         // its number, less than 0 before the process began; noStep: none
 	known   time.Duration // how much of it lies between two samples
 	moved   counts        // in that time
 	pending float64
 }
 
+const noStep = math.MinInt64
+
 func newSeries() *series {
 	s := &series{}
 	for i := range s.steps {
-		s.steps[i].step = -1
+		s.steps[i].step = noStep
 	}
 	return s
+}
+
+// at is where a step stands in the ring.
+func (s *series) at(n int64) *point { return &s.steps[(n%Points+Points)%Points] }
+
+// remember puts in what was kept of the 15 minutes before the process began, where nothing stands by now.
+func (s *series) remember(past Trend) {
+	for i := range Points {
+		n := int64(i - Points)
+		p := s.at(n)
+		if p.step != noStep || math.IsNaN(past.Pending[i]) && math.IsNaN(past.Processed[i]) {
+			continue
+		}
+		*p = point{step: n, pending: past.Pending[i]}
+		if !math.IsNaN(past.Processed[i]) && !math.IsNaN(past.Errors[i]) {
+			p.known = Step
+			p.moved = counts{processed: past.Processed[i] * Step.Minutes(), errors: past.Errors[i] * Step.Minutes()}
+		}
+	}
 }
 
 // stepOf returns the step that ends at a moment or has it inside.
@@ -75,7 +96,7 @@ func stepOf(at time.Duration) int64 { return int64(max(at-1, 0) / Step) }
 
 // step returns a step to write into, which may take the place of one that is too old.
 func (s *series) step(n int64) *point {
-	p := &s.steps[n%Points]
+	p := s.at(n)
 	if p.step != n {
 		*p = point{step: n, pending: math.NaN()}
 	}
@@ -133,10 +154,10 @@ func (s *series) trend(now, least time.Duration) Trend {
 	for i := range Points {
 		t.Pending[i], t.Processed[i], t.Errors[i] = math.NaN(), math.NaN(), math.NaN()
 		n := end - Points + 1 + int64(i)
-		if n < 0 || s.steps[n%Points].step != n {
+		p := s.at(n)
+		if p.step != n {
 			continue
 		}
-		p := s.steps[n%Points]
 		t.Pending[i] = p.pending
 		if p.known > 0 {
 			t.Processed[i], t.Errors[i] = p.moved.processed/p.known.Minutes(), p.moved.errors/p.known.Minutes()

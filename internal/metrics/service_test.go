@@ -23,7 +23,7 @@ func TestSamplesAreTakenEveryFiveSecondsUntilStop(t *testing.T) {
 		r := New(func(context.Context) ([]Sample, error) {
 			n++
 			return []Sample{{Queue: "a", Entered: int64(n)}}, nil
-		}, time.Now, slog.New(slog.DiscardHandler))
+		}, nil, time.Now, slog.New(slog.DiscardHandler))
 		if err := r.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -49,7 +49,7 @@ func TestARowOfFailuresIsLoggedOnceAndTriedLessOften(t *testing.T) {
 				return nil, errors.New("away")
 			}
 			return nil, nil
-		}, time.Now, slog.New(slog.NewTextHandler(&said, nil)))
+		}, nil, time.Now, slog.New(slog.NewTextHandler(&said, nil)))
 		if err := r.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -73,7 +73,7 @@ func TestStartAndStopComeInAnyOrder(t *testing.T) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	r := New(hangs, time.Now, slog.New(slog.DiscardHandler))
+	r := New(hangs, nil, time.Now, slog.New(slog.DiscardHandler))
 	for range 2 {
 		if err := r.Start(t.Context()); err != nil {
 			t.Fatal(err)
@@ -82,7 +82,7 @@ func TestStartAndStopComeInAnyOrder(t *testing.T) {
 	<-reads
 	r.Stop() // ends the read that hangs
 	r.Stop()
-	never := New(hangs, time.Now, slog.New(slog.DiscardHandler))
+	never := New(hangs, nil, time.Now, slog.New(slog.DiscardHandler))
 	never.Stop()
 	for _, r := range []*Recent{r, never} {
 		if err := r.Start(t.Context()); err != nil {
@@ -96,7 +96,7 @@ func TestStartAndStopComeInAnyOrder(t *testing.T) {
 }
 
 func TestTrendsAreReadWhileSamplesCome(t *testing.T) {
-	r := New(func(context.Context) ([]Sample, error) { return []Sample{{Queue: "a"}}, nil }, time.Now, slog.New(slog.DiscardHandler))
+	r := New(func(context.Context) ([]Sample, error) { return []Sample{{Queue: "a"}}, nil }, nil, time.Now, slog.New(slog.DiscardHandler))
 	var readers sync.WaitGroup
 	for range 4 {
 		readers.Go(func() {

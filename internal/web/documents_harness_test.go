@@ -50,7 +50,7 @@ func newDesk(t *testing.T, role auth.Role) *desk {
 	jobs := operations.New(db, e, operations.Options{Log: log, Node: "test", Now: time.Now, ImportLimit: 4 << 20})
 	t.Cleanup(jobs.Stop)
 	site := web.New(web.Options{
-		Engine: e, Operations: jobs, Recent: metrics.New(func(context.Context) ([]metrics.Sample, error) { return nil, nil }, time.Now, log),
+		Engine: e, Operations: jobs, Recent: metrics.New(func(context.Context) ([]metrics.Sample, error) { return nil, nil }, nil, time.Now, log),
 		Metrics: flat{}, Charts: charts.NewStore(db), Users: users, Sessions: sessions, Tokens: auth.NewTokens(db, time.Now), Log: log, Now: time.Now, URL: "https://queue.example.org",
 	})
 	t.Cleanup(site.Stop)

@@ -83,7 +83,7 @@ func newSite(t *testing.T, base string) *site {
 	assets, _ := static.Load() // without what is built, their paths answer 404
 	jobs := operations.New(db, s.engine, operations.Options{Log: log, Node: "test", Now: time.Now, ImportLimit: 1 << 20})
 	s.pages = web.New(web.Options{
-		Engine: s.engine, Operations: jobs, Recent: metrics.New(none, time.Now, log), Metrics: flat{}, Charts: charts.NewStore(db), Users: s.users, Sessions: s.sessions, Tokens: s.tokens,
+		Engine: s.engine, Operations: jobs, Recent: metrics.New(none, nil, time.Now, log), Metrics: flat{}, Charts: charts.NewStore(db), Users: s.users, Sessions: s.sessions, Tokens: s.tokens,
 		Assets: assets, Log: log, Now: time.Now, URL: "https://queue.example.org", BaseURL: base,
 	})
 	s.calls = api.New(api.Options{

@@ -1,0 +1,71 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestLinesGoOnWhereTheProcessBeforeLeftOff(t *testing.T) {
+	t.Parallel()
+	w := newSeriesWorld(t, "a", "b")
+	w.push("a", 60)
+	w.snapshot(sec(60)) // 60 are there in the last 10 s of the first minute
+	w.exec(`select count(*) from fetchq.doc_pick_many('a', p_limit => 30)`)
+	w.exec(`select count(*) from (select array_agg(subject) s, array_agg(lease) l, array_agg('complete'::text) c from q_a.docs where status = 2) t
+		cross join lateral fetchq.doc_resolve_many('a', s, l, c)`)
+	w.snapshot(sec(90))
+	now := sec(104) // the steps of the lines end here, and those of the series at whole half minutes
+	lines, err := w.store.Past(w.ctx, []string{"a", "b", AllQueues}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a", AllQueues} {
+		if diff := cmp.Diff(line(0, 0, 20, 50)[Points-4:], lines[name].Pending[Points-4:], near); diff != "" {
+			t.Errorf("%s: pending %s", name, diff)
+		}
+		if diff := cmp.Diff(line(0, 0, 0, 60)[Points-4:], lines[name].Processed[Points-4:], near); diff != "" {
+			t.Errorf("%s: processed %s", name, diff)
+		}
+	}
+
+	sample := []Sample{{Queue: "a", Pending: 30, Entered: 60, Processed: 30}, {Queue: "b"}}
+	r := New(func(context.Context) ([]Sample, error) { return sample, nil }, w.store.Past, func() time.Time { return now }, slog.New(slog.DiscardHandler))
+	if err := r.runOnce(w.ctx); err != nil {
+		t.Fatal(err)
+	}
+	r.remember(w.ctx)
+	for name, got := range map[string]Trend{"a": r.Of("a"), "all": r.Total()} {
+		if diff := cmp.Diff(line(0, 0, 20, 50, 30)[Points-5:], got.Pending[Points-5:], near); diff != "" || got.Known {
+			t.Errorf("%s: known %v, pending %s", name, got.Known, diff)
+		}
+	}
+	now = now.Add(29*Step + every)
+	sample[0].Processed += 10
+	if err := r.runOnce(w.ctx); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Of("a"); got.Pending[0] != 30 {
+		t.Errorf("what is older than 15 minutes still stands: %v", got.Pending)
+	}
+}
+
+func TestAPastThatCannotBeReadIsNotAskedForAgain(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	past := func(context.Context, []string, time.Time) (map[string]Trend, error) {
+		asked++
+		return nil, errors.New("away")
+	}
+	r := New(func(context.Context) ([]Sample, error) { return nil, nil }, past, time.Now, slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	r.loop(ctx)
+	if asked != 1 || r.past != nil {
+		t.Errorf("it was asked for %d times", asked)
+	}
+}
