@@ -248,3 +248,24 @@ func TestWhatIsLeftIsNothingAndNotTheLastDigits(t *testing.T) {
 		t.Errorf("%v", left)
 	}
 }
+
+func TestNewsOfAChartAreItsEnd(t *testing.T) {
+	t.Parallel()
+	at, err := ParseSpan(url.Values{"range": {"15m"}}, time.Unix(1_800_000_000, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := Of("", []string{"pages"}, "completed:rate")
+	for seen, first := range map[time.Duration]int{
+		-time.Hour: 0, 0: 0, at.Step: 0, 2 * at.Step: 1, 50*at.Step + time.Second: 49, 89 * at.Step: 88, 90 * at.Step: 89, time.Hour: 89,
+	} {
+		spec, err := c.News(t.Context(), &steady{}, at, at.From.Add(seen))
+		if err != nil || spec.First != first || len(spec.Lines[0].Values) != 90-first || spec.From != at.From.Unix() || spec.To != at.To.Unix() || len(spec.Marks) != 1 {
+			t.Errorf("%v: %+v, %v", seen, spec, err)
+		}
+	}
+	c.Compare = true
+	if spec, err := c.News(t.Context(), &steady{}, at, at.To); err != nil || spec.First != 0 || len(spec.Lines[1].Values) != 90 {
+		t.Errorf("a comparison is told from %d on: %v", spec.First, err)
+	}
+}

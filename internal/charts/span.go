@@ -105,6 +105,15 @@ func span(from, to time.Time, word string) Span {
 	return s
 }
 
+// after returns the rest of a span of which somebody knows all before a moment, and how many steps he knows. The last two of them are in the
+// rest again: they may have been read before they were whole.
+func (s Span) after(known time.Time) (rest Span, first int) {
+	first = min(max(int(known.Sub(s.From)/s.Step)-1, 0), max(s.Points()-1, 0))
+	rest = s
+	rest.From = s.From.Add(time.Duration(first) * s.Step)
+	return rest, first
+}
+
 // Points is how many values a line has.
 func (s Span) Points() int { return int(s.To.Sub(s.From) / s.Step) }
 

@@ -30,8 +30,9 @@ type Mark struct {
 	Text string `json:"text"`
 }
 
-// Spec is what a browser draws. Times are seconds since 1970; value n of a line stands for the step that begins at From + n × Step.
+// Spec is what a browser draws. Times are seconds since 1970; value n of a line stands for the step that begins at From + (First + n) × Step.
 type Spec struct {
+	First int    `json:"first,omitempty"` // steps that are left out, for they are known
 	Title string `json:"title"`
 	Stack bool   `json:"stack"`
 	From  int64  `json:"from"`
@@ -52,7 +53,21 @@ type Line struct {
 
 // Spec reads the values of a chart over a span.
 func (c Chart) Spec(ctx context.Context, from Source, at Span) (Spec, error) {
-	spec := Spec{Title: c.Title, From: at.From.Unix(), To: at.To.Unix(), Step: int64(at.Step / time.Second)}
+	return c.spec(ctx, from, at, at, 0)
+}
+
+// News is Spec for somebody who has seen the values up to the step that begins at a moment: without those. A comparison is read
+// anew, for what it compares with moves on.
+func (c Chart) News(ctx context.Context, from Source, at Span, seen time.Time) (Spec, error) {
+	if c.Compare {
+		return c.Spec(ctx, from, at)
+	}
+	rest, first := at.after(seen)
+	return c.spec(ctx, from, at, rest, first)
+}
+
+func (c Chart) spec(ctx context.Context, from Source, at, rest Span, first int) (Spec, error) {
+	spec := Spec{Title: c.Title, First: first, From: at.From.Unix(), To: at.To.Unix(), Step: int64(at.Step / time.Second)}
 	kinds, err := c.kinds(ctx, from)
 	if err != nil {
 		return spec, err
@@ -65,7 +80,7 @@ func (c Chart) Spec(ctx context.Context, from Source, at Span) (Spec, error) {
 		return spec, errs.Field("m", "a chart has two units at most; this one would have %s", strings.Join(slices.Sorted(maps.Keys(units)), ", "))
 	}
 	spec.Stack = c.Stack && !c.Compare && len(units) == 1
-	if spec.Lines, err = c.read(ctx, from, at, kinds); err != nil {
+	if spec.Lines, err = c.read(ctx, from, rest, kinds); err != nil {
 		return spec, err
 	}
 	if c.Compare {

@@ -1,19 +1,23 @@
 package web
 
 import (
+	"context"
 	"encoding/csv"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/fetchq/server/internal/auth"
 	"github.com/fetchq/server/internal/charts"
+	"github.com/fetchq/server/internal/errs"
 	"github.com/fetchq/server/web/templates"
 )
 
@@ -22,6 +26,7 @@ type Metrics = charts.Source
 
 func (s *Server) chartsRoutes() {
 	s.guard(http.MethodGet, "/charts", auth.See, s.explorePage)
+	s.compressed["/charts/data"] = true
 	s.guard(http.MethodGet, "/charts/data", auth.See, s.chartData)
 	s.guard(http.MethodGet, "/charts/table", auth.See, s.chartTable)
 	s.guard(http.MethodGet, "/charts/csv", auth.See, s.chartCSV)
@@ -41,15 +46,72 @@ func (s *Server) chartOf(c echo.Context) (charts.Chart, charts.Span, charts.Spec
 	return chart, at, spec, err
 }
 
+// mostCharts are told in one answer; a page with more asks again.
+const mostCharts = 20
+
+// toldChart is one of the charts of an answer: its spec, or what is wrong with it.
+type toldChart struct {
+	Spec   *charts.Spec `json:"spec,omitempty"`
+	Status int          `json:"status"`
+	Detail string       `json:"detail,omitempty"`
+}
+
+// chartData tells the charts that the parameters c say, each an address of its own. One that has after=<seconds since 1970> was drawn
+// up to the step that begins there, and is told what is new. Those who look at the same charts share the answer for a moment.
 func (s *Server) chartData(c echo.Context) error {
-	_, _, spec, err := s.chartOf(c)
-	if field, said, ok := wrong(err); ok {
-		return c.JSON(http.StatusUnprocessableEntity, map[string]string{"field": field, "detail": said})
+	asked := c.QueryParams()["c"]
+	if len(asked) == 0 || len(asked) > mostCharts {
+		return errs.Field("c", "it stands there 1 to %d times; here it does %d times", mostCharts, len(asked))
 	}
+	found, err := s.chartParts.get(strings.Join(asked, " "), func() ([]byte, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), pageWait)
+		defer cancel()
+		told := make([]toldChart, len(asked))
+		for i, address := range asked {
+			if err := s.tellChart(ctx, address, &told[i]); err != nil {
+				return nil, err
+			}
+		}
+		return json.Marshal(told)
+	})
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, spec)
+	return c.JSONBlob(http.StatusOK, packed(c, found))
+}
+
+func (s *Server) tellChart(ctx context.Context, address string, told *toldChart) error {
+	spec, err := s.newsOf(ctx, address)
+	if _, said, ok := wrong(err); ok {
+		told.Status, told.Detail = http.StatusUnprocessableEntity, said
+		return nil
+	}
+	told.Spec, told.Status = &spec, http.StatusOK
+	return err
+}
+
+// newsOf reads what is new of a chart.
+func (s *Server) newsOf(ctx context.Context, address string) (charts.Spec, error) {
+	q, err := url.ParseQuery(address)
+	if err != nil {
+		return charts.Spec{}, errs.Field("c", "this is no address of a chart")
+	}
+	chart, err := charts.Parse(q)
+	if err != nil {
+		return charts.Spec{}, err
+	}
+	at, err := charts.ParseSpan(q, s.Now())
+	if err != nil {
+		return charts.Spec{}, err
+	}
+	if q.Get("after") == "" {
+		return chart.Spec(ctx, s.Metrics, at)
+	}
+	seen, err := strconv.ParseInt(q.Get("after"), 10, 64)
+	if err != nil || seen < 0 || seen > 253402300799 {
+		return charts.Spec{}, errs.Field("after", "seconds since 1970 are wanted")
+	}
+	return chart.News(ctx, s.Metrics, at, time.Unix(seen, 0))
 }
 
 // chartTable shows the numbers of a chart, the newest first.
@@ -130,7 +192,7 @@ func figureOf(id string, chart charts.Chart, at charts.Span) templates.Figure {
 		q[name] = values
 	}
 	text := q.Encode()
-	return templates.Figure{ID: id, Title: firstOf(chart.Title, "Chart"), Data: "/charts/data?" + text, Table: "/charts/table?" + text, Explore: "/charts?" + text}
+	return templates.Figure{ID: id, Title: firstOf(chart.Title, "Chart"), Data: text, Table: "/charts/table?" + text, Explore: "/charts?" + text}
 }
 
 // figures are the charts of a page.

@@ -3,9 +3,11 @@ package web_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,21 +49,37 @@ func TestChartsAnswerTheirSpec(t *testing.T) {
 	s := newSite(t, "")
 	s.queues("pages")
 	b := s.as(auth.RoleViewer)
-	p := b.get("/charts/data?queue=pages&m=picked%3Arate&m=completed%3Arate&range=15m")
-	var spec charts.Spec
-	if err := json.Unmarshal([]byte(p.body), &spec); err != nil || p.status != http.StatusOK {
+	ask := func(addresses ...string) *sitePage { return b.get("/charts/data?" + url.Values{"c": addresses}.Encode()) }
+	flow := "queue=pages&m=picked%3Arate&m=completed%3Arate&range=15m"
+	p := ask(flow, "m=picked", "", "m=picked:rate&range=2h", "m=picked:rate&from=yesterday", "m=picked:rate&after=soon", "m=%zz")
+	var told []struct {
+		Status int
+		Spec   charts.Spec
+		Detail string
+	}
+	if err := json.Unmarshal([]byte(p.body), &told); err != nil || p.status != http.StatusOK || len(told) != 7 {
 		t.Fatalf("%d %s: %v", p.status, p.body, err)
 	}
-	if len(spec.Lines) != 2 || spec.Lines[0].Unit != "rate" || spec.Lines[0].Label != "picked" || len(spec.Lines[0].Values) != 90 || spec.Lines[0].Values[0] != nil ||
-		*spec.Lines[0].Values[1] != 5 || len(spec.Marks) != 1 {
+	spec := told[0].Spec
+	if told[0].Status != http.StatusOK || len(spec.Lines) != 2 || spec.Lines[0].Unit != "rate" || spec.Lines[0].Label != "picked" || len(spec.Lines[0].Values) != 90 ||
+		spec.Lines[0].Values[0] != nil || *spec.Lines[0].Values[1] != 5 || len(spec.Marks) != 1 || spec.First != 0 {
 		t.Errorf("%+v", spec)
 	}
-	for path, says := range map[string]string{
-		"/charts/data?m=picked": "as in picked:rate", "/charts/data": "at least one is wanted", "/charts/data?m=picked:rate&range=2h": "15m, 1h",
-		"/charts/data?m=picked:rate&from=yesterday": "a time like",
-	} {
-		if p := b.get(path); p.status != http.StatusUnprocessableEntity || !strings.Contains(p.body, says) {
-			t.Errorf("%s: %d %s", path, p.status, p.body)
+	for i, says := range []string{"as in picked:rate", "at least one is wanted", "15m, 1h", "a time like", "seconds since 1970", "no address of a chart"} {
+		if told[i+1].Status != http.StatusUnprocessableEntity || !strings.Contains(told[i+1].Detail, says) {
+			t.Errorf("%d %s; %q is wanted", told[i+1].Status, told[i+1].Detail, says)
+		}
+	}
+	// Whoever has seen a chart up to some step is told of that one, of the one before, and of what is new.
+	p = ask(fmt.Sprintf("%s&after=%d", flow, spec.From+80*spec.Step))
+	told[0].Spec = charts.Spec{}
+	if err := json.Unmarshal([]byte(p.body), &told); err != nil || told[0].Spec.First < 77 || told[0].Spec.First+len(told[0].Spec.Lines[0].Values) != 90 ||
+		told[0].Spec.From < spec.From || len(told[0].Spec.Marks) != 1 {
+		t.Errorf("%s: %v", p.body, err)
+	}
+	for _, n := range []int{0, 21} {
+		if p := ask(slices.Repeat([]string{flow}, n)...); p.status != http.StatusUnprocessableEntity || !strings.Contains(p.body, "1 to 20 times") {
+			t.Errorf("%d charts: %d %s", n, p.status, p.body)
 		}
 	}
 }

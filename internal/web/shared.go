@@ -22,6 +22,7 @@ import (
 type shared struct {
 	now   func() time.Time
 	age   func() int
+	lasts time.Duration // a part
 	calls singleflight.Group
 
 	mu    sync.Mutex
@@ -36,12 +37,13 @@ type part struct {
 }
 
 const (
-	partLasts = time.Second
-	mostParts = 500 // that are kept at once; the URLs that somebody makes up have no end
+	partLasts  = time.Second
+	chartLasts = 3 * time.Second // steps are ten seconds long
+	mostParts  = 500             // that are kept at once; the URLs that somebody makes up have no end
 )
 
-func newShared(now func() time.Time, age func() int) *shared {
-	return &shared{now: now, age: age, parts: map[string]part{}}
+func newShared(now func() time.Time, age func() int, lasts time.Duration) *shared {
+	return &shared{now: now, age: age, lasts: lasts, parts: map[string]part{}}
 }
 
 // get returns the part of a key, which draw makes where none is kept.
@@ -76,7 +78,7 @@ func (p *shared) kept(key string, age int) (part, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	kept, known := p.parts[key]
-	return kept, known && kept.age == age && p.now().Sub(kept.at) < partLasts
+	return kept, known && kept.age == age && p.now().Sub(kept.at) < p.lasts
 }
 
 // keep takes a part in, and throws away those that are too old.
@@ -84,7 +86,7 @@ func (p *shared) keep(key string, made part) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for other, kept := range p.parts {
-		if kept.age != made.age || made.at.Sub(kept.at) >= partLasts {
+		if kept.age != made.age || made.at.Sub(kept.at) >= p.lasts {
 			delete(p.parts, other)
 		}
 	}

@@ -26,7 +26,7 @@ type gallery struct {
 
 func newGallery() *gallery {
 	g := &gallery{at: time.Unix(1_800_000_000, 0)}
-	g.shared = newShared(func() time.Time { return g.at }, func() int { return g.change })
+	g.shared = newShared(func() time.Time { return g.at }, func() int { return g.change }, partLasts)
 	return g
 }
 

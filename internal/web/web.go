@@ -51,15 +51,16 @@ const (
 // Server answers the pages.
 type Server struct {
 	Options
-	echo      *echo.Echo
-	origins   *http.CrossOriginProtection
-	board     *board
-	shared    *shared
-	trouble   tally
-	calendars *calendars
-	streams   chan struct{}
-	uploads   chan struct{} // holds one for each file that comes in
-	routes    []Route
+	echo       *echo.Echo
+	origins    *http.CrossOriginProtection
+	board      *board
+	shared     *shared
+	chartParts *shared // what charts are told
+	trouble    tally
+	calendars  *calendars
+	streams    chan struct{}
+	uploads    chan struct{} // holds one for each file that comes in
+	routes     []Route
 	// compressed are the paths whose live parts are kept compressed.
 	compressed map[string]bool
 	stop       context.CancelFunc
@@ -72,7 +73,8 @@ func New(opt Options) *Server {
 		Options: opt, echo: echo.New(), origins: http.NewCrossOriginProtection(),
 		board: newBoard(opt.Engine, opt.Now), streams: make(chan struct{}, maxStreams), uploads: make(chan struct{}, maxUploads), compressed: map[string]bool{},
 	}
-	s.shared = newShared(opt.Now, s.board.age)
+	s.shared = newShared(opt.Now, s.board.age, partLasts)
+	s.chartParts = newShared(opt.Now, func() int { return 0 }, chartLasts)
 	s.calendars = newCalendars(opt.Now, s.countDue)
 	s.stopped, s.stop = context.WithCancel(context.Background())
 	if opt.BaseURL != "" {

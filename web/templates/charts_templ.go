@@ -14,7 +14,7 @@ import "strconv"
 // Figure is a chart that a script draws; without scripts its table has the numbers.
 type Figure struct {
 	ID, Title string
-	Data      string // where its spec is
+	Data      string // its address, as /charts/data takes it
 	Table     string // the same as a table
 	Explore   string // where the chart can be changed; may be empty
 }

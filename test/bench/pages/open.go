@@ -157,7 +157,12 @@ func (s *server) watch(ctx context.Context, path, queue string, refreshes, size 
 		return nil
 	case <-time.After(rand.N(2 * time.Second)): //nolint:gosec // people open pages at any time
 	}
-	if _, err := s.get(ctx, path, false); err != nil {
+	first, err := s.get(ctx, path, false)
+	if err != nil {
+		return err
+	}
+	drawn := figures{}
+	if err := drawn.ask(ctx, s, first.body, size); err != nil {
 		return err
 	}
 	arrived := time.Now()
@@ -198,6 +203,9 @@ func (s *server) watch(ctx context.Context, path, queue string, refreshes, size 
 		arrived = time.Now()
 		refreshes.Add(1)
 		size.Add(int64(len(a.body)))
+		if err := drawn.ask(ctx, s, a.body, size); err != nil {
+			return err
+		}
 	}
 }
 

@@ -171,12 +171,13 @@ function draw(figure, spec) {
   const before = charts.get(figure);
   if (before && same(before.spec, spec)) {
     before.spec = spec; // the scales read it
+    before.address = figure.dataset.chart;
     before.plot.setData(columns(spec, before.hidden));
     legend(before, before.plot.cursor.idx);
     return;
   }
   before?.plot.destroy();
-  const chart = { spec, hidden: before?.spec.lines.length === spec.lines.length ? before.hidden : new Set() };
+  const chart = { spec, address: figure.dataset.chart, hidden: before?.spec.lines.length === spec.lines.length ? before.hidden : new Set() };
   charts.set(figure, chart);
   buildLegend(figure, chart);
   say(figure, 'drawn');
@@ -184,14 +185,53 @@ function draw(figure, spec) {
   legend(chart, null);
 }
 
-async function load(figure) {
-  const waiting = setTimeout(() => !charts.has(figure) && say(figure, 'loading', 'Loading…'), slow);
+// seen is the last step of which a chart has a value.
+function seen({ spec }) {
+  const last = Math.max(...spec.lines.map((line) => line.values.findLastIndex((v) => v !== null)));
+  return last < 0 ? null : spec.from + last * spec.step;
+}
+
+// whole puts what is new of a chart behind what is known, or returns nothing where they do not belong together.
+function whole(old, news) {
+  if (!news.first) return news;
+  const gone = old ? (news.from - old.from) / old.step : -1; // steps that have left the chart
+  if (!old || old.step !== news.step || !Number.isInteger(gone) || gone < 0 || !same(old, news)) return null;
+  for (const [i, line] of news.lines.entries()) {
+    const known = old.lines[i].values.slice(gone, gone + news.first);
+    line.values = [...known, ...Array(news.first - known.length).fill(null), ...line.values];
+  }
+  delete news.first;
+  return news;
+}
+
+const most = 8; // charts that are asked for at once
+const healing = 300_000; // ms after which a chart is read anew: what came late for an old step is in it then
+
+// load asks for charts; with anew not only for what is new of them.
+async function load(list, anew) {
+  const waiting = setTimeout(() => list.filter((f) => !charts.has(f)).forEach((f) => say(f, 'loading', 'Loading…')), slow);
+  const fails = (figure, text) => { if (!charts.has(figure)) say(figure, 'failed', text); };
   try {
-    const answer = await fetch(figure.dataset.chart, { headers: { Accept: 'application/json' }, redirect: 'manual', signal: AbortSignal.timeout(15_000) });
-    if (!answer.ok) throw new Error(answer.status === 422 ? (await answer.json()).detail : 'The server cannot say now; this chart tries again by itself.');
-    draw(figure, await answer.json());
+    const query = list.map((figure) => {
+      const chart = charts.get(figure);
+      const from = chart && !anew && figure.dataset.chart === chart.address ? seen(chart) : null;
+      return `c=${encodeURIComponent(figure.dataset.chart + (from === null ? '' : `&after=${from}`))}`;
+    });
+    const answer = await fetch(`/charts/data?${query.join('&')}`, { headers: { Accept: 'application/json' }, redirect: 'manual', signal: AbortSignal.timeout(15_000) });
+    if (!answer.ok) throw new Error('The server cannot say now; this chart tries again by itself.');
+    const again = [];
+    for (const [i, told] of (await answer.json()).entries()) {
+      const figure = list[i];
+      if (told.status !== 200) fails(figure, told.detail);
+      else {
+        const spec = whole(charts.get(figure)?.spec, told.spec);
+        if (spec) draw(figure, spec);
+        else again.push(figure);
+      }
+    }
+    if (again.length > 0) await load(again, true);
   } catch (e) {
-    if (!charts.has(figure)) say(figure, 'failed', e.name === 'Error' ? e.message : 'The server does not answer; this chart tries again by itself.');
+    for (const figure of list) fails(figure, e.name === 'Error' ? e.message : 'The server does not answer; this chart tries again by itself.');
   } finally {
     clearTimeout(waiting);
   }
@@ -202,14 +242,18 @@ function figures() {
 }
 
 let asked = 0;
+let healed = 0;
 function refresh() {
   asked = Date.now();
+  const anew = asked - healed >= healing;
+  if (anew) healed = asked;
   for (const figure of charts.keys()) {
     if (figure.isConnected) continue;
     charts.get(figure).plot.destroy();
     charts.delete(figure);
   }
-  figures().forEach(load);
+  const all = figures();
+  for (let i = 0; i < all.length; i += most) load(all.slice(i, i + most), anew);
 }
 
 // Steps are ten seconds long: nothing is new before.
