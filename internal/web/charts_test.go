@@ -49,7 +49,9 @@ func TestChartsAnswerTheirSpec(t *testing.T) {
 	s := newSite(t, "")
 	s.queues("pages")
 	b := s.as(auth.RoleViewer)
-	ask := func(addresses ...string) *sitePage { return b.get("/charts/data?" + url.Values{"c": addresses}.Encode()) }
+	ask := func(addresses ...string) *sitePage {
+		return b.get("/charts/data?" + url.Values{"c": addresses}.Encode())
+	}
 	flow := "queue=pages&m=picked%3Arate&m=completed%3Arate&range=15m"
 	p := ask(flow, "m=picked", "", "m=picked:rate&range=2h", "m=picked:rate&from=yesterday", "m=picked:rate&after=soon", "m=%zz")
 	var told []struct {

@@ -59,8 +59,8 @@ func (f *figures) ask(ctx context.Context, s *server, page []byte, size *atomic.
 		}
 		size.Add(int64(len(a.body)))
 		var told []struct {
-			Status int
-			Spec   charts.Spec
+			Status int         `json:"status"`
+			Spec   charts.Spec `json:"spec"`
 		}
 		text, err := plain(a.body)
 		if err != nil {
