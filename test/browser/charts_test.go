@@ -147,6 +147,9 @@ func TestAChartGoesOnWithoutBeingDrawnAnew(t *testing.T) {
 	})()`)
 	s.push("pages", "a")
 	p.within(4*patience, "a new value", `document.querySelector('#chart-1 canvas').toDataURL() !== `+quote(before))
+	if !get[bool](p, `performance.getEntriesByType('resource').some((e) => e.name.includes('/charts/data?') && e.name.includes('%26after%3D'))`) {
+		t.Error("all of the chart was asked for again, not what is new of it")
+	}
 	if !get[bool](p, `window.canvas.isConnected && window.canvas === document.querySelector('#chart-1 canvas')`) {
 		t.Error("the chart was drawn anew")
 	}
