@@ -2,7 +2,9 @@ package charts
 
 import (
 	"context"
+	"maps"
 	"math"
+	"slices"
 
 	"github.com/fetchq/server/internal/errs"
 	"github.com/fetchq/server/internal/metrics"
@@ -14,62 +16,73 @@ type Reader struct {
 	*Store
 }
 
-// Values reads the lines that are of one metric together. A queue or a metric that is not there has no values: a dashboard outlives them.
+// Values reads the lines that are aggregated alike together. A queue or a metric that is not there has no values: a dashboard outlives them.
 func (r Reader) Values(ctx context.Context, asks []Ask, at Span) ([][]float64, error) {
 	all := make([][]float64, len(asks))
-	together := map[Measure][]int{}
+	places := map[Ask][]int{}
+	queues, measures := map[string][]string{}, map[string][]string{} // by aggregation
 	for i, a := range asks {
 		all[i] = unknown(at)
-		m := Measure{a.Metric, a.Agg}
-		together[m] = append(together[m], i)
+		places[a] = append(places[a], i)
+		if !slices.Contains(queues[a.Agg], a.Queue) {
+			queues[a.Agg] = append(queues[a.Agg], a.Queue)
+		}
+		if !slices.Contains(measures[a.Agg], a.Metric) {
+			measures[a.Agg] = append(measures[a.Agg], a.Metric)
+		}
 	}
-	for m, places := range together {
-		queues := make([]string, len(places))
-		for n, i := range places {
-			queues[n] = asks[i].Queue
-		}
-		found, err := r.values(ctx, m, queues, at)
-		if errs.Of(err) == errs.NotFound && len(places) > 1 {
-			// One of them is not there: the others are.
-			for n, i := range places {
-				one, err := r.values(ctx, m, queues[n:n+1], at)
-				if err == nil {
-					all[i] = one[0]
-				} else if errs.Of(err) != errs.NotFound {
-					return nil, err
-				}
-			}
-			continue
-		}
+	for agg := range queues {
+		found, err := r.values(ctx, agg, queues[agg], measures[agg], at)
 		if errs.Of(err) == errs.NotFound {
-			continue
+			found, err = r.apart(ctx, agg, queues[agg], measures[agg], at) // one of them is not there: the others are
 		}
 		if err != nil {
 			return nil, err
 		}
-		for n, i := range places {
-			all[i] = found[n]
+		for a, line := range found {
+			for _, i := range places[a] {
+				all[i] = line
+			}
 		}
 	}
 	return all, nil
 }
 
-// values reads one metric of some queues; "" are all together. Where the series are kept in wider steps only, a value stands for
+// apart reads lines one by one, and leaves out what is not there.
+func (r Reader) apart(ctx context.Context, agg string, queues, measures []string, at Span) (map[Ask][]float64, error) {
+	all := map[Ask][]float64{}
+	for _, q := range queues {
+		for _, m := range measures {
+			one, err := r.values(ctx, agg, []string{q}, []string{m}, at)
+			if err != nil && errs.Of(err) != errs.NotFound {
+				return nil, err
+			}
+			maps.Copy(all, one)
+		}
+	}
+	return all, nil
+}
+
+// values reads some metrics of some queues; "" are all together. Where the series are kept in wider steps only, a value stands for
 // each of the steps that it covers.
-func (r Reader) values(ctx context.Context, m Measure, queues []string, at Span) ([][]float64, error) {
+func (r Reader) values(ctx context.Context, agg string, queues, measures []string, at Span) (map[Ask][]float64, error) {
 	names := make([]string, len(queues))
 	for i, name := range queues {
 		if names[i] = name; name == "" {
 			names[i] = metrics.AllQueues
 		}
 	}
-	list, err := r.Series.Series(ctx, metrics.Query{Queues: names, Metrics: []string{m.Metric}, Agg: m.Agg, From: at.From, To: at.To, Step: at.Step})
+	list, err := r.Series.Series(ctx, metrics.Query{Queues: names, Metrics: measures, Agg: agg, From: at.From, To: at.To, Step: at.Step})
 	if err != nil {
 		return nil, err
 	}
-	all := make([][]float64, len(list))
-	for i, s := range list {
-		all[i] = spread(s, m.Agg, at)
+	all := make(map[Ask][]float64, len(list))
+	for _, s := range list {
+		name := s.Queue
+		if name == metrics.AllQueues {
+			name = ""
+		}
+		all[Ask{name, s.Metric, agg}] = spread(s, agg, at)
 	}
 	return all, nil
 }

@@ -67,8 +67,9 @@ func (s *Server) chartData(c echo.Context) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), pageWait)
 		defer cancel()
 		told := make([]toldChart, len(asked))
+		from := &marksOnce{s.Metrics, map[string][]charts.Mark{}}
 		for i, address := range asked {
-			if err := s.tellChart(ctx, address, &told[i]); err != nil {
+			if err := s.tellChart(ctx, from, address, &told[i]); err != nil {
 				return nil, err
 			}
 		}
@@ -80,8 +81,26 @@ func (s *Server) chartData(c echo.Context) error {
 	return c.JSONBlob(http.StatusOK, packed(c, found))
 }
 
-func (s *Server) tellChart(ctx context.Context, address string, told *toldChart) error {
-	spec, err := s.newsOf(ctx, address)
+// marksOnce reads the marks once that are those of several charts.
+type marksOnce struct {
+	Metrics
+	known map[string][]charts.Mark
+}
+
+func (m *marksOnce) Marks(ctx context.Context, queues []string, from, to time.Time) ([]charts.Mark, error) {
+	key := fmt.Sprint(queues, from.Unix(), to.Unix())
+	if list, known := m.known[key]; known {
+		return list, nil
+	}
+	list, err := m.Metrics.Marks(ctx, queues, from, to)
+	if err == nil {
+		m.known[key] = list
+	}
+	return list, err
+}
+
+func (s *Server) tellChart(ctx context.Context, from Metrics, address string, told *toldChart) error {
+	spec, err := s.newsOf(ctx, from, address)
 	if _, said, ok := wrong(err); ok {
 		told.Status, told.Detail = http.StatusUnprocessableEntity, said
 		return nil
@@ -91,7 +110,7 @@ func (s *Server) tellChart(ctx context.Context, address string, told *toldChart)
 }
 
 // newsOf reads what is new of a chart.
-func (s *Server) newsOf(ctx context.Context, address string) (charts.Spec, error) {
+func (s *Server) newsOf(ctx context.Context, from Metrics, address string) (charts.Spec, error) {
 	q, err := url.ParseQuery(address)
 	if err != nil {
 		return charts.Spec{}, errs.Field("c", "this is no address of a chart")
@@ -105,13 +124,13 @@ func (s *Server) newsOf(ctx context.Context, address string) (charts.Spec, error
 		return charts.Spec{}, err
 	}
 	if q.Get("after") == "" {
-		return chart.Spec(ctx, s.Metrics, at)
+		return chart.Spec(ctx, from, at)
 	}
 	seen, err := strconv.ParseInt(q.Get("after"), 10, 64)
 	if err != nil || seen < 0 || seen > 253402300799 {
 		return charts.Spec{}, errs.Field("after", "seconds since 1970 are wanted")
 	}
-	return chart.News(ctx, s.Metrics, at, time.Unix(seen, 0))
+	return chart.News(ctx, from, at, time.Unix(seen, 0))
 }
 
 // chartTable shows the numbers of a chart, the newest first.

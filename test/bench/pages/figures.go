@@ -17,7 +17,7 @@ import (
 
 // Timing of web/static/js/charts.js.
 const (
-	chartsGap    = 10 * time.Second // the least time between two looks for what is new
+	chartsGap    = 30 * time.Second // the least time between two looks for what is new in an hour
 	chartsAtOnce = 8                // charts that are asked for at once
 )
 

@@ -256,9 +256,15 @@ function refresh() {
   for (let i = 0; i < all.length; i += most) load(all.slice(i, i + most), anew);
 }
 
-// Steps are ten seconds long: nothing is new before.
+// gap is how long there is nothing new to see, in ms: a step is ten seconds at least, and in an hour it is hardly a pixel wide.
+function gap() {
+  if (charts.size < figures().length) return 10_000; // one was not drawn yet
+  const shortest = Math.min(...[...charts.values()].map(({ spec }) => spec.to - spec.from));
+  return Math.min(Math.max(1000 * shortest / 120, 10_000), 60_000);
+}
+
 document.addEventListener('fetchq:live', () => {
-  if (document.body.dataset.still === undefined && Date.now() - asked >= 10_000) refresh();
+  if (document.body.dataset.still === undefined && Date.now() - asked >= gap()) refresh();
 });
 
 new ResizeObserver(() => {
