@@ -258,7 +258,7 @@ function refresh() {
 
 // gap is how long there is nothing new to see, in ms: a step is ten seconds at least, and in an hour it is hardly a pixel wide.
 function gap() {
-  if (charts.size < figures().length) return 10_000; // one was not drawn yet
+  if (charts.size === 0 || figures().some((f) => f.dataset.state === 'failed')) return 10_000;
   const shortest = Math.min(...[...charts.values()].map(({ spec }) => spec.to - spec.from));
   return Math.min(Math.max(1000 * shortest / 120, 10_000), 60_000);
 }
