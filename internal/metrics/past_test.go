@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/fetchq/server/internal/errs"
 )
 
 func TestLinesGoOnWhereTheProcessBeforeLeftOff(t *testing.T) {
@@ -51,6 +53,33 @@ func TestLinesGoOnWhereTheProcessBeforeLeftOff(t *testing.T) {
 	}
 	if got := r.Of("a"); got.Pending[0] != 30 {
 		t.Errorf("what is older than 15 minutes still stands: %v", got.Pending)
+	}
+}
+
+func TestAQueueThatWentLeavesThePastOfTheOthers(t *testing.T) {
+	t.Parallel()
+	past := func(_ context.Context, queues []string, _ time.Time) (map[string]Trend, error) {
+		lines := map[string]Trend{}
+		for _, q := range queues {
+			if q == "gone" {
+				return nil, errs.New(errs.NotFound, "there is no such queue")
+			}
+			lines[q] = Trend{Pending: line(7), Processed: line(), Errors: line()}
+		}
+		return lines, nil
+	}
+	sample := []Sample{{Queue: "a"}, {Queue: "gone"}, {Queue: "z"}}
+	now := dawn
+	r := New(func(context.Context) ([]Sample, error) { return sample, nil }, past, func() time.Time { return now }, slog.New(slog.DiscardHandler))
+	if err := r.runOnce(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.remember(t.Context())
+	now = now.Add(every)
+	for name, got := range map[string]Trend{"a": r.Of("a"), "z": r.Of("z"), "all": r.Total()} {
+		if got.Pending[Points-2] != 7 {
+			t.Errorf("%s: %v", name, got.Pending)
+		}
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/fetchq/server/internal/errs"
 )
 
 // Sample is what the counters of one queue say at one moment. Pending and Active are how many documents stand there; the
@@ -161,23 +163,42 @@ func (r *Recent) remember(ctx context.Context) {
 	names := append(slices.Sorted(maps.Keys(r.queues)), AllQueues)
 	r.mu.RUnlock()
 	for some := range slices.Chunk(names, 50) {
-		ctx, cancel := context.WithTimeout(ctx, patience)
-		lines, err := past(ctx, some, r.began)
-		cancel()
-		if err != nil {
-			r.log.Warn("what was before the start cannot be read; lines of 15 minutes begin here", "error", err)
-			return
-		}
-		r.mu.Lock()
-		for name, line := range lines {
-			if name == AllQueues {
-				r.total.remember(line)
-			} else if q := r.queues[name]; q != nil {
-				q.remember(line)
+		err := r.recall(ctx, past, some...)
+		if errs.Of(err) == errs.NotFound { // one was dropped in this moment: the others were not
+			for _, name := range some {
+				err = r.recall(ctx, past, name)
+				if errs.Of(err) != errs.NotFound && err != nil {
+					break
+				}
+				err = nil
 			}
 		}
-		r.mu.Unlock()
+		if err != nil && ctx.Err() == nil {
+			r.log.Warn("what was before the start cannot be read; lines of 15 minutes begin here", "error", err)
+		}
+		if err != nil {
+			return
+		}
 	}
+}
+
+func (r *Recent) recall(ctx context.Context, past Past, names ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	lines, err := past(ctx, names, r.began)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for name, line := range lines {
+		if name == AllQueues {
+			r.total.remember(line)
+		} else if q := r.queues[name]; q != nil {
+			q.remember(line)
+		}
+	}
+	return nil
 }
 
 // Of returns the trend of a queue; that of one that no read has seen is unknown.
