@@ -20,7 +20,7 @@ const (
 // batches take, and at most for a multiple of it.
 const (
 	mostRate  = 25_000.0
-	leastRest = 0.25
+	leastRest = 0.1
 	mostRest  = 2.0
 )
 
@@ -49,28 +49,36 @@ type load struct {
 	now func() time.Time
 
 	mu     sync.Mutex
-	at     time.Time
+	at     time.Time // when the counters were read last
 	picked int64
-	busy   bool
+	moved  time.Time // when they were seen to have grown last
 }
 
-const loadLasts = time.Second
+const (
+	loadLasts = time.Second
+	calmAfter = 5 * time.Second // the counters are folded every second while there is work, and later where there is much
+)
 
 // busy says whether documents were picked anywhere on this database lately: whatever queue it was, its workers share the
-// server. The counters are folded every second while there is work. Not knowing counts as busy.
+// server. Not knowing counts as busy.
 func (s *Service) busy(ctx context.Context) bool {
 	l := s.load
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
 	if now.Sub(l.at) < loadLasts {
-		return l.busy
+		return now.Sub(l.moved) < calmAfter
 	}
 	var picked int64
 	if err := s.db.QueryRow(ctx, `select coalesce(sum(ev_picked), 0)::bigint from fetchq.counters`).Scan(&picked); err != nil {
 		return true
 	}
-	l.busy = l.at.IsZero() || picked > l.picked
+	switch {
+	case l.at.IsZero():
+		l.moved = now.Add(loadLasts - calmAfter) // until the next look
+	case picked > l.picked:
+		l.moved = now
+	}
 	l.at, l.picked = now, picked
-	return l.busy
+	return now.Sub(l.moved) < calmAfter
 }
