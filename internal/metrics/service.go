@@ -113,7 +113,7 @@ func (s *Snapshots) upkeep(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, snapshotTime)
 	defer cancel()
 	err := s.store.upkeep(ctx, time.Time{})
-	if err != nil && !s.behind && ctx.Err() != context.Canceled { //nolint:errorlint // what Err returns
+	if err != nil && !s.behind && !errors.Is(ctx.Err(), context.Canceled) {
 		s.log.Warn("series cannot all be looked after; it is tried again", "error", err)
 	}
 	s.behind = err != nil
