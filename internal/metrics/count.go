@@ -17,7 +17,7 @@ func (b *batch) count(ctx context.Context) error {
 		if slot.Before(b.first) {
 			slot = b.first
 		} else if slot.After(b.end) {
-			slot = b.end // a step that has not ended yet, or a clock that went back
+			slot = b.end // timings of the leases that the core counters have by now, or a clock that went back
 		}
 		if measured[slot] == nil {
 			measured[slot] = map[*queueTotals][]measure{}
@@ -92,6 +92,7 @@ func part(d, i, n int64) int64 { return d/n*i + d%n*i/n }
 
 // measure puts a queue's measures of one step into its row and into the totals, and its gauges as they are by then.
 func (b *batch) measure(r *row, q *queueTotals, list []measure) (moves bool) {
+	said := map[int]*blend{} // by the number of a gauge
 	for _, m := range list {
 		known := b.metric(m)
 		if known == nil {
@@ -100,17 +101,22 @@ func (b *batch) measure(r *row, q *queueTotals, list []measure) (moves bool) {
 		moves = true
 		switch m.typ {
 		case typeGauge:
-			v := value{id: known.id, kind: kindMoving, last: m.last, low: m.low, high: m.high, mean: m.sum / float64(m.count)}
-			if i, found := r.at(known.id); found {
-				low, high, _ := (*r)[i].bounds()
-				v.low, v.high = min(low, v.low), max(high, v.high)
+			all := said[known.id]
+			if all == nil {
+				all = &blend{}
+				said[known.id] = all
 			}
-			if v.low == v.high {
-				v = gauge(v.id, v.last)
+			late := known.count > 0 && m.at.Before(known.updated)
+			if late && all.weight == 0 {
+				all.add(gauge(known.id, known.value), 1) // which stands here too
 			}
-			r.set(v)
-			q.gauges[known.id] = m.last
-			known.value = m.last
+			all.add(value{id: known.id, kind: kindMoving, low: m.low, high: m.high, mean: m.sum / float64(m.count), last: m.last}, float64(m.count))
+			if !late {
+				known.value = m.last
+			}
+			all.last = known.value
+			r.set(all.value(known.id))
+			q.gauges[known.id] = known.value
 		case typeCounter:
 			r.add(counter(known.id, m.sum))
 			known.value += m.sum

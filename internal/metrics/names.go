@@ -40,7 +40,7 @@ func (b *batch) readMetrics(ctx context.Context) error {
 		if one.id > len(core) {
 			b.byNumber[one.id] = &one
 		}
-		if q := b.byName[one.queue]; one.typ == typeGauge && q != nil {
+		if q := b.byName[one.queue]; one.typ == typeGauge && one.count > 0 && q != nil { // of a new name the value is not folded yet
 			q.gauges[one.id] = one.value
 		}
 		return nil

@@ -60,17 +60,9 @@ var aggs = map[int16][]string{
 	typeTiming:  {"sum", "rate", "avg", "min", "max", "p50", "p95", "p99"},
 }
 
-// widths are the steps that the server chooses from; longer ones are whole days.
-var widths = []time.Duration{
-	10 * time.Second, 20 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 20 * time.Minute,
-	30 * time.Minute, time.Hour, 2 * time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour,
-}
-
-const day = 24 * time.Hour
-
 // Series answers a query. It reads the coarsest rows that make up the steps, and finer ones where the last of those has not
-// ended yet; where what is asked for is kept no longer in steps so fine, the steps are wider, and Step says so. Never are there more
-// points than asked for. Errors: NotFound (queue, metric), Invalid (agg, step, points, from, to).
+// ended yet; where what is asked for is kept no longer in steps so fine, or there would be more than maxRows, the steps are wider, and Step
+// says so. Never are there more points than asked for. Errors: NotFound (queue, metric), Invalid (agg, step, points, from, to).
 func (s *Store) Series(ctx context.Context, q Query) ([]Series, error) {
 	p := &plan{Query: q, db: s.db}
 	if err := p.prepare(ctx); err != nil {
@@ -94,6 +86,12 @@ type plan struct {
 	base   int // of steps
 	series []*curve
 	floors map[int]time.Time // queues that keep their series for a shorter time, and since when
+
+	ids     []int        // the queues to read; 0 is all of them
+	numbers map[int]bool // the metrics to read
+	timings int          // how many of those asked for are timings
+	chunk   int          // rows that one statement reads, about; 0: perRead
+	beats   []beat
 }
 
 // curve is one of the series.
@@ -101,7 +99,9 @@ type curve struct {
 	queue, metric, agg string
 	typ                int16
 	source             map[int][]int // the numbers of the metrics in each queue that it is made of
-	bins               []bin
+	left               int           // how many of these queues are still to be read
+	bins               []bin         // while it is read
+	values             []float64     // after that
 }
 
 // bin is one point of a line.
@@ -122,72 +122,13 @@ func (p *plan) prepare(ctx context.Context) error {
 	if _, err := pgx.ForEachRow(rows, []any{&p.last, &p.empty}, func() error { return nil }); err != nil {
 		return err
 	}
-	if err := p.time(); err != nil {
+	if err := p.check(); err != nil {
 		return err
 	}
-	return p.find(ctx)
-}
-
-// time chooses the step and the rows to read.
-func (p *plan) time() error {
-	if p.To.IsZero() {
-		p.To = p.last
+	if err := p.find(ctx); err != nil {
+		return err
 	}
-	if p.From.IsZero() {
-		p.From = p.To.Add(-lookBack)
-	}
-	if p.Points == 0 {
-		p.Points = DefaultPoints
-	}
-	switch {
-	case !p.From.Before(p.To):
-		return errs.Field("from", "from lies before to")
-	case p.From.Year() < 1970 || p.To.Year() > 9999:
-		return errs.Field("from", "from and to lie in the years 1970 to 9999")
-	case p.Points < 1 || p.Points > MaxPoints:
-		return errs.Field("points", "points is %d; 1 to %d are allowed", p.Points, MaxPoints)
-	case p.Step != 0 && (p.Step < finest || p.Step%finest != 0):
-		return errs.Field("step", "step is %s; a whole number of times 10s is wanted", p.Step)
-	}
-	if p.step = p.Step; p.step == 0 {
-		p.choose()
-	} else if p.count() > MaxPoints {
-		return errs.Field("step", "step is %s, which makes %d points; %d are allowed", p.Step, p.count(), MaxPoints)
-	}
-	for {
-		p.base = 0
-		for i := range steps {
-			if p.step%steps[i].width == 0 {
-				p.base = i
-			}
-		}
-		if p.From.Truncate(p.step).Before(p.last.Add(-steps[p.base].kept)) && p.base < len(steps)-1 {
-			wider := steps[p.base+1].width
-			p.step += (wider - p.step%wider) % wider
-			continue
-		}
-		p.from = p.From.Truncate(p.step)
-		return nil
-	}
-}
-
-// choose takes the narrowest step with no more points than asked for.
-func (p *plan) choose() {
-	for _, p.step = range widths {
-		if p.count() <= p.Points {
-			return
-		}
-	}
-	for p.step = day; p.count() > p.Points; p.step += day {
-		if span := p.To.Sub(p.From) / time.Duration(p.Points+1); p.step < span-2*day {
-			p.step = span.Truncate(day)
-		}
-	}
-}
-
-func (p *plan) count() int {
-	span := p.To.Sub(p.From.Truncate(p.step))
-	return int((span + p.step - 1) / p.step)
+	return p.time()
 }
 
 // find finds the queues and metrics, and makes the curves.
@@ -216,7 +157,7 @@ func (p *plan) find(ctx context.Context) error {
 			return &errs.Error{Code: errs.NotFound, Field: "metric", Message: "no queue that was asked for has such a metric"}
 		}
 		for _, queue := range p.Queues {
-			l := &curve{queue: queue, metric: metric, source: map[int][]int{}, bins: make([]bin, p.count())}
+			l := &curve{queue: queue, metric: metric, source: map[int][]int{}}
 			all := queue == AllQueues
 			for _, name := range slices.Sorted(maps.Keys(ids)) { // all together, "", comes first
 				id := ids[name]
@@ -248,6 +189,7 @@ func (p *plan) find(ctx context.Context) error {
 			p.series = append(p.series, l)
 		}
 	}
+	p.wanted()
 	return nil
 }
 

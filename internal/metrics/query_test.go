@@ -36,6 +36,8 @@ func TestWhatCannotBeAnsweredIsRefusedInASentence(t *testing.T) {
 		"from lies before to":          {Metrics: []string{"entered"}, From: sec(10), To: sec(10)},
 		"points is 2001":               {Metrics: []string{"entered"}, Points: 2001},
 		"which makes 8640 points":      {Metrics: []string{"entered"}, From: dawn, To: dawn.Add(day), Step: finest},
+		"more than 100 years before":   {Metrics: []string{"entered"}, From: time.Unix(0, 0), To: dawn.AddDate(300, 0, 0)},
+		"100 years are the most":       {Metrics: []string{"entered"}, From: dawn.AddDate(-50, 0, 0), To: dawn, Step: 2_500_000 * time.Hour},
 		"their product is 200 at most": {Metrics: slices.Repeat([]string{"entered"}, 201)},
 	} {
 		_, err := w.store.Series(w.ctx, q)
@@ -141,5 +143,110 @@ func TestProcessedIsTheSumOfWhatEndsLeases(t *testing.T) {
 	}
 	if _, err := w.db.Exec(w.ctx, `select fetchq.metric_increment('a', 'processed')`); err == nil || !strings.Contains(err.Error(), "kept already") {
 		t.Errorf("a metric of that name: %v", err)
+	}
+}
+
+// TestALongTimeIsAnsweredInFewPoints takes what a duration can still hold: 292 years are where it ends.
+func TestALongTimeIsAnsweredInFewPoints(t *testing.T) {
+	t.Parallel()
+	for _, points := range []int{1, 2, 2000} {
+		for _, step := range []time.Duration{0, maxYears * 365 * day} {
+			p := &plan{Query: Query{From: dawn.AddDate(-50, 0, 0), To: dawn.AddDate(50, 0, 0), Points: points, Step: step}, last: dawn}
+			if err := p.check(); err != nil {
+				t.Fatal(err)
+			}
+			if err := p.time(); err != nil {
+				t.Fatal(err)
+			}
+			if n := p.count(); n < 1 || n > max(points, 3) {
+				t.Errorf("%d points of %d in steps of %v", n, points, p.step)
+			}
+		}
+	}
+}
+
+// TestOfManyQueuesWiderStepsAreReadUntilTheRowsAreTooMany sees that the rows of all queues together have a bound.
+func TestOfManyQueuesWiderStepsAreReadUntilTheRowsAreTooMany(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		queues int
+		span   time.Duration
+		step   time.Duration
+		want   time.Duration // 0: it is refused
+	}{
+		{10, 7 * day, 10 * time.Minute, 10 * time.Minute},
+		{10, 3*day - 3*time.Minute, 3 * time.Minute, 3 * time.Minute},
+		{200, 3*day - 3*time.Minute, 3 * time.Minute, 10 * time.Minute},
+		{200, 5 * time.Hour, 10 * time.Second, 10 * time.Second},
+		{40, 400*day - time.Hour, 5 * time.Hour, 5 * time.Hour},
+		{200, 400*day - time.Hour, 5 * time.Hour, 0},
+		{200, 90 * 365 * day, 400 * day, 0},
+		{1, 90 * 365 * day, 400 * day, 400 * day},
+	} {
+		p := &plan{Query: Query{From: dawn.Add(-c.span), To: dawn, Step: c.step}, last: dawn, ids: make([]int, c.queues)}
+		switch err := p.time(); {
+		case c.want == 0 && (err == nil || !strings.Contains(err.Error(), "a shorter time or fewer queues are wanted")):
+			t.Errorf("%d queues over %v in steps of %v: %v", c.queues, c.span, c.step, err)
+		case c.want != 0 && (err != nil || p.step != c.want):
+			t.Errorf("%d queues over %v in steps of %v: steps of %v, %v; %v are right", c.queues, c.span, c.step, p.step, err, c.want)
+		}
+	}
+	p := &plan{Query: Query{From: dawn.Add(-5 * time.Hour), To: dawn, Step: 10 * time.Second}, last: dawn, timings: 40}
+	if err := p.time(); err == nil || !strings.Contains(err.Error(), "40 timings in 1800 points") {
+		t.Errorf("72,000 histograms: %v", err)
+	}
+}
+
+// TestQueuesReadOneByOneAreThoseReadTogether reads each queue by itself and all at once, with every kind of metric.
+func TestQueuesReadOneByOneAreThoseReadTogether(t *testing.T) {
+	t.Parallel()
+	w := newSeriesWorld(t, "a", "b", "c", "quiet")
+	r := random()
+	for i := 1; i <= 40; i++ {
+		for _, q := range w.names[:3] {
+			w.push(q, r.IntN(3))
+			if r.IntN(3) == 0 {
+				w.measure(sec(10*i-5), q, "depth", "gauge", float64(r.IntN(9)), float64(r.IntN(9)))
+			}
+			w.measure(sec(10*i-5), q, "parse", "timing", float64(1+r.IntN(900)))
+		}
+		w.snapshot(sec(10 * i))
+	}
+	for _, only := range [][]string{nil, {"a", "b", "c"}} {
+		for agg, metrics := range map[string][]string{"": {"entered", "docs_pending", "depth", "parse", "processed"}, "p95": {"parse"}, "max": {"depth"}} {
+			for _, step := range []time.Duration{finest, time.Minute, 3 * time.Minute} {
+				var answers [][]Series
+				for _, chunk := range []int{1, 0} {
+					p := &plan{Query: Query{Queues: []string{"a", AllQueues, "b", "c"}, Only: only, Metrics: metrics, Agg: agg, From: sec(60), To: sec(390), Step: step}, db: w.db, chunk: chunk}
+					if err := p.prepare(w.ctx); err != nil {
+						t.Fatal(err)
+					}
+					if err := p.read(w.ctx); err != nil {
+						t.Fatal(err)
+					}
+					for _, l := range p.series {
+						if l.bins != nil || l.values == nil {
+							t.Fatalf("%s of %s is not done", l.metric, l.queue)
+						}
+					}
+					answers = append(answers, p.answer())
+				}
+				known := 0
+				for i, one := range answers[0] {
+					for k, point := range one.Points {
+						other := answers[1][i].Points[k]
+						if point != other && !(math.IsNaN(point.Value) && math.IsNaN(other.Value)) {
+							t.Fatalf("%s of %s at %v: %v by itself, %v with the others", one.Metric, one.Queue, point.At, point.Value, other.Value)
+						}
+						if point.Value > 0 {
+							known++
+						}
+					}
+				}
+				if known == 0 {
+					t.Fatal("nothing was read")
+				}
+			}
+		}
 	}
 }

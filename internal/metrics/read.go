@@ -2,11 +2,13 @@ package metrics
 
 import (
 	"context"
+	"maps"
 	"math"
 	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // beat is a step of which there is a row of all queues, and so a snapshot.
@@ -15,81 +17,132 @@ type beat struct {
 	width time.Duration
 }
 
-// read reads the rows, from the coarsest to the finest that is needed, and counts them into the curves.
-func (p *plan) read(ctx context.Context) error {
-	ids, numbers, total := p.wanted()
-	var beats []beat
-	own := map[int][]stored{}
+// perRead is about how many rows one statement reads: of some queues, or one. What is read is counted row by row, and a curve whose
+// queues are all read keeps its values only; so what a query holds does not grow with its queues.
+const perRead = 12_000
+
+// stretch is a part of the time that is read from rows of one step.
+type stretch struct {
+	step
+	from, to time.Time
+}
+
+// stretches are the parts from the coarsest step to the finest that is needed.
+func (p *plan) stretches() (list []stretch) {
 	at := p.from
-	table := ""
 	for i := p.base; i >= 0; i-- {
-		end := p.last.Truncate(steps[i].width) // behind the last row of this kind
+		behind := p.last.Truncate(steps[i].width) // the last row of this kind
+		end := behind
 		if p.To.Before(end) {
 			end = p.To
 		}
-		if !at.Before(end) {
-			continue
+		if at.Before(end) {
+			list = append(list, stretch{steps[i], at, end})
+			at = behind
 		}
-		if table == "" {
-			table = steps[i].table
-		}
-		rows, err := p.db.Query(ctx, `select queue, slot, case when queue <> 0 or $4 then data else '' end from `+steps[i].table+`
-			where queue = any ($1) and slot >= $2 and slot < $3 order by queue, slot`, append(slices.Clone(ids), 0), at, end, total)
-		if err != nil {
-			return err
-		}
-		list, err := pgx.CollectRows(rows, scanStored)
-		if err != nil {
-			return err
-		}
-		for _, r := range list {
-			own[r.queue] = append(own[r.queue], r)
-			if r.queue == 0 {
-				beats = append(beats, beat{r.slot, steps[i].width})
-			}
-		}
-		at = p.last.Truncate(steps[i].width)
 	}
-	if beats == nil {
+	return list
+}
+
+// read reads the rows and counts them into the curves.
+func (p *plan) read(ctx context.Context) error {
+	list := p.stretches()
+	for _, s := range list {
+		rows, err := p.db.Query(ctx, `select slot from `+s.table+` where queue = 0 and slot >= $1 and slot < $2 order by slot`, s.from, s.to)
+		if err != nil {
+			return err
+		}
+		var slot time.Time
+		if _, err = pgx.ForEachRow(rows, []any{&slot}, func() error {
+			p.beats = append(p.beats, beat{slot, s.width})
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	if p.beats == nil {
 		return nil
 	}
-	earlier := map[int][]byte{}
-	if p.gauges() {
-		var late []int
-		for _, id := range ids {
-			if len(own[id]) == 0 || own[id][0].slot.After(beats[0].slot) {
-				late = append(late, id)
-			}
-		}
-		var err error
-		if earlier, err = carried(ctx, p.db, table, late, beats[0].slot); err != nil {
-			return err
-		}
+	if p.chunk == 0 {
+		p.chunk = perRead
 	}
-	p.mark(beats)
-	want := func(id int) bool { return numbers[id] }
-	for _, id := range ids {
-		if err := p.take(id, own[id], beats, earlier[id], want); err != nil {
+	for ids := range slices.Chunk(p.ids, max(p.chunk/p.rows()/max(p.timings, 1), 1)) {
+		if err := p.readSome(ctx, list, ids); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// wanted returns the queues and the metrics to read, and whether all queues together are among these.
-func (p *plan) wanted() (ids []int, numbers map[int]bool, total bool) {
-	numbers = map[int]bool{}
-	for _, l := range p.series {
-		for queue, list := range l.source {
-			for _, number := range list {
-				numbers[number] = true
+// readSome reads the rows of some queues.
+func (p *plan) readSome(ctx context.Context, list []stretch, ids []int) error {
+	earlier := map[int][]byte{}
+	if p.gauges() {
+		var err error
+		if earlier, err = carried(ctx, p.db, list[0].table, ids, p.beats[0].slot); err != nil {
+			return err
+		}
+	}
+	want := func(id int) bool { return p.numbers[id] }
+	walks := map[int]*walk{}
+	for _, id := range ids {
+		w, err := p.walk(id, earlier[id], want)
+		if err != nil {
+			return err
+		}
+		walks[id] = w
+	}
+	for _, s := range list {
+		rows, err := p.db.Query(ctx, `select queue, slot, data from `+s.table+`
+			where queue = any ($1) and slot >= $2 and slot < $3 order by queue, slot`, ids, s.from, s.to)
+		if err != nil {
+			return err
+		}
+		var (
+			id   int
+			slot time.Time
+			data pgtype.DriverBytes // which is good until the next row is read
+		)
+		if _, err = pgx.ForEachRow(rows, []any{&id, &slot, &data}, func() error {
+			r, err := decode(data, want)
+			if err != nil {
+				return err
 			}
-			if !slices.Contains(ids, queue) {
-				ids = append(ids, queue)
+			p.add(id, slot, r)
+			walks[id].to(p, slot, r)
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	for _, id := range ids {
+		walks[id].end(p)
+		p.done(id)
+	}
+	return nil
+}
+
+// wanted notes the queues and the metrics to read.
+func (p *plan) wanted() {
+	p.numbers = map[int]bool{}
+	known := map[int]bool{}
+	timings := map[string]bool{}
+	for _, l := range p.series {
+		if l.typ == typeTiming {
+			timings[l.metric] = true
+		}
+		l.left = len(l.source)
+		for _, queue := range slices.Sorted(maps.Keys(l.source)) {
+			for _, number := range l.source[queue] {
+				p.numbers[number] = true
+			}
+			if !known[queue] {
+				known[queue] = true
+				p.ids = append(p.ids, queue)
 			}
 		}
 	}
-	return ids, numbers, slices.Contains(ids, 0)
+	p.timings = len(timings)
 }
 
 func (p *plan) gauges() bool {
@@ -98,77 +151,51 @@ func (p *plan) gauges() bool {
 
 func (p *plan) bin(slot time.Time) int { return int(slot.Sub(p.from) / p.step) }
 
-// mark notes which points there were snapshots of. A queue's own retention hides what is older.
-func (p *plan) mark(beats []beat) {
-	for _, l := range p.series {
-		since := time.Time{}
-		for queue := range l.source {
-			if floor, short := p.floors[queue]; short && floor.After(since) {
-				since = floor
-			}
+// begin makes the bins of a curve, and notes of which points there were snapshots. A queue's own retention hides what is older.
+func (p *plan) begin(l *curve) {
+	if l.bins != nil {
+		return
+	}
+	l.bins = make([]bin, p.count())
+	since := time.Time{}
+	for queue := range l.source {
+		if floor, short := p.floors[queue]; short && floor.After(since) {
+			since = floor
 		}
-		for _, b := range beats {
-			if i := p.bin(b.slot); len(l.source) > 0 && i < len(l.bins) && !b.slot.Before(since) {
-				l.bins[i].known = true
-				l.bins[i].covered += b.width.Seconds()
-			}
+	}
+	for _, b := range p.beats {
+		if i := p.bin(b.slot); i < len(l.bins) && !b.slot.Before(since) {
+			l.bins[i].known = true
+			l.bins[i].covered += b.width.Seconds()
 		}
 	}
 }
 
-// take counts the rows of one queue.
-func (p *plan) take(queue int, rows []stored, beats []beat, earlier []byte, want func(id int) bool) error {
-	gauges := map[*curve][]blend{}
+// done makes values of the curves that wait for no queue but this one.
+func (p *plan) done(queue int) {
 	for _, l := range p.series {
-		if _, has := l.source[queue]; has && l.typ == typeGauge {
-			gauges[l] = make([]blend, len(l.bins))
+		if _, has := l.source[queue]; !has {
+			continue
 		}
-	}
-	var now row
-	if earlier != nil && len(gauges) > 0 {
-		r, err := decode(earlier, want)
-		if err != nil {
-			return err
+		if l.left--; l.left > 0 {
+			continue
 		}
-		now = flat(r)
-	}
-	for _, b := range beats {
-		here := now
-		if len(rows) > 0 && rows[0].slot.Equal(b.slot) {
-			r, err := decode(rows[0].data, want)
-			if err != nil {
-				return err
-			}
-			rows = rows[1:]
-			p.add(queue, b.slot, r)
-			here, now = r, flat(r)
-		}
-		if i := p.bin(b.slot); len(gauges) > 0 {
-			for l, blends := range gauges {
-				if at, found := here.at(l.source[queue][0]); found && i < len(blends) {
-					blends[i].add(here[at], b.width.Seconds())
-				}
+		l.values = make([]float64, len(l.bins))
+		for i, b := range l.bins {
+			l.values[i] = math.NaN()
+			if b.known {
+				l.values[i] = b.value(l.typ, l.agg)
 			}
 		}
+		l.bins = nil
 	}
-	for l, blends := range gauges {
-		for i, b := range blends {
-			if b.weight > 0 {
-				l.bins[i].gauged = true
-				l.bins[i].low += b.low
-				l.bins[i].high += b.high
-				l.bins[i].avg += b.mean()
-			}
-		}
-	}
-	return nil
 }
 
 // add counts the counters and timings of a row.
 func (p *plan) add(queue int, slot time.Time, r row) {
 	for _, l := range p.series {
 		i := p.bin(slot)
-		if l.typ == typeGauge || i >= len(l.bins) {
+		if _, has := l.source[queue]; !has || l.typ == typeGauge || i >= len(l.bins) {
 			continue
 		}
 		b := &l.bins[i]
@@ -192,11 +219,11 @@ func (p *plan) add(queue int, slot time.Time, r row) {
 func (p *plan) answer() []Series {
 	out := make([]Series, len(p.series))
 	for i, l := range p.series {
-		out[i] = Series{Queue: l.queue, Metric: l.metric, Agg: l.agg, Step: p.step, Points: make([]Point, len(l.bins))}
-		for k, b := range l.bins {
+		out[i] = Series{Queue: l.queue, Metric: l.metric, Agg: l.agg, Step: p.step, Points: make([]Point, p.count())}
+		for k := range out[i].Points {
 			v := math.NaN()
-			if b.known {
-				v = b.value(l.typ, l.agg)
+			if l.values != nil {
+				v = l.values[k]
 			}
 			out[i].Points[k] = Point{p.from.Add(time.Duration(k) * p.step), v}
 		}

@@ -2,11 +2,13 @@ package metrics
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/fetchq/server/internal/database"
@@ -24,7 +26,8 @@ type Snapshots struct {
 	now   func() time.Time
 	log   *slog.Logger
 
-	kept time.Time // when the partitions were looked after last
+	kept   time.Time // when the partitions were looked after last
+	behind bool      // that could not be done as a whole
 
 	life    sync.Mutex
 	stopped bool
@@ -88,14 +91,11 @@ func (s *Snapshots) loop(ctx context.Context) {
 
 // runOnce looks after the partitions where it is time, takes a snapshot, and returns how long it is until there is another one.
 func (s *Snapshots) runOnce(ctx context.Context) (time.Duration, error) {
+	if s.kept.IsZero() || s.now().Sub(s.kept) >= upkeepEvery {
+		s.upkeep(ctx)
+	}
 	ctx, cancel := context.WithTimeout(ctx, snapshotTime)
 	defer cancel()
-	if s.kept.IsZero() || s.now().Sub(s.kept) >= upkeepEvery {
-		if err := s.store.upkeep(ctx, time.Time{}); err != nil {
-			return 0, err
-		}
-		s.kept = s.now()
-	}
 	if _, err := s.store.Snapshot(ctx, time.Time{}); err != nil {
 		s.kept = time.Time{} // what failed may be that a partition is missing
 		return 0, err
@@ -107,21 +107,50 @@ func (s *Snapshots) runOnce(ctx context.Context) (time.Duration, error) {
 	return now.Truncate(finest).Add(finest).Sub(now) + snapshotLate, nil
 }
 
+// upkeep looks after the partitions. What fails is logged, once in a row of failures, and tried again with the next one: snapshots need none
+// of it for as long as there are partitions, which are made ahead.
+func (s *Snapshots) upkeep(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, snapshotTime)
+	defer cancel()
+	err := s.store.upkeep(ctx, time.Time{})
+	if err != nil && !s.behind && !errors.Is(ctx.Err(), context.Canceled) {
+		s.log.Warn("series cannot all be looked after; it is tried again", "error", err)
+	}
+	s.behind = err != nil
+	s.kept = s.now()
+}
+
 // upkeep makes the partitions that are to come and drops those that are kept no longer, and removes what queues keep for a shorter
-// time. A zero at means now.
+// time. Each of these is done whether or not another one fails. A zero at means now.
 func (s *Store) upkeep(ctx context.Context, at time.Time) error {
 	_, err := s.db.Exec(ctx, `select fetchq.series_partitions(coalesce($1, clock_timestamp()))`, moment(at))
+	return errors.Join(
+		database.Error("make the partitions of series", err),
+		database.Error("drop the old partitions of series", s.dropOld(ctx, at)),
+		database.Error("remove old series", s.expire(ctx, at)))
+}
+
+// dropOld drops each old partition by itself: who reads one keeps neither the others nor the snapshots.
+func (s *Store) dropOld(ctx context.Context, at time.Time) error {
+	rows, err := s.db.Query(ctx, `select fetchq.series_old(coalesce($1, clock_timestamp()))`, moment(at))
 	if err != nil {
-		return database.Error("look after the partitions of series", err)
+		return err
 	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	for _, name := range names {
+		if _, failed := s.db.Exec(ctx, `select fetchq.series_drop($1)`, name); failed != nil {
+			err = failed // the others are tried, and this one again later
+		}
+	}
+	return err
+}
+
+// expire removes the rows that queues keep for a shorter time than others.
+func (s *Store) expire(ctx context.Context, at time.Time) error {
 	for range 20 {
 		var n int64
-		err := s.db.QueryRow(ctx, `select fetchq.series_expire(p_now => coalesce($1, clock_timestamp()))`, moment(at)).Scan(&n)
-		if err != nil {
-			return database.Error("remove old series", err)
-		}
-		if n == 0 {
-			break
+		if err := s.db.QueryRow(ctx, `select fetchq.series_expire(p_now => coalesce($1, clock_timestamp()))`, moment(at)).Scan(&n); err != nil || n == 0 {
+			return err
 		}
 	}
 	return nil

@@ -192,7 +192,10 @@ func (b *batch) read(ctx context.Context) error {
 			return err
 		}
 	}
-	rows, err = b.tx.Query(ctx, `delete from fetchq.measures returning queue, name, type, at, count, sum, low, high, last, buckets, counts`)
+	// What was sent in the step that has not ended is left for the next one. Timings of leases come with the counters, which
+	// are as of now; and what was sent by a clock that was far ahead does not wait for it.
+	rows, err = b.tx.Query(ctx, `delete from fetchq.measures where at < $1 or name in ('wait', 'work') or at > $1 + interval '1 hour'
+		returning queue, name, type, at, count, sum, low, high, last, buckets, counts`, b.end.Add(finest))
 	if err != nil {
 		return err
 	}

@@ -207,6 +207,38 @@ func TestARenameGivesUpBehindACallThatStaysOpen(t *testing.T) {
 	}
 }
 
+// TestARenameWaitsForANewMetric renames a queue while a call brings a metric that it did not have yet: the name and what was measured go along.
+func TestARenameWaitsForANewMetric(t *testing.T) {
+	t.Parallel()
+	url := dbtest.URL(t)
+	db, e := dbtest.Open(t, url), start(t, url, "n")
+	put(t, e, "a", `{}`)
+	tx := begin(t, db, `select fetchq.metric_increment('a', 'visits', 3)`)
+	renamed := make(chan error, 1)
+	go func() {
+		_, err := e.Rename(t.Context(), "a", "b")
+		renamed <- err
+	}()
+	select {
+	case err := <-renamed:
+		t.Errorf("it did not wait for a call under way: %v", err)
+		renamed <- err
+	case <-time.After(500 * time.Millisecond):
+	}
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-renamed; err != nil {
+		t.Fatal(err)
+	}
+	if at := one[string](t, db, `select string_agg(queue, ' ') from fetchq.metrics where name = 'visits'`); at != "b" {
+		t.Errorf("the name stands at %q", at)
+	}
+	if sum := one[float64](t, db, `select sum(value) from fetchq.metric_totals('b') where name = 'visits'`); sum != 3 {
+		t.Errorf("%v visits; 3 is right", sum)
+	}
+}
+
 // TestACloneHasTheSettingsAndNothingElse clones a queue of which every setting is another than at first.
 func TestACloneHasTheSettingsAndNothingElse(t *testing.T) {
 	t.Parallel()

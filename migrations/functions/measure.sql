@@ -52,7 +52,8 @@ language sql stable as $$
 $$;
 
 -- metric_learn notes the names that a queue did not have yet, and returns those that it cannot take, with the reason. A name
--- keeps its type for ever. A new name is locked until the caller's transaction ends, for others who bring the same one.
+-- keeps its type for ever. A new name is locked until the caller's transaction ends, for others who bring the same one. It has no
+-- value yet, and so is older than any measure.
 create function fetchq.metric_learn(p_queue text, p_names text[], p_types smallint[]) returns table (name text, type smallint, problem text)
 language plpgsql as $$
 #variable_conflict use_column
@@ -62,8 +63,8 @@ begin
     ) then
         null; -- what most calls find
     else
-        insert into fetchq.metrics (queue, name, type)
-        select p_queue, n.name, n.type from (
+        insert into fetchq.metrics (queue, name, type, updated_at)
+        select p_queue, n.name, n.type, 'epoch' from (
             select u.name, (array_agg(u.type order by u.ord))[1] as type
             from unnest(p_names, p_types) with ordinality u (name, type, ord)
             where not exists (select from fetchq.metrics m where m.queue = p_queue and m.name = u.name)

@@ -64,7 +64,8 @@ begin
     for i in 1 .. 16 loop
         begin
             perform set_config('lock_timeout', '200ms', true);
-            execute format('lock table %1$I.requests, %1$I.docs, %1$I.deltas, %1$I.logs, %1$I.journal in access exclusive mode', 'q_' || p_queue);
+            execute format('lock table %1$I.requests, %1$I.docs, %1$I.deltas, %1$I.logs, %1$I.journal, %1$I.measures in access exclusive mode',
+                'q_' || p_queue);
             perform set_config('lock_timeout', v_timeout, true);
             return;
         exception when lock_not_available then

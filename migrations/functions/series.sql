@@ -7,9 +7,8 @@ language sql immutable as $$
         (600, interval '30 days', interval '72 hours'), (3600, interval '400 days', interval '720 hours')
 $$;
 
--- series_partitions makes the partitions from an hour before p_now, which is how far snapshots go back, to one partition's time behind it,
--- and drops those that are kept no longer. It returns how many it made and dropped. It waits for no lock longer than 2 seconds; to drop one takes the lock of
--- readers, so that it may have to try again.
+-- series_partitions makes the partitions from an hour before p_now, which is how far snapshots go back, to one partition's time behind it.
+-- It returns how many it made. It keeps out no readers, is not kept out by them, and waits for no lock longer than 2 seconds.
 create function fetchq.series_partitions(p_now timestamptz default clock_timestamp()) returns integer
 language plpgsql set lock_timeout = '2s' as $$
 declare
@@ -32,17 +31,28 @@ begin
             end if;
             v_from := v_from + s.span;
         end loop;
-        for v_name in
-            select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
-            where i.inhparent = ('fetchq.series_' || s.step)::regclass
-                and to_timestamp(right(c.relname, 10) || '+00', 'YYYYMMDDHH24TZH') + s.span < p_now - s.kept
-            order by 1
-        loop
-            execute format('drop table fetchq.%I', v_name);
-            n := n + 1;
-        end loop;
     end loop;
     return n;
+end $$;
+
+-- series_old lists the partitions that are kept no longer, the oldest of each step first.
+create function fetchq.series_old(p_now timestamptz default clock_timestamp()) returns setof text
+language sql stable as $$
+    select c.relname::text
+    from fetchq.series_steps() s join pg_inherits i on i.inhparent = ('fetchq.series_' || s.step)::regclass join pg_class c on c.oid = i.inhrelid
+    where to_timestamp(right(c.relname, 10) || '+00', 'YYYYMMDDHH24TZH') + s.span < p_now - s.kept
+    order by s.step, c.relname
+$$;
+
+-- series_drop drops one partition; one that is gone already is no error. It is called in a transaction of its own, for it keeps out
+-- readers of all that are in this step; so it waits for a fifth of a second at most. 55P03: somebody reads it for longer.
+create function fetchq.series_drop(p_name text) returns void
+language plpgsql set lock_timeout = '200ms' as $$
+begin
+    if p_name !~ '^series_[0-9]+_[0-9]{10}$' then
+        perform fetchq.refuse('name', 'this is not a partition of series');
+    end if;
+    execute format('drop table if exists fetchq.%I', p_name);
 end $$;
 
 -- series_expire removes up to p_limit rows in each step of queues that keep their series for a shorter time, and what is known of queues
