@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -66,5 +67,34 @@ func TestAStripSaysHowSureItIs(t *testing.T) {
 	}
 	if !strings.HasPrefix(s.Note, "≥ 2 M") && !strings.HasPrefix(s.Note, "≥ 2.00 M") {
 		t.Errorf("together they are %q", s.Note)
+	}
+}
+
+func TestACalendarOfMoreQueuesThanAreCountedSaysAtLeast(t *testing.T) {
+	t.Parallel()
+	list := []queue.Summary{{Name: "nothing_planned"}}
+	for i := range calendarMost {
+		list = append(list, queue.Summary{Name: fmt.Sprint("q", i), Counts: queue.Counts{Planned: int64(i + 2)}})
+	}
+	if names, known := mostPlanned(list); len(names) != calendarMost || known != "exact" || names[0] != fmt.Sprint("q", calendarMost-1) {
+		t.Errorf("%d queues are %s", len(names), known)
+	}
+	names, known := mostPlanned(append(list, queue.Summary{Name: "least", Counts: queue.Counts{Planned: 1}}))
+	if len(names) != calendarMost || known != "least" {
+		t.Errorf("%d queues are %s", len(names), known)
+	}
+	if s := strip("Hours", steps(time.Now(), time.Hour, 2, known), "15:04"); !strings.HasPrefix(s.Note, "≥ 0") || s.Bars[1].Count != "≥ 0" {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestTextsInAFileAreNoFormulas(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@a": "'@a", "\t=1": "'\t=1", "\r=1": "'\r=1", "": "", "pages p95": "pages p95", "a=b": "a=b",
+	} {
+		if got := cell(text); got != want {
+			t.Errorf("%q became %q", text, got)
+		}
 	}
 }
