@@ -30,13 +30,14 @@ type calendar struct {
 }
 
 const (
-	calendarLasts = time.Minute
-	calendarWait  = time.Minute           // for one count
-	calendarFirst = 40 * time.Millisecond // that a page waits where nothing was counted yet: most are by then
-	calendarsKept = 500
-	calendarMost  = 200 // queues that are counted for all together, those with the most planned documents
-	hoursAhead    = 48
-	daysAhead     = 30
+	calendarLasts  = time.Minute
+	calendarWait   = time.Minute           // for one count
+	calendarSpends = 10 * time.Second      // on all queues together
+	calendarFirst  = 40 * time.Millisecond // that a page waits where nothing was counted yet: most are by then
+	calendarsKept  = 500
+	calendarMost   = 200 // queues that are counted for all together, those with the most planned documents
+	hoursAhead     = 48
+	daysAhead      = 30
 )
 
 func newCalendars(now func() time.Time, count func(context.Context, string) ([]queue.Due, []queue.Due, error)) *calendars {
@@ -98,15 +99,31 @@ func (s *Server) countDue(ctx context.Context, name string) (hours, days []queue
 			return nil, nil, err
 		}
 	}
-	hour, day := s.Now().Truncate(time.Hour), s.Now().Truncate(24*time.Hour)
+	return sumDue(ctx, names, known, s.Now, s.Engine.Calendar)
+}
+
+// sumDue adds up what becomes due in some queues. After calendarSpends it begins with no other one, and says that there are more.
+func sumDue(ctx context.Context, names []string, known string, now func() time.Time,
+	count func(ctx context.Context, name string, from time.Time, step time.Duration, steps int) ([]queue.Due, error),
+) (hours, days []queue.Due, err error) {
+	begun := now()
+	hour, day := begun.Truncate(time.Hour), begun.Truncate(24*time.Hour)
 	hours, days = steps(hour, time.Hour, hoursAhead, known), steps(day, 24*time.Hour, daysAhead, known)
 	for _, name := range names {
+		if now().Sub(begun) >= calendarSpends {
+			for _, sum := range [][]queue.Due{hours, days} {
+				for i := range sum {
+					sum[i].Known = "least"
+				}
+			}
+			break
+		}
 		for _, part := range []struct {
 			sum  []queue.Due
 			from time.Time
 			step time.Duration
 		}{{hours, hour, time.Hour}, {days, day, 24 * time.Hour}} {
-			list, err := s.Engine.Calendar(ctx, name, part.from, part.step, len(part.sum))
+			list, err := count(ctx, name, part.from, part.step, len(part.sum))
 			if errs.Of(err) == errs.NotFound {
 				continue // it was dropped in this moment
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -96,5 +97,23 @@ func TestTextsInAFileAreNoFormulas(t *testing.T) {
 		if got := cell(text); got != want {
 			t.Errorf("%q became %q", text, got)
 		}
+	}
+}
+
+func TestACalendarThatTakesLongStopsAndSaysAtLeast(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 25, 9, 0, 0, 0, time.UTC)
+	var asked []string
+	hours, days, err := sumDue(t.Context(), []string{"slow", "next", "last"}, "exact", func() time.Time { return now },
+		func(_ context.Context, name string, _ time.Time, _ time.Duration, n int) ([]queue.Due, error) {
+			asked = append(asked, name)
+			now = now.Add(calendarSpends / 4)
+			return slices.Repeat([]queue.Due{{Documents: 3, Known: "exact"}}, n), nil
+		})
+	if err != nil || strings.Join(asked, " ") != "slow slow next next" {
+		t.Fatalf("%q were counted, %v", asked, err)
+	}
+	if hours[0].Documents != 6 || hours[0].Known != "least" || days[daysAhead-1].Known != "least" {
+		t.Errorf("%+v, %+v", hours[0], days[daysAhead-1])
 	}
 }

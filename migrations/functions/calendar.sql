@@ -1,9 +1,10 @@
 -- What becomes due when: a look ahead for pages.
 
 -- queue_calendar returns, for p_steps steps from p_from on, how many planned documents become due in each; what is due already and
--- not marked yet counts to the first. It reads up to p_most entries of an index a step, shared between partitions and the first 20
--- versions of each, 512 spots in all; where there are more of those, known is least. Where there are more, the number follows from how close together those stand that it read: known is then about. Where
--- all that it read stands within a hundredth of the step, that says nothing of the others, and known is least.
+-- not marked yet counts to the first. It reads up to p_most entries of an index a step, shared between spots: partitions and the first
+-- 20 versions of each, 512 in all. Where there are more entries, the number follows from how close together those stand that it read:
+-- known is then about. Where all that it read stands within a hundredth of the step, that says nothing of the others, and known is
+-- least; so it is where there are more spots.
 create function fetchq.queue_calendar(p_queue text, p_from timestamptz, p_step interval, p_steps integer, p_most integer default 1000)
 returns table (at timestamptz, documents bigint, known text)
 language plpgsql stable set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$

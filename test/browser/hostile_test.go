@@ -37,7 +37,7 @@ func (s *site) poison(text string) {
 	s.api("POST", "/queues/pages/logs", `{"logs":[{"message":`+q+`,"details":{`+q+`:`+q+`}},{"subject":`+q+`,"message":`+q+`}]}`)
 	s.api("POST", "/queues/pages/pause", `{"reason":`+q+`}`)
 	s.user("eve+"+url.QueryEscape(text)[:12]+"@example.org", text, auth.RoleViewer)
-	s.api("POST", "/marks", `{"queue":"pages","text":`+q+`}`)
+	s.api("POST", "/marks", `{"queue":"pages","at":"-1m","text":`+q+`}`)
 	kept := charts.NewStore(s.db)
 	d, err := kept.Create(s.t.Context(), text, text)
 	if err != nil {

@@ -32,11 +32,12 @@ type site struct {
 	sessions *auth.Sessions
 	token    string // of the API, with all rights
 
-	cmd       *exec.Cmd
-	said      *lines
-	ended     chan struct{}
-	operation string // the id of one of its filled world
-	dashboard string // the path of one of it
+	cmd        *exec.Cmd
+	said       *lines
+	ended      chan struct{}
+	operation  string   // the id of one of its filled world
+	dashboard  string   // the path of one of it
+	dashboards []string // the paths of those that somebody poisoned
 }
 
 // newSite starts a program whose database has no users and no queues.
