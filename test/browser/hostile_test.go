@@ -47,7 +47,7 @@ func (s *site) poison(text string) {
 	if err := kept.Save(s.t.Context(), d); err != nil {
 		s.t.Fatal(err)
 	}
-	s.dashboards = append(s.dashboards, "/dashboards/"+d.ID.String())
+	s.poisoned = append(s.poisoned, "/dashboards/"+d.ID.String())
 	if _, _, err := auth.NewTokens(s.db, time.Now).Create(s.t.Context(), text, []string{"read"}, []string{"pages"}, nil, text); err != nil {
 		s.t.Fatal(err)
 	}
@@ -92,8 +92,8 @@ func TestHostileTextsAreShownAsTheyWereWritten(t *testing.T) {
 	}
 	for i, text := range hostile {
 		q := url.QueryEscape(text)
-		p.visit(s.dashboards[i])
-		p.harmless(s.dashboards[i], text)
+		p.visit(s.poisoned[i])
+		p.harmless(s.poisoned[i], text)
 		for path, shows := range map[string]string{
 			"/search?q=" + q: text, "/errors?q=" + q + "&subject=" + q + "&within=" + q + "&queue=" + q: text, "/queues?q=" + q + "&state=" + q + "&sort=" + q: "",
 			"/queues/pages/documents?subject_prefix=" + q + "&worker=" + q + "&version=" + q: text, "/queues/pages/documents?subject_prefix=" + q: text,

@@ -37,7 +37,7 @@ type site struct {
 	ended      chan struct{}
 	operation  string   // the id of one of its filled world
 	dashboard  string   // the path of one of it
-	dashboards []string // the paths of those that somebody poisoned
+	poisoned   []string // the paths of those that somebody poisoned
 }
 
 // newSite starts a program whose database has no users and no queues.
