@@ -32,12 +32,12 @@ type site struct {
 	sessions *auth.Sessions
 	token    string // of the API, with all rights
 
-	cmd        *exec.Cmd
-	said       *lines
-	ended      chan struct{}
-	operation  string   // the id of one of its filled world
-	dashboard  string   // the path of one of it
-	poisoned   []string // the paths of those that somebody poisoned
+	cmd       *exec.Cmd
+	said      *lines
+	ended     chan struct{}
+	operation string   // the id of one of its filled world
+	dashboard string   // the path of one of it
+	poisoned  []string // the paths of those that somebody poisoned
 }
 
 // newSite starts a program whose database has no users and no queues.
