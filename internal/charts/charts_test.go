@@ -101,6 +101,9 @@ func TestChartsThatAreNoneAreRefused(t *testing.T) {
 	t.Parallel()
 	for text, field := range map[string]string{
 		"": "m", "m=picked": "m", "m=picked:median": "m", "m=:rate": "m", "title=" + strings.Repeat("x", 101) + "&m=a:sum": "title",
+		"m=a:sum&queue=%00": "queue", "m=a:sum&queue=Pages": "queue", "m=a:sum&queue=1a": "queue", "m=a:sum&queue=" + strings.Repeat("x", 41): "queue",
+		"m=a%00:sum": "m", "m=A:sum": "m", "m=_a:sum": "m", "m=" + strings.Repeat("x", 64) + ":sum": "m", "m=a:sum%00": "m",
+		"m=a:sum&title=a%00b": "title", "m=a:sum&title=a%0Ab": "title", "m=a:sum&title=%FF": "title",
 	} {
 		q, _ := url.ParseQuery(text)
 		_, err := Parse(q)
@@ -109,7 +112,15 @@ func TestChartsThatAreNoneAreRefused(t *testing.T) {
 			t.Errorf("%q: %v, want the field %s", text, err, field)
 		}
 	}
-	q := url.Values{}
+	q := url.Values{"queue": {strings.Repeat("x", 40)}, "m": {strings.Repeat("x", 63) + ":sum"}, "title": {"Größe <b>"}}
+	if _, err := Parse(q); err != nil {
+		t.Errorf("the longest names: %v", err)
+	}
+	q = url.Values{"queue": {"a", "b\x00c"}, "m": {"picked:rate"}}
+	if c, err := Parse(q); err == nil || !strings.Contains(err.Error(), `"b\x00c" is no name of a queue`) || len(c.Queues) != 1 {
+		t.Errorf("%+v, %v; the value is wanted, and what was read before it", c, err)
+	}
+	q = url.Values{}
 	for i := range 51 {
 		q.Add("queue", "q"+string(rune('a'+i%26))+string(rune('a'+i/26)))
 	}
@@ -238,6 +249,12 @@ func TestAChartHasTwoUnitsAtMost(t *testing.T) {
 	three := Of("", nil, "picked:rate", "work:p95", "docs_pending:avg")
 	if _, err := three.Spec(t.Context(), &steady{}, at); errs.Of(err) != errs.Invalid || !strings.Contains(err.Error(), "count, ms, rate") {
 		t.Errorf("three units: %v", err)
+	}
+	if err := three.Check(t.Context(), &steady{}); errs.Of(err) != errs.Invalid {
+		t.Errorf("three units: %v", err)
+	}
+	if err := two.Check(t.Context(), &steady{}); err != nil {
+		t.Errorf("two units: %v", err)
 	}
 }
 

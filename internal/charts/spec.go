@@ -2,13 +2,9 @@ package charts
 
 import (
 	"context"
-	"maps"
 	"math"
-	"slices"
 	"strings"
 	"time"
-
-	"github.com/fetchq/server/internal/errs"
 )
 
 // Ask is one line's values: those of a metric of a queue, or, "", of all of them.
@@ -68,18 +64,11 @@ func (c Chart) News(ctx context.Context, from Source, at Span, seen time.Time) (
 
 func (c Chart) spec(ctx context.Context, from Source, at, rest Span, first int) (Spec, error) {
 	spec := Spec{Title: c.Title, First: first, From: at.From.Unix(), To: at.To.Unix(), Step: int64(at.Step / time.Second)}
-	kinds, err := c.kinds(ctx, from)
+	kinds, units, err := c.units(ctx, from)
 	if err != nil {
 		return spec, err
 	}
-	units := map[string]bool{}
-	for _, m := range c.Measures {
-		units[unit(m, kinds[m.Metric])] = true
-	}
-	if len(units) > maxUnits {
-		return spec, errs.Field("m", "a chart has two units at most; this one would have %s", strings.Join(slices.Sorted(maps.Keys(units)), ", "))
-	}
-	spec.Stack = c.Stack && !c.Compare && len(units) == 1
+	spec.Stack = c.Stack && !c.Compare && units == 1
 	if spec.Lines, err = c.read(ctx, from, rest, kinds); err != nil {
 		return spec, err
 	}

@@ -22,7 +22,8 @@ const (
 	MaxCharts     = 30 // of a dashboard
 	maxName       = 100
 	maxMark       = 200
-	mostMarks     = 200 // in one chart, the newest
+	mostMarks     = 200  // in one chart, the newest
+	queueMarks    = 1000 // that are kept of a queue, and of all of them together, the newest
 	marksKept     = 2 * 365 * day
 )
 
@@ -57,15 +58,34 @@ const columns = `id, name, charts, edits, created_by, updated_at`
 func (r row) dashboard() Dashboard {
 	d := Dashboard{ID: r.ID, Name: r.Name, Edits: r.Edits, CreatedBy: r.CreatedBy, UpdatedAt: r.UpdatedAt}
 	for _, text := range r.Charts {
-		q, err := url.ParseQuery(text)
-		if err != nil {
-			continue
-		}
-		if c, err := Parse(q); err == nil { // a newer version may know more than this one
-			d.Charts = append(d.Charts, c)
-		}
+		d.Charts = append(d.Charts, read(text))
 	}
 	return d
+}
+
+// read reads a chart as it is kept. One that cannot be read stays what it is: a newer version may know more than this one.
+func read(text string) Chart {
+	q, err := url.ParseQuery(text)
+	if err != nil {
+		return Chart{Kept: text, Wrong: "what is kept is no address of a chart"}
+	}
+	c, err := Parse(q)
+	if err == nil {
+		return c
+	}
+	lost := Chart{Kept: text, Wrong: err.Error()}
+	if plain(c.Title) && len(c.Title) <= maxTitle {
+		lost.Title = c.Title
+	}
+	return lost
+}
+
+// text is a chart as it is kept.
+func (c Chart) text() string {
+	if c.Kept != "" {
+		return c.Kept
+	}
+	return c.Query().Encode()
 }
 
 // Dashboards returns all, by name.
@@ -136,7 +156,7 @@ func (s *Store) Save(ctx context.Context, d Dashboard) error {
 	}
 	texts := make([]string, len(d.Charts))
 	for i, c := range d.Charts {
-		texts[i] = c.Query().Encode()
+		texts[i] = c.text()
 	}
 	tag, err := s.db.Exec(ctx, `update fetchq.dashboards set name = $2, charts = $3, edits = edits + 1, updated_at = clock_timestamp()
 		where id = $1 and edits = $4`, d.ID, name, texts, d.Edits)
@@ -162,8 +182,8 @@ func (s *Store) Delete(ctx context.Context, id uuid.UUID) error {
 
 func checkName(name string) (string, error) {
 	name = strings.TrimSpace(name)
-	if name == "" || len(name) > maxName {
-		return "", errs.Field("name", "1 to 100 bytes are wanted")
+	if name == "" || len(name) > maxName || !plain(name) {
+		return "", errs.Field("name", "%s is no name of a dashboard, which has 1 to 100 bytes of UTF-8 without control characters", quoted(name))
 	}
 	return name, nil
 }
@@ -173,7 +193,8 @@ func taken(err error) bool {
 	return errors.As(err, &e) && e.Code == "23505"
 }
 
-// AddMark notes an event; queue "" is all of them, and a zero time is now, by the database's clock. Errors: Invalid (text, at).
+// AddMark notes an event; queue "" is all of them, and a zero time is now, by the database's clock. What is older than the newest 1,000
+// of a queue goes. Errors: Invalid (text, at).
 func (s *Store) AddMark(ctx context.Context, queue, text, by string, at time.Time) (Mark, error) {
 	text = strings.TrimSpace(text)
 	if text == "" || len(text) > maxMark {
@@ -184,11 +205,13 @@ func (s *Store) AddMark(ctx context.Context, queue, text, by string, at time.Tim
 		when = &at
 	}
 	var made time.Time
-	err := s.db.QueryRow(ctx, `with old as (delete from fetchq.marks where at < clock_timestamp() - $5::interval)
+	err := s.db.QueryRow(ctx, `with old as (delete from fetchq.marks where at < clock_timestamp() - $5::interval),
+		more as (delete from fetchq.marks where id in (
+			select id from fetchq.marks where coalesce(queue, '') = $3 order by at desc offset $6))
 		insert into fetchq.marks (at, text, queue, created_by)
 		select t.at, $2, nullif($3, ''), $4 from (select coalesce($1, clock_timestamp()) as at) t
 		where t.at between clock_timestamp() - $5::interval and clock_timestamp() + interval '1 day'
-		returning at`, when, text, queue, by, marksKept).Scan(&made)
+		returning at`, when, text, queue, by, marksKept, queueMarks-1).Scan(&made)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Mark{}, errs.Field("at", "it may be two years ago to tomorrow")
 	}
@@ -198,11 +221,12 @@ func (s *Store) AddMark(ctx context.Context, queue, text, by string, at time.Tim
 	return Mark{At: made.Unix(), Text: text}, nil
 }
 
-// Marks returns those of all queues and of the given ones in a time, the oldest first; the newest 200 of them.
+// Marks returns those that are of no queue, and those of the given ones, in a time, the oldest first; the newest 200 of them. Those of
+// one queue stand in no chart that does not name it: whoever may note them there must not push out what stands in all charts.
 func (s *Store) Marks(ctx context.Context, queues []string, from, to time.Time) ([]Mark, error) {
 	rows, err := s.db.Query(ctx, `select extract(epoch from at)::bigint, text from (
-			select at, text from fetchq.marks where at >= $1 and at < $2 and (queue is null or queue = any($3) or cardinality($3) = 0)
-			order by at desc limit $4) t order by at`, from, to, append([]string{}, queues...), mostMarks)
+			select at, text from fetchq.marks where at >= $1 and at < $2 and coalesce(queue, '') = any($3)
+			order by at desc limit $4) t order by at`, from, to, append([]string{""}, queues...), mostMarks)
 	if err != nil {
 		return nil, database.Error("read the marks", err)
 	}

@@ -54,7 +54,7 @@ func TestDashboardsHaveBounds(t *testing.T) {
 	t.Parallel()
 	s := charts.NewStore(dbtest.New(t))
 	ctx := t.Context()
-	for _, name := range []string{"", "  ", strings.Repeat("x", 101)} {
+	for _, name := range []string{"", "  ", strings.Repeat("x", 101), "a\x00b", "a\nb", "\xff"} {
 		if _, err := s.Create(ctx, name, "ann"); errs.Of(err) != errs.Invalid {
 			t.Errorf("the name %q: %v", name, err)
 		}
@@ -100,13 +100,16 @@ func TestMarksAreThoseOfTheTimeAndOfTheQueues(t *testing.T) {
 		}
 		return strings.Join(all, ", ")
 	}
-	if got := texts(nil, at, at.Add(time.Hour)); got != "v1, pages v2, images v3" {
-		t.Errorf("all: %s", got)
+	if got := texts(nil, at, at.Add(time.Hour)); got != "v1" {
+		t.Errorf("of no queue: %s", got)
 	}
 	if got := texts([]string{"pages"}, at, at.Add(time.Hour)); got != "v1, pages v2" {
 		t.Errorf("of pages: %s", got)
 	}
-	if got := texts(nil, at.Add(time.Second), at.Add(2*time.Minute)); got != "pages v2" {
+	if got := texts([]string{"images", "pages"}, at, at.Add(time.Hour)); got != "v1, pages v2, images v3" {
+		t.Errorf("of two: %s", got)
+	}
+	if got := texts([]string{"pages", "images"}, at.Add(time.Second), at.Add(2*time.Minute)); got != "pages v2" {
 		t.Errorf("of a minute: %s", got)
 	}
 	if now, err := s.AddMark(ctx, "", "now", "ann", time.Time{}); err != nil || time.Since(time.Unix(now.At, 0)) > time.Minute {
@@ -119,5 +122,67 @@ func TestMarksAreThoseOfTheTimeAndOfTheQueues(t *testing.T) {
 		if _, err := s.AddMark(ctx, "", bad.text, "ann", bad.at); errs.Of(err) != errs.Invalid {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestAChartThatCannotBeReadIsKeptAsItIs(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t)
+	s := charts.NewStore(db)
+	ctx := t.Context()
+	d, err := s.Create(ctx, "Night", "ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := []string{"m=picked%3Arate&queue=%00&title=Old", "m=picked%3Amedian&title=Newer", "m=picked%3Arate", "%zz"}
+	if _, err := db.Exec(ctx, `update fetchq.dashboards set charts = $1`, kept); err != nil {
+		t.Fatal(err)
+	}
+	if d, err = s.Dashboard(ctx, d.ID); err != nil || len(d.Charts) != 4 {
+		t.Fatalf("%+v, %v", d, err)
+	}
+	for i, want := range []struct{ title, wrong string }{{"Old", "is no name of a queue"}, {"Newer", `"picked:median" is no metric`}, {"", ""}, {"", "no address of a chart"}} {
+		if c := d.Charts[i]; c.Title != want.title || !strings.Contains(c.Wrong, want.wrong) || (c.Wrong == "") != (want.wrong == "") {
+			t.Errorf("%+v, want %+v", c, want)
+		}
+	}
+	d.Charts = append(d.Charts[1:], d.Charts[0])
+	if err := s.Save(ctx, d); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	if err := db.QueryRow(ctx, `select charts from fetchq.dashboards`).Scan(&got); err != nil || !cmp.Equal(got, []string{kept[1], kept[2], kept[3], kept[0]}) {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+func TestTheNewestMarksOfAQueueAreKept(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t)
+	s := charts.NewStore(db)
+	ctx := t.Context()
+	at := time.Now().Add(-time.Hour).Truncate(time.Second)
+	if _, err := s.AddMark(ctx, "", "deploy", "ann", at.Add(-time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(ctx, `insert into fetchq.marks (at, text, queue, created_by) select $1::timestamptz + i * interval '1 second', i::text, q, 'ann'
+		from generate_series(1, 1002) i, unnest(array['pages', 'images']) q`, at); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.AddMark(ctx, "pages", "one more", "ann", time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	var pages, images, all int
+	var oldest string
+	if err := db.QueryRow(ctx, `select count(*) filter (where queue = 'pages'), count(*) filter (where queue = 'images'), count(*) filter (where queue is null),
+		(select text from fetchq.marks where queue = 'pages' order by at limit 1) from fetchq.marks`).Scan(&pages, &images, &all, &oldest); err != nil {
+		t.Fatal(err)
+	}
+	if pages != 1000 || images != 1002 || all != 1 || oldest != "4" {
+		t.Errorf("%d of pages from %s on, %d of images and %d of all are kept", pages, oldest, images, all)
+	}
+	list, err := s.Marks(ctx, nil, at.Add(-time.Hour), time.Now().Add(time.Minute))
+	if err != nil || len(list) != 1 || list[0].Text != "deploy" {
+		t.Errorf("a chart of all shows %+v, %v", list, err)
 	}
 }

@@ -77,3 +77,29 @@ func TestACalendarOfManyIsAboutRight(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
+
+func TestACalendarThatLeavesSomethingOutSaysAtLeast(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		partitions, versions, documents int
+		known                           string
+	}{{1, 20, 40, "exact"}, {1, 21, 42, "least"}, {64, 9, 3000, "least"}} {
+		db := dbtest.New(t)
+		e := queue.New(db, queue.Options{Node: "test", Now: time.Now})
+		ctx := t.Context()
+		from := time.Now().Add(24 * time.Hour).Truncate(time.Hour)
+		if _, err := db.Exec(ctx, `select fetchq.queue_put('a', jsonb_build_object('partitions', $1::integer))`, tt.partitions); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.Exec(ctx, `select fetchq.doc_push_many('a', array_agg('s ' || i), p_versions => array_agg(i % $2::integer),
+			p_dates => array_agg($1::timestamptz + interval '1 minute' + i * interval '1 second'))
+			from generate_series(0, $3::integer - 1) i`, from, tt.versions, tt.documents); err != nil {
+			t.Fatal(err)
+		}
+		got, err := e.Calendar(ctx, "a", from, time.Hour, 2)
+		if err != nil || got[0].Known != tt.known || got[1].Known != tt.known || got[1].Documents != 0 ||
+			tt.known == "exact" && got[0].Documents != 40 || tt.versions == 21 && got[0].Documents != 40 {
+			t.Errorf("%d partitions with %d versions: %+v, %v, want %s", tt.partitions, tt.versions, got, err, tt.known)
+		}
+	}
+}

@@ -30,13 +30,14 @@ type calendar struct {
 }
 
 const (
-	calendarLasts = time.Minute
-	calendarWait  = time.Minute           // for one count
-	calendarFirst = 40 * time.Millisecond // that a page waits where nothing was counted yet: most are by then
-	calendarsKept = 500
-	calendarMost  = 200 // queues that are counted for all together, those with the most planned documents
-	hoursAhead    = 48
-	daysAhead     = 30
+	calendarLasts  = time.Minute
+	calendarWait   = time.Minute           // for one count
+	calendarSpends = 10 * time.Second      // on all queues together
+	calendarFirst  = 40 * time.Millisecond // that a page waits where nothing was counted yet: most are by then
+	calendarsKept  = 500
+	calendarMost   = 200 // queues that are counted for all together, those with the most planned documents
+	hoursAhead     = 48
+	daysAhead      = 30
 )
 
 func newCalendars(now func() time.Time, count func(context.Context, string) ([]queue.Due, []queue.Due, error)) *calendars {
@@ -92,21 +93,37 @@ func (c *calendars) renew(name string, k *calendar) {
 
 // countDue counts for a queue, or, "", for those with the most planned documents.
 func (s *Server) countDue(ctx context.Context, name string) (hours, days []queue.Due, err error) {
-	names := []string{name}
+	names, known := []string{name}, "exact"
 	if name == "" {
-		if names, err = s.planning(ctx); err != nil {
+		if names, known, err = s.planning(ctx); err != nil {
 			return nil, nil, err
 		}
 	}
-	hour, day := s.Now().Truncate(time.Hour), s.Now().Truncate(24*time.Hour)
-	hours, days = steps(hour, time.Hour, hoursAhead), steps(day, 24*time.Hour, daysAhead)
+	return sumDue(ctx, names, known, s.Now, s.Engine.Calendar)
+}
+
+// sumDue adds up what becomes due in some queues. After calendarSpends it begins with no other one, and says that there are more.
+func sumDue(ctx context.Context, names []string, known string, now func() time.Time,
+	count func(ctx context.Context, name string, from time.Time, step time.Duration, steps int) ([]queue.Due, error),
+) (hours, days []queue.Due, err error) {
+	begun := now()
+	hour, day := begun.Truncate(time.Hour), begun.Truncate(24*time.Hour)
+	hours, days = steps(hour, time.Hour, hoursAhead, known), steps(day, 24*time.Hour, daysAhead, known)
 	for _, name := range names {
+		if now().Sub(begun) >= calendarSpends {
+			for _, sum := range [][]queue.Due{hours, days} {
+				for i := range sum {
+					sum[i].Known = "least"
+				}
+			}
+			break
+		}
 		for _, part := range []struct {
 			sum  []queue.Due
 			from time.Time
 			step time.Duration
 		}{{hours, hour, time.Hour}, {days, day, 24 * time.Hour}} {
-			list, err := s.Engine.Calendar(ctx, name, part.from, part.step, len(part.sum))
+			list, err := count(ctx, name, part.from, part.step, len(part.sum))
 			if errs.Of(err) == errs.NotFound {
 				continue // it was dropped in this moment
 			}
@@ -127,25 +144,23 @@ func (s *Server) countDue(ctx context.Context, name string) (hours, days []queue
 // worse orders how well a number is known.
 var worse = map[string]int{"exact": 0, "about": 1, "least": 2}
 
-func steps(from time.Time, step time.Duration, n int) []queue.Due {
+// steps are none due yet in each of some steps; known says how well that of all of them will be known at best.
+func steps(from time.Time, step time.Duration, n int, known string) []queue.Due {
 	list := make([]queue.Due, n)
 	for i := range list {
-		list[i] = queue.Due{At: from.Add(time.Duration(i) * step), Known: "exact"}
+		list[i] = queue.Due{At: from.Add(time.Duration(i) * step), Known: known}
 	}
 	return list
 }
 
-// planning returns the queues with the most planned documents.
-func (s *Server) planning(ctx context.Context) ([]string, error) {
+// planning returns the queues with the most planned documents, and how well these tell of all: least where there are more.
+func (s *Server) planning(ctx context.Context) (names []string, known string, err error) {
 	list, err := s.board.summaries(ctx)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	var names []string
-	for _, q := range mostPlanned(list) {
-		names = append(names, q.Name)
-	}
-	return names, nil
+	names, known = mostPlanned(list)
+	return names, known, nil
 }
 
 // calendarView is the calendar of a queue, or, "", of all of them.
@@ -186,9 +201,17 @@ func strip(title string, list []queue.Due, layout string) templates.Strip {
 // signs stand before a number that is not exact.
 var signs = map[string]string{"exact": "", "about": "≈ ", "least": "≥ "}
 
-// mostPlanned are the queues that have planned documents, those with the most first, calendarMost of them.
-func mostPlanned(list []queue.Summary) []queue.Summary {
+// mostPlanned are the queues that have planned documents, those with the most first, calendarMost of them; known is least where there
+// are more.
+func mostPlanned(list []queue.Summary) (names []string, known string) {
 	planned := slices.DeleteFunc(slices.Clone(list), func(q queue.Summary) bool { return q.Counts.Planned == 0 })
 	slices.SortFunc(planned, func(a, b queue.Summary) int { return cmp.Compare(b.Counts.Planned, a.Counts.Planned) })
-	return planned[:min(len(planned), calendarMost)]
+	known = "exact"
+	if len(planned) > calendarMost {
+		planned, known = planned[:calendarMost], "least"
+	}
+	for _, q := range planned {
+		names = append(names, q.Name)
+	}
+	return names, known
 }

@@ -3,6 +3,8 @@ package web
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -66,5 +68,52 @@ func TestAStripSaysHowSureItIs(t *testing.T) {
 	}
 	if !strings.HasPrefix(s.Note, "≥ 2 M") && !strings.HasPrefix(s.Note, "≥ 2.00 M") {
 		t.Errorf("together they are %q", s.Note)
+	}
+}
+
+func TestACalendarOfMoreQueuesThanAreCountedSaysAtLeast(t *testing.T) {
+	t.Parallel()
+	list := []queue.Summary{{Name: "nothing_planned"}}
+	for i := range calendarMost {
+		list = append(list, queue.Summary{Name: fmt.Sprint("q", i), Counts: queue.Counts{Planned: int64(i + 2)}})
+	}
+	if names, known := mostPlanned(list); len(names) != calendarMost || known != "exact" || names[0] != fmt.Sprint("q", calendarMost-1) {
+		t.Errorf("%d queues are %s", len(names), known)
+	}
+	names, known := mostPlanned(append(list, queue.Summary{Name: "least", Counts: queue.Counts{Planned: 1}}))
+	if len(names) != calendarMost || known != "least" {
+		t.Errorf("%d queues are %s", len(names), known)
+	}
+	if s := strip("Hours", steps(time.Now(), time.Hour, 2, known), "15:04"); !strings.HasPrefix(s.Note, "≥ 0") || s.Bars[1].Count != "≥ 0" {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestTextsInAFileAreNoFormulas(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@a": "'@a", "\t=1": "'\t=1", "\r=1": "'\r=1", "": "", "pages p95": "pages p95", "a=b": "a=b",
+	} {
+		if got := cell(text); got != want {
+			t.Errorf("%q became %q", text, got)
+		}
+	}
+}
+
+func TestACalendarThatTakesLongStopsAndSaysAtLeast(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 25, 9, 0, 0, 0, time.UTC)
+	var asked []string
+	hours, days, err := sumDue(t.Context(), []string{"slow", "next", "last"}, "exact", func() time.Time { return now },
+		func(_ context.Context, name string, _ time.Time, _ time.Duration, n int) ([]queue.Due, error) {
+			asked = append(asked, name)
+			now = now.Add(calendarSpends / 4)
+			return slices.Repeat([]queue.Due{{Documents: 3, Known: "exact"}}, n), nil
+		})
+	if err != nil || !slices.Equal(asked, []string{"slow", "slow", "next", "next"}) {
+		t.Fatalf("%q were counted, %v", asked, err)
+	}
+	if hours[0].Documents != 6 || hours[0].Known != "least" || days[daysAhead-1].Known != "least" {
+		t.Errorf("%+v, %+v", hours[0], days[daysAhead-1])
 	}
 }

@@ -186,7 +186,7 @@ func (s *Server) chartCSV(c echo.Context) error {
 	w := csv.NewWriter(c.Response())
 	head := []string{"time"}
 	for _, l := range spec.Lines {
-		head = append(head, l.Label)
+		head = append(head, cell(l.Label))
 	}
 	_ = w.Write(head) // an error stays with the writer
 	for i := range at.Points() {
@@ -204,8 +204,19 @@ func (s *Server) chartCSV(c echo.Context) error {
 	return w.Error()
 }
 
+// cell is a text for a spreadsheet, which would reckon with one that begins like a formula.
+func cell(text string) string {
+	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
+		return "'" + text
+	}
+	return text
+}
+
 // figureOf is a chart as a page shows it.
 func figureOf(id string, chart charts.Chart, at charts.Span) templates.Figure {
+	if chart.Wrong != "" {
+		return templates.Figure{ID: id, Title: firstOf(chart.Title, "Chart"), Wrong: "This chart cannot be drawn, and stays as it was saved: " + chart.Wrong}
+	}
 	q := chart.Query()
 	for name, values := range at.Query() {
 		q[name] = values
@@ -223,8 +234,8 @@ func figures(at charts.Span, list ...charts.Chart) []templates.Figure {
 	return all
 }
 
-// spanPick offers the times of a page, whose other parameters stay.
-func spanPick(c echo.Context, at charts.Span) templates.SpanPick {
+// spanPick offers the times of a page, whose other parameters stay. said is what is wrong with that in the address.
+func spanPick(c echo.Context, at charts.Span, said string) templates.SpanPick {
 	kept := url.Values{}
 	for name, values := range c.QueryParams() {
 		if !slices.Contains([]string{"range", "from", "to"}, name) {
@@ -232,7 +243,7 @@ func spanPick(c echo.Context, at charts.Span) templates.SpanPick {
 		}
 	}
 	path := c.Request().URL.Path
-	p := templates.SpanPick{Path: path, Kept: hidden(kept), From: at.From.UTC().Format(charts.Minutes), To: at.To.UTC().Format(charts.Minutes)}
+	p := templates.SpanPick{Wrong: said, Path: path, Kept: hidden(kept), From: at.From.UTC().Format(charts.Minutes), To: at.To.UTC().Format(charts.Minutes)}
 	for _, r := range charts.Ranges {
 		q := maps.Clone(kept)
 		q.Set("range", r.Word)
@@ -245,13 +256,16 @@ func spanPick(c echo.Context, at charts.Span) templates.SpanPick {
 	return p
 }
 
-// pageSpan is the time of a page's charts; a wrong one in its address is the default.
-func (s *Server) pageSpan(c echo.Context) charts.Span {
+// pageSpan is the time of a page's charts, and how it is picked. In the place of a wrong one in its address stands the default, and the
+// page says so.
+func (s *Server) pageSpan(c echo.Context) (charts.Span, templates.SpanPick) {
 	at, err := charts.ParseSpan(c.QueryParams(), s.Now())
+	said := ""
 	if err != nil {
 		at, _ = charts.ParseSpan(nil, s.Now())
+		said = "The time in the address cannot be shown: " + err.Error() + ". The last hour is shown instead."
 	}
-	return at
+	return at, spanPick(c, at, said)
 }
 
 const exploreQueues = 200 // that are listed to choose from
@@ -260,10 +274,10 @@ const exploreQueues = 200 // that are listed to choose from
 func (s *Server) explorePage(c echo.Context) error {
 	ctx := c.Request().Context()
 	q := c.QueryParams()
-	at := s.pageSpan(c)
-	v := templates.ExploreView{Span: spanPick(c, at), Stack: q.Get("stack") == "1", Compare: q.Get("compare") == "1", MaySave: may(c, auth.Share), SpanFields: hidden(at.Query())}
+	at, span := s.pageSpan(c)
+	v := templates.ExploreView{Span: span, Stack: q.Get("stack") == "1", Compare: q.Get("compare") == "1", MaySave: may(c, auth.Share), SpanFields: hidden(at.Query())}
 	chart, err := charts.Parse(q)
-	if _, said, ok := wrong(err); ok && q.Has("m") {
+	if field, said, ok := wrong(err); ok && (q.Has("m") || field != "m") {
 		v.Wrong = "This chart cannot be drawn: " + said
 	}
 	names, err := s.Engine.Names(ctx)

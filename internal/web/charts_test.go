@@ -53,13 +53,14 @@ func TestChartsAnswerTheirSpec(t *testing.T) {
 		return b.get("/charts/data?" + url.Values{"c": addresses}.Encode())
 	}
 	flow := "queue=pages&m=picked%3Arate&m=completed%3Arate&range=15m"
-	p := ask(flow, "m=picked", "", "m=picked:rate&range=2h", "m=picked:rate&from=yesterday", "m=picked:rate&after=soon", "m=%zz")
+	p := ask(flow, "m=picked", "", "m=picked:rate&range=2h", "m=picked:rate&from=yesterday", "m=picked:rate&after=soon", "m=%zz",
+		"m=picked:rate&queue=%00", "m=%00:rate", "m=picked:rate&title=%00")
 	var told []struct {
 		Status int
 		Spec   charts.Spec
 		Detail string
 	}
-	if err := json.Unmarshal([]byte(p.body), &told); err != nil || p.status != http.StatusOK || len(told) != 7 {
+	if err := json.Unmarshal([]byte(p.body), &told); err != nil || p.status != http.StatusOK || len(told) != 10 {
 		t.Fatalf("%d %s: %v", p.status, p.body, err)
 	}
 	spec := told[0].Spec
@@ -67,7 +68,8 @@ func TestChartsAnswerTheirSpec(t *testing.T) {
 		spec.Lines[0].Values[0] != nil || *spec.Lines[0].Values[1] != 5 || len(spec.Marks) != 1 || spec.First != 0 {
 		t.Errorf("%+v", spec)
 	}
-	for i, says := range []string{"as in picked:rate", "at least one is wanted", "15m, 1h", "a time like", "seconds since 1970", "no address of a chart"} {
+	for i, says := range []string{"as in picked:rate", "at least one is wanted", "15m, 1h", "a time like", "seconds since 1970", "no address of a chart",
+		"is no name of a queue", "is no name of a metric", "is no title"} {
 		if told[i+1].Status != http.StatusUnprocessableEntity || !strings.Contains(told[i+1].Detail, says) {
 			t.Errorf("%d %s; %q is wanted", told[i+1].Status, told[i+1].Detail, says)
 		}
@@ -148,6 +150,10 @@ func TestAChartIsPutTogetherSavedAndShared(t *testing.T) {
 	if href := d.Find("figure.figure").AttrOr("data-chart", ""); !strings.Contains(href, "m=work%3Ap95") || !strings.Contains(href, "stack=1") {
 		t.Errorf("the chart is %s", href)
 	}
+	// What cannot be drawn is not saved.
+	if p := b.post("/charts/save", url.Values{"title": {"Three"}, "dashboard": {strings.TrimPrefix(to, "/dashboards/")}, "m": {"errors:rate", "work:p95", "docs_pending:avg"}}); p.status != http.StatusUnprocessableEntity || !strings.Contains(p.body, "two units at most") {
+		t.Errorf("three units: %d", p.status)
+	}
 	// A second one, moved before the first; then one is removed, the dashboard renamed, and deleted.
 	id := strings.TrimPrefix(to, "/dashboards/")
 	b.post("/charts/save", url.Values{"title": {"Second"}, "dashboard": {id}, "m": {"errors:rate"}}).must(t, http.StatusSeeOther)
@@ -188,8 +194,23 @@ func TestAChartThatIsNoneIsToldOnThePage(t *testing.T) {
 	if !strings.Contains(p.says(".notice"), "as in picked:rate") || p.Find("figure.figure").Length() != 0 {
 		t.Errorf("%q", p.says(".notice"))
 	}
-	if got := b.get("/queues/pages?range=never").must(t, http.StatusOK).Find(`nav[aria-label="Time"] a[aria-current="true"]`).Text(); got != "1h" {
-		t.Errorf("a time that is none shows %s", got)
+	p = b.get("/charts?queue=a%00b").must(t, http.StatusOK)
+	if !strings.Contains(p.says(".notice"), "is no name of a queue") {
+		t.Errorf("%q", p.says(".notice"))
+	}
+	if p := b.get("/charts?queue=pages").must(t, http.StatusOK); p.Find(".notice").Length() != 0 {
+		t.Errorf("nothing chosen yet: %q", p.says(".notice"))
+	}
+	for _, path := range []string{"/queues/pages", "/", "/charts"} {
+		for said, why := range map[string]string{"range=never": "range: one of", "from=2026-11-25T08:00:00Z&to=2026-11-25T08:00:30Z": "to: it has to be a minute after"} {
+			p := b.get(path+"?"+said).must(t, http.StatusOK)
+			if got := p.Find(`nav[aria-label="Time"] a[aria-current="true"]`).Text(); got != "1h" {
+				t.Errorf("a time that is none shows %s", got)
+			}
+			if got := p.says(".notice"); !strings.Contains(got, why) || !strings.Contains(got, "The last hour is shown instead.") {
+				t.Errorf("%s says %q of %s", path, got, said)
+			}
+		}
 	}
 }
 
@@ -198,5 +219,49 @@ func (p *sitePage) has(t *testing.T, selector string) {
 	t.Helper()
 	if n := p.Find(selector).Length(); n != 1 {
 		t.Errorf("%s stands %d times on the page", selector, n)
+	}
+}
+
+func TestAChartThatCannotBeReadOutlivesASave(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "")
+	b := s.as(auth.RoleOperator)
+	to := b.post("/charts/save", url.Values{"title": {"Ours"}, "dashboard": {""}, "name": {"Night"}, "m": {"errors:rate"}}).must(t, http.StatusSeeOther).to()
+	if _, err := s.db.Exec(t.Context(), `update fetchq.dashboards set charts = charts || $1::text`, "m=picked%3Amedian&title=Newer"); err != nil {
+		t.Fatal(err)
+	}
+	b.post(to, url.Values{"edits": {b.get(to).Find(`input[name="edits"]`).AttrOr("value", "")}, "do": {"rename"}, "name": {"Day"}}).must(t, http.StatusSeeOther)
+	p := b.get(to).must(t, http.StatusOK)
+	if p.says("h1") != "Day" || p.Find("figure.figure h2").Text() != "OursNewer" || p.Find("figure[data-chart]").Length() != 1 ||
+		!strings.Contains(p.says("figure .notice"), `"picked:median" is no metric`) {
+		t.Errorf("%q", p.says("main"))
+	}
+}
+
+// many has fourteen metrics of its own in each queue.
+type many struct{ flat }
+
+func (many) Names(context.Context, []string) ([]charts.Metric, error) {
+	list := make([]charts.Metric, 14)
+	for i := range list {
+		list[i] = charts.Metric{Name: fmt.Sprint("metric_", i), Kind: "gauge"}
+	}
+	return list, nil
+}
+
+func TestMetricsThatHaveNoChartAreCounted(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "")
+	s.queues("pages", "images")
+	b := s.as(auth.RoleViewer)
+	p := b.get("/queues/pages").must(t, http.StatusOK)
+	p.has(t, `nav[aria-label="Views of pages"] a[href="/charts?queue=pages"]`)
+	if strings.Contains(p.says("main"), "of this queue: choose") {
+		t.Error("one metric of its own has a chart, and more are told of")
+	}
+	s.pages.Metrics = many{}
+	p = b.get("/queues/images").must(t, http.StatusOK) // the other page is shared for a moment
+	if got := p.says("main"); !strings.Contains(got, "2 more metrics of this queue") || p.Find(`p a[href="/charts?queue=images"]`).Length() != 1 {
+		t.Errorf("%q", got)
 	}
 }

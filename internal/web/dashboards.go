@@ -59,6 +59,9 @@ func (s *Server) saveChart(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := chart.Check(ctx, s.Metrics); err != nil {
+		return err
+	}
 	user, _ := userOf(c)
 	var d charts.Dashboard
 	if id, failed := uuid.Parse(form.Get("dashboard")); failed == nil {
@@ -96,9 +99,9 @@ func (s *Server) dashboardPage(c echo.Context) error {
 }
 
 func (s *Server) showDashboard(c echo.Context, status int, d charts.Dashboard, problem string) error {
-	at := s.pageSpan(c)
+	at, span := s.pageSpan(c)
 	v := templates.DashboardView{
-		ID: d.ID.String(), Name: d.Name, CreatedBy: d.CreatedBy, Edits: strconv.FormatInt(d.Edits, 10), Span: spanPick(c, at),
+		ID: d.ID.String(), Name: d.Name, CreatedBy: d.CreatedBy, Edits: strconv.FormatInt(d.Edits, 10), Span: span,
 		Charts: figures(at, d.Charts...), MaySave: may(c, auth.Share), Wrong: problem,
 	}
 	f := frame{title: d.Name, section: "Metrics", crumbs: []templates.Crumb{{Word: "Metrics", Href: "/charts"}, {Word: d.Name}}, live: true, charts: true}

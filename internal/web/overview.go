@@ -39,8 +39,8 @@ func (s *Server) overview(c echo.Context) (frame, templ.Component, error) {
 			v.Trouble = append(v.Trouble, templates.TroubleView{Name: r.Name, Word: r.health.word, Reasons: r.health.reasons})
 		}
 	}
-	at := s.pageSpan(c)
-	v.Span, v.Charts = spanPick(c, at), figures(at, overviewCharts(rows)...)
+	at, span := s.pageSpan(c)
+	v.Span, v.Charts = span, figures(at, overviewCharts(rows)...)
 	v.Calendar = s.calendarView("")
 	for _, r := range rows[:min(len(rows), overviewQueues)] {
 		v.Queues = append(v.Queues, r.view(s.Now()))

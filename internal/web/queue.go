@@ -76,7 +76,7 @@ func (s *Server) queueHead(c echo.Context, q queue.Queue, here string) templates
 		Name: q.Name, Word: h.word, Reasons: h.reasons, Paused: q.Paused, Here: c.Request().URL.RequestURI(),
 		Tabs: []templates.Tab{
 			tab("Dashboard", "", nil), tab("Documents", "documents", &documents), tab("Errors", "errors", nil), tab("Settings", "settings", nil),
-			{Word: "Operations", Href: "/operations?queue=" + url.QueryEscape(q.Name)},
+			{Word: "Metrics", Href: "/charts?queue=" + url.QueryEscape(q.Name)}, {Word: "Operations", Href: "/operations?queue=" + url.QueryEscape(q.Name)},
 		},
 	}
 	if !may(c, auth.Halt) {
@@ -94,8 +94,8 @@ func (s *Server) queuePage(c echo.Context) (frame, templ.Component, error) {
 	if err != nil {
 		return frame{}, nil, err
 	}
-	at := s.pageSpan(c)
-	shown, err := s.queueCharts(c.Request().Context(), q.Name)
+	at, span := s.pageSpan(c)
+	shown, more, err := s.queueCharts(c.Request().Context(), q.Name)
 	if err != nil {
 		return frame{}, nil, err
 	}
@@ -104,7 +104,7 @@ func (s *Server) queuePage(c echo.Context) (frame, templ.Component, error) {
 		Head:  s.queueHead(c, q.Queue, "Dashboard"),
 		Tiles: tiles(q.Counts, s.Recent.Of(q.Name), q.OldestDueAt, s.Now(), href, queueURL(q.Name, "errors")),
 		AsOf:  q.AsOf, Created: q.CreatedAt, Settings: settingsFacts(q.Settings),
-		Population: population(q.Counts, href), Events: eventFacts(q.Events), Span: spanPick(c, at), Charts: figures(at, shown...),
+		Population: population(q.Counts, href), Events: eventFacts(q.Events), Span: span, Charts: figures(at, shown...), MoreMetrics: more,
 		Calendar: s.calendarView(q.Name),
 	}
 	for _, n := range q.Versions {
@@ -137,12 +137,13 @@ func (s *Server) queuePage(c echo.Context) (frame, templ.Component, error) {
 // customCharts is how many metrics of its own a queue's dashboard shows; the others are explored.
 const customCharts = 12
 
-// queueCharts are the charts of a queue's dashboard: the same for every queue, then one for each metric of its own.
-func (s *Server) queueCharts(ctx context.Context, name string) ([]charts.Chart, error) {
+// queueCharts are the charts of a queue's dashboard: the same for every queue, then one for each metric of its own, as far as those fit;
+// and how many more of them there are.
+func (s *Server) queueCharts(ctx context.Context, name string) (list []charts.Chart, more int, err error) {
 	of := func(title string, measures ...string) charts.Chart {
 		return charts.Of(title, []string{name}, measures...)
 	}
-	list := []charts.Chart{
+	list = []charts.Chart{
 		of("Flow", "entered:rate", "processed:rate"), of("Pending", "docs_pending:avg"),
 		of("Errors", "rejected:rate", "orphaned:rate", "killed:rate"),
 		of("Population", "docs_planned:avg", "docs_pending:avg", "docs_active:avg", "docs_completed:avg", "docs_killed:avg").Stacked(),
@@ -152,7 +153,7 @@ func (s *Server) queueCharts(ctx context.Context, name string) ([]charts.Chart, 
 	for _, m := range own[:min(len(own), customCharts)] {
 		list = append(list, of(m.Name, m.Usual()...))
 	}
-	return list, err
+	return list, max(len(own)-customCharts, 0), err
 }
 
 // population are the documents of a queue by status.

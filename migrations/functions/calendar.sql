@@ -1,9 +1,10 @@
 -- What becomes due when: a look ahead for pages.
 
 -- queue_calendar returns, for p_steps steps from p_from on, how many planned documents become due in each; what is due already and
--- not marked yet counts to the first. It reads up to p_most entries of an index a step, shared between partitions and the first 20
--- versions. Where there are more, the number follows from how close together those stand that it read: known is then about. Where
--- all that it read stands within a hundredth of the step, that says nothing of the others, and known is least.
+-- not marked yet counts to the first. It reads up to p_most entries of an index a step, shared between spots: partitions and the first
+-- 20 versions of each, 512 in all. Where there are more entries, the number follows from how close together those stand that it read:
+-- known is then about. Where all that it read stands within a hundredth of the step, that says nothing of the others, and known is
+-- least; so it is where there are more spots.
 create function fetchq.queue_calendar(p_queue text, p_from timestamptz, p_step interval, p_steps integer, p_most integer default 1000)
 returns table (at timestamptz, documents bigint, known text)
 language plpgsql stable set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
@@ -13,16 +14,23 @@ declare
     v_spots    text[] := '{}';     -- a statement for each partition that has a version planned
     v_versions integer[] := '{}';
     v_version  integer;
+    v_known    text := 'exact';    -- least where spots are left out
     v_share    integer;
     v_read     bigint;
     v_last     timestamptz;
     v_end      timestamptz;
 begin
+    <<spots>>
     for i in 1 .. cardinality(v_leaves) loop
         v_version := -1;
-        for n in 1 .. 20 loop
+        for n in 1 .. 21 loop
             v_version := fetchq.next_version(q, v_leaves[i], v_version, null);
             exit when v_version is null;
+            if n = 21 or cardinality(v_spots) = 512 then
+                v_known := 'least';
+                exit spots when cardinality(v_spots) = 512;
+                exit;
+            end if;
             v_spots := v_spots || format($t$ select count(*), max(next_iteration) from (
                 select next_iteration from %I.%I where status = 0 and version = $1 and next_iteration >= $2 and next_iteration < $3
                 order by next_iteration limit $4) d $t$, 'q_' || p_queue, v_leaves[i]);
@@ -34,7 +42,7 @@ begin
         at := p_from + step * p_step;
         v_end := at + p_step;
         documents := 0;
-        known := 'exact';
+        known := v_known;
         for i in 1 .. cardinality(v_spots) loop
             execute v_spots[i] into v_read, v_last
                 using v_versions[i]::smallint, case when step = 0 then '-infinity' else at end, v_end, v_share;

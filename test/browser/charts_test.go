@@ -46,6 +46,32 @@ func (p *tab) ink(figure string) string {
 	return get[string](p, `document.querySelector(`+quote(figure+" canvas")+`).toDataURL()`)
 }
 
+// drag draws the mouse over a figure from one place to another.
+func (p *tab) drag(from, to, y float64) {
+	p.t.Helper()
+	p.mouse(input.DispatchMouseEventTypeMouseMoved, from, y)
+	p.mouse(input.DispatchMouseEventTypeMousePressed, from, y)
+	p.mouse(input.DispatchMouseEventTypeMouseMoved, (from+to)/2, y)
+	p.mouse(input.DispatchMouseEventTypeMouseMoved, to, y)
+	p.mouse(input.DispatchMouseEventTypeMouseReleased, to, y)
+	p.until("the range in the address", `document.readyState === 'complete' && location.search.includes('from=') && !location.search.includes('range=')`)
+}
+
+// span is the time between from and to in the address.
+func (p *tab) span() time.Duration {
+	p.t.Helper()
+	q, err := url.Parse(get[string](p, `location.href`))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	begin, err1 := time.Parse(time.RFC3339, q.Query().Get("from"))
+	end, err2 := time.Parse(time.RFC3339, q.Query().Get("to"))
+	if err1 != nil || err2 != nil {
+		p.t.Errorf("the address has %s", q.RawQuery)
+	}
+	return end.Sub(begin)
+}
+
 func TestADragIsTheRangeOfThePage(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -55,25 +81,31 @@ func TestADragIsTheRangeOfThePage(t *testing.T) {
 	p.visit("/queues/pages?range=15m")
 	left, top, width, height := p.plot("#chart-1")
 	from, to := left+width/3, left+width*2/3
-	p.mouse(input.DispatchMouseEventTypeMouseMoved, from, top+height/2)
-	p.mouse(input.DispatchMouseEventTypeMousePressed, from, top+height/2)
-	p.mouse(input.DispatchMouseEventTypeMouseMoved, (from+to)/2, top+height/2)
-	p.mouse(input.DispatchMouseEventTypeMouseMoved, to, top+height/2)
-	p.mouse(input.DispatchMouseEventTypeMouseReleased, to, top+height/2)
-	p.until("the range in the address", `document.readyState === 'complete' && location.search.includes('from=') && !location.search.includes('range=')`)
-	q, err := url.Parse(get[string](p, `location.href`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	begin, err1 := time.Parse(time.RFC3339, q.Query().Get("from"))
-	end, err2 := time.Parse(time.RFC3339, q.Query().Get("to"))
-	if over := end.Sub(begin); err1 != nil || err2 != nil || over < 4*time.Minute || over > 6*time.Minute {
-		t.Errorf("a third of 15 minutes became %s", q.RawQuery)
+	p.drag(from, to, top+height/2)
+	if over := p.span(); over < 4*time.Minute || over > 6*time.Minute {
+		t.Errorf("a third of 15 minutes became %v", over)
 	}
 	p.drawn("#chart-1")
 	p.see("Back to now")
 	get[bool](p, `(history.back(), true)`)
 	p.at("/queues/pages?range=15m")
+	p.drawn("#chart-1")
+}
+
+func TestADragOfLessThanAMinuteShowsAMinute(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.queue("pages")
+	s.past(20*time.Minute, "pages")
+	p := s.as(t, auth.RoleViewer)
+	p.visit("/queues/pages?range=15m")
+	left, top, width, height := p.plot("#chart-1")
+	p.drag(left+width/2, left+width/2+10, top+height/2)
+	if over := p.span(); over != time.Minute {
+		t.Errorf("a few seconds became %v", over)
+	}
+	p.see("Back to now")
+	p.gone("The time in the address cannot be shown")
 	p.drawn("#chart-1")
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/charts"
 )
 
 // What somebody who may write a field would write to run a script in another's browser.
@@ -36,6 +37,17 @@ func (s *site) poison(text string) {
 	s.api("POST", "/queues/pages/logs", `{"logs":[{"message":`+q+`,"details":{`+q+`:`+q+`}},{"subject":`+q+`,"message":`+q+`}]}`)
 	s.api("POST", "/queues/pages/pause", `{"reason":`+q+`}`)
 	s.user("eve+"+url.QueryEscape(text)[:12]+"@example.org", text, auth.RoleViewer)
+	s.api("POST", "/marks", `{"queue":"pages","at":"-1m","text":`+q+`}`)
+	kept := charts.NewStore(s.db)
+	d, err := kept.Create(s.t.Context(), text, text)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	d.Charts = []charts.Chart{charts.Of(text, []string{"pages"}, "picked:rate")}
+	if err := kept.Save(s.t.Context(), d); err != nil {
+		s.t.Fatal(err)
+	}
+	s.poisoned = append(s.poisoned, "/dashboards/"+d.ID.String())
 	if _, _, err := auth.NewTokens(s.db, time.Now).Create(s.t.Context(), text, []string{"read"}, []string{"pages"}, nil, text); err != nil {
 		s.t.Fatal(err)
 	}
@@ -73,17 +85,22 @@ func TestHostileTextsAreShownAsTheyWereWritten(t *testing.T) {
 	for path, text := range map[string]string{
 		"/": last, "/queues": markup, "/queues/pages": last, "/queues/pages/errors?kind=all": last, "/errors": last, "/errors?kind=note": last,
 		"/queues/pages/documents": last, "/team": last, "/team?tab=tokens": last, "/team?tab=sessions": markup, "/account": markup, "/queues/pages/settings": last,
+		"/charts": last, "/charts/table?queue=pages&m=picked:rate&range=15m": last,
 	} {
 		p.visit(path)
 		p.harmless(path, text)
 	}
-	for _, text := range hostile {
+	for i, text := range hostile {
 		q := url.QueryEscape(text)
+		p.visit(s.poisoned[i])
+		p.harmless(s.poisoned[i], text)
 		for path, shows := range map[string]string{
 			"/search?q=" + q: text, "/errors?q=" + q + "&subject=" + q + "&within=" + q + "&queue=" + q: text, "/queues?q=" + q + "&state=" + q + "&sort=" + q: "",
 			"/queues/pages/documents?subject_prefix=" + q + "&worker=" + q + "&version=" + q: text, "/queues/pages/documents?subject_prefix=" + q: text,
 			"/queues/pages/documents/new?subject=" + q: text, documentPath("pages", text): text, "/queues/" + url.PathEscape(text): "",
 			"/queues/pause?queue=pages&back=" + q: "", "/team/tokens/revoke?name=" + q: text,
+			"/charts?queue=pages&m=picked:rate&title=" + q: text, "/charts/table?queue=pages&m=picked:rate&title=" + q: text,
+			"/charts?queue=" + q + "&m=" + q + "&range=" + q: "", "/queues/pages?from=" + q + "&to=" + q: "",
 		} {
 			p.visit(path)
 			p.harmless(path, shows)

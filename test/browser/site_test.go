@@ -35,8 +35,9 @@ type site struct {
 	cmd       *exec.Cmd
 	said      *lines
 	ended     chan struct{}
-	operation string // the id of one of its filled world
-	dashboard string // the path of one of it
+	operation string   // the id of one of its filled world
+	dashboard string   // the path of one of it
+	poisoned  []string // the paths of those that somebody poisoned
 }
 
 // newSite starts a program whose database has no users and no queues.

@@ -59,13 +59,20 @@ function marks(chart) {
   };
 }
 
-// zoom makes what was selected the range of the page, in its address.
+const shortest = 60; // seconds that a page shows at least
+
+// zoom makes what was selected the range of the page, in its address. What is too short is widened around its middle.
 function zoom(u) {
   if (u.select.width < 8) return;
+  let [from, to] = [u.select.left, u.select.left + u.select.width].map((x) => Math.round(u.posToVal(x, 'x')));
+  if (to - from < shortest) {
+    from = Math.round((from + to - shortest) / 2);
+    to = from + shortest;
+  }
   const url = new URL(location.href);
   url.searchParams.delete('range');
-  for (const [name, x] of [['from', u.select.left], ['to', u.select.left + u.select.width]]) {
-    url.searchParams.set(name, new Date(Math.round(u.posToVal(x, 'x')) * 1000).toISOString().replace('.000', ''));
+  for (const [name, at] of [['from', from], ['to', to]]) {
+    url.searchParams.set(name, new Date(at * 1000).toISOString().replace('.000', ''));
   }
   location.assign(url);
 }
