@@ -87,6 +87,7 @@ type marksOnce struct {
 	known map[string][]charts.Mark
 }
 
+// Marks returns the marks of some queues, as charts.Source has them.
 func (m *marksOnce) Marks(ctx context.Context, queues []string, from, to time.Time) ([]charts.Mark, error) {
 	key := fmt.Sprint(queues, from.Unix(), to.Unix())
 	if list, known := m.known[key]; known {
