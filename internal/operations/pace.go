@@ -20,7 +20,7 @@ const (
 // batches take, and at most for a multiple of it.
 const (
 	mostRate  = 25_000.0
-	leastRest = 0.1
+	leastRest = 0.05
 	mostRest  = 2.0
 )
 
