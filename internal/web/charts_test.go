@@ -1,9 +1,11 @@
 package web_test
 
 import (
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"net/http"
 	"net/url"
@@ -73,6 +75,12 @@ func TestChartsAnswerTheirSpec(t *testing.T) {
 		if told[i+1].Status != http.StatusUnprocessableEntity || !strings.Contains(told[i+1].Detail, says) {
 			t.Errorf("%d %s; %q is wanted", told[i+1].Status, told[i+1].Detail, says)
 		}
+	}
+	zipped := b.get("/charts/data?"+url.Values{"c": {flow}}.Encode(), "Accept-Encoding", "gzip")
+	if r, err := gzip.NewReader(strings.NewReader(zipped.body)); err != nil || zipped.header.Get("Content-Encoding") != "gzip" {
+		t.Errorf("compressed: %v", err)
+	} else if text, err := io.ReadAll(r); err != nil || !json.Valid(text) {
+		t.Errorf("compressed once it is %.20q, %v", text, err)
 	}
 	// Whoever has seen a chart up to some step is told of that one, of the one before, and of what is new.
 	p = ask(fmt.Sprintf("%s&after=%d", flow, spec.From+80*spec.Step))

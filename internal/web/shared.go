@@ -107,7 +107,7 @@ func zip(plain []byte) ([]byte, error) {
 
 // share adds a page for all who may see, whose live part follows from its URL and from the role of who asks, and from nothing else.
 func (s *Server) share(path string, view func(echo.Context) (frame, templ.Component, error)) {
-	s.compressed[path] = true
+	s.compressed[path] = false
 	s.guard(http.MethodGet, path, auth.See, func(c echo.Context) error {
 		if !isLive(c.Request()) {
 			f, body, err := view(c)

@@ -61,7 +61,7 @@ type Server struct {
 	streams    chan struct{}
 	uploads    chan struct{} // holds one for each file that comes in
 	routes     []Route
-	// compressed are the paths whose live parts are kept compressed.
+	// compressed are the paths whose answers are kept compressed; false: of their live parts only.
 	compressed map[string]bool
 	stop       context.CancelFunc
 	stopped    context.Context
@@ -84,7 +84,8 @@ func New(opt Options) *Server {
 	s.echo.HTTPErrorHandler = s.fail
 	s.echo.Use(s.recoverPanic, s.secure, s.checkOrigin, middleware.GzipWithConfig(middleware.GzipConfig{
 		MinLength: 1024, Skipper: func(c echo.Context) bool {
-			return c.Path() == "/events" || strings.HasPrefix(c.Path(), static.Prefix) || isLive(c.Request()) && s.compressed[c.Path()]
+			always, kept := s.compressed[c.Path()]
+			return c.Path() == "/events" || strings.HasPrefix(c.Path(), static.Prefix) || kept && (always || isLive(c.Request()))
 		},
 	}), s.limitBody)
 	s.echo.RouteNotFound("/*", s.notFound)
