@@ -15,12 +15,10 @@ import (
 	"github.com/fetchq/server/internal/errs"
 )
 
-// Costs of argon2id (RFC 9106): passes over so much memory. docs/performance.md has what one hash takes.
+// Sizes of what argon2id (RFC 9106) makes; its costs stand in password_cost.go.
 const (
-	argonPasses = 3
-	argonMemory = 48 << 10 // KiB
-	argonSalt   = 16       // bytes
-	argonKey    = 32       // bytes
+	argonSalt = 16 // bytes
+	argonKey  = 32 // bytes
 )
 
 // Limits of a password.
