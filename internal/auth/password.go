@@ -15,10 +15,12 @@ import (
 	"github.com/fetchq/server/internal/errs"
 )
 
-// Sizes of what argon2id (RFC 9106) makes; its costs stand in password_cost.go.
+// Costs of argon2id (RFC 9106): passes over so much memory. docs/performance.md has what one hash takes.
 const (
-	argonSalt = 16 // bytes
-	argonKey  = 32 // bytes
+	argonPasses = 3
+	argonMemory = 48 << 10 // KiB
+	argonSalt   = 16       // bytes
+	argonKey    = 32       // bytes
 )
 
 // Limits of a password.
