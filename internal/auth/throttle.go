@@ -51,8 +51,8 @@ func (t *Throttle) bucket(name string) *rate.Limiter {
 	return b
 }
 
-// sweep makes room: buckets that have filled up again say nothing. Where all are in use, any one goes, for who could empty
-// them all by many names would guess as he likes.
+// sweep makes room: buckets that have filled up again say nothing. Where all are in use, any eighth of them goes: who could
+// empty them all by many names would guess as he likes, and to look through all for each new name would be a load of its own.
 func (t *Throttle) sweep() {
 	now := t.now()
 	for name, b := range t.buckets {
@@ -61,7 +61,7 @@ func (t *Throttle) sweep() {
 		}
 	}
 	for name := range t.buckets {
-		if len(t.buckets) < namesMost {
+		if len(t.buckets) < namesMost-namesMost/8 {
 			return
 		}
 		delete(t.buckets, name)

@@ -109,11 +109,15 @@ func TestAnOrderByTheBeginningsOfCallsIsFoundOut(t *testing.T) {
 func meetInJournal(t *testing.T, e *queue.Engine, db *pgxpool.Pool, partitions int) []line {
 	t.Helper()
 	put(t, e, "a", fmt.Sprintf(`{"partitions":%d,"max_attempts":1000000,"backoff":{"kind":"none"},"journal":"all"}`, partitions))
+	rounds := 20
+	if testing.Short() {
+		rounds = 8
+	}
 	var callers errgroup.Group
 	for i := range 24 {
 		callers.Go(func() error {
 			r := rand.New(rand.NewPCG(11, uint64(i))) //nolint:gosec // a test
-			for range 20 {
+			for range rounds {
 				if err := meet(t.Context(), e, r); err != nil {
 					return err
 				}
