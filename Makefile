@@ -72,8 +72,8 @@ test-18:
 test-15:
 	scripts/on-postgres 15 go test -timeout 10m $$(go list ./... | grep -v -e /test/faults -e /test/browser -e /test/prometheus)
 
-bugs: ## plant bugs in the engine, one at a time, and see that the property tests find each
-	scripts/on-postgres 18 go test -count=1 -timeout 15m ./internal/queue -run TestPropertiesFindPlantedBugs -bugs
+bugs: ## with the cores for itself: planted bugs are found by the property tests, each; limits are used whole
+	scripts/on-postgres 18 go test -count=1 -timeout 15m ./internal/queue -run 'TestPropertiesFindPlantedBugs|ItIsUsed$$|LimitsAllow$$' -bugs -alone
 
 browser: $(ASSETS) ## the pages in Chromium: flows, accessibility, hostile texts
 	scripts/with-chromium scripts/on-postgres 18 go test -count=1 -timeout 10m ./test/browser

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/fetchq/server/internal/dbtest"
 )
 
 // pages walks a list and returns how many items each page has. No page is larger than what a pick may answer, and one item.
@@ -25,6 +27,9 @@ func (w *world) pages(path, list string) (items []int) {
 }
 
 func TestPagesStopGrowingAt16MiB(t *testing.T) {
+	if dbtest.Raced {
+		t.Skip("megabytes that nobody shares")
+	}
 	t.Parallel()
 	w := newWorld(t)
 	w.must(201, "PUT", "/api/v1/queues/a", `{}`)
@@ -62,6 +67,9 @@ func TestPagesStopGrowingAt16MiB(t *testing.T) {
 }
 
 func TestATraceStopsGrowingAt16MiB(t *testing.T) {
+	if dbtest.Raced {
+		t.Skip("megabytes that nobody shares")
+	}
 	t.Parallel()
 	w := newWorld(t)
 	for i := range 20 {

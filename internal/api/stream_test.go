@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fetchq/server/client"
+	"github.com/fetchq/server/internal/dbtest"
 )
 
 func (w *world) stream(lines, query string) (client.StreamResponse, answer) {
@@ -93,6 +94,9 @@ func TestWhatWasTakenBeforeAStreamBrokeStays(t *testing.T) {
 }
 
 func TestAStreamTakesConstantMemory(t *testing.T) {
+	if dbtest.Raced {
+		t.Skip("megabytes that nobody shares")
+	}
 	w := newWorld(t)
 	w.must(201, "PUT", "/api/v1/queues/a", `{}`)
 	payload := strings.Repeat("p", 10_000)

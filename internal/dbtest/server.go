@@ -83,7 +83,7 @@ func launch() server {
 func folder() string {
 	const memory, enough = "/dev/shm", 6 << 30
 	var fs syscall.Statfs_t
-	if err := syscall.Statfs(memory, &fs); err != nil || fs.Bavail*uint64(fs.Bsize) < enough || available() < enough {
+	if err := syscall.Statfs(memory, &fs); err != nil || fs.Bavail*uint64(fs.Bsize) < enough || available() < enough { //nolint:gosec // blocks have a size
 		return os.TempDir()
 	}
 	return memory

@@ -19,16 +19,16 @@ var dawn = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // seriesWorld is a database with queues, whose series begin at dawn.
 type seriesWorld struct {
-	*testing.T
+	testing.TB
 	ctx   context.Context
 	db    *pgxpool.Pool
 	store *Store
 	names []string
 }
 
-func newSeriesWorld(t *testing.T, queues ...string) *seriesWorld {
+func newSeriesWorld(t testing.TB, queues ...string) *seriesWorld {
 	t.Helper()
-	w := &seriesWorld{T: t, ctx: t.Context(), db: dbtest.New(t), names: queues}
+	w := &seriesWorld{TB: t, ctx: t.Context(), db: dbtest.New(t), names: queues}
 	w.store = NewStore(w.db, slog.New(slog.DiscardHandler))
 	for _, q := range queues {
 		w.exec(`select fetchq.queue_create($1)`, q)

@@ -54,6 +54,15 @@ func newCrowd(t *testing.T, settings string, hosts, documents int) *crowd {
 	return c
 }
 
+// crowdWorks is for how long a crowd works. How much of a limit is used can be said of some seconds, and only where no neighbour takes
+// the cores: what a host may have and nobody asks for while all wait for a core, is not used.
+func crowdWorks() time.Duration {
+	if *alone {
+		return 4 * time.Second
+	}
+	return 2 * time.Second
+}
+
 // run lets the crowd work for some time.
 func (c *crowd) run(t *testing.T, d time.Duration) {
 	t.Helper()
@@ -207,13 +216,13 @@ func TestNeverMoreAreActiveThanTheQueueAllowsAndItIsUsed(t *testing.T) {
 	const most = 7
 	c := newCrowd(t, fmt.Sprintf(`{"max_active":%d}`, most), 1, 20_000)
 	c.work = 50 * time.Millisecond
-	c.run(t, 4*time.Second)
+	c.run(t, crowdWorks())
 	held, mean := mostHeld(c.seen)
 	t.Logf("%d documents, at most %d and %.2f on average held", len(c.seen), held, mean)
 	if held > most {
 		t.Errorf("%d were held at once; %d are allowed", held, most)
 	}
-	if mean < 0.95*most {
+	if *alone && mean < 0.95*most {
 		t.Errorf("%.2f were held on average; 95 %% of %d are wanted", mean, most)
 	}
 }
@@ -224,13 +233,13 @@ func TestNeverMoreArePickedThanTheRateAllowsAndItIsUsed(t *testing.T) {
 	}
 	const rate, burst = 200, 20
 	c := newCrowd(t, fmt.Sprintf(`{"rate":{"picks":%d,"per":"1s","burst":%d}}`, rate, burst), 1, 20_000)
-	c.run(t, 4*time.Second)
+	c.run(t, crowdWorks())
 	over, got := overRate(c.seen, rate, burst), rateOf(c.seen, burst)
 	t.Logf("%d documents, %.1f a second", len(c.seen), got)
 	if over > 1e-3 {
 		t.Errorf("in some time %.3f were picked too many", over)
 	}
-	if got < 0.95*rate {
+	if *alone && got < 0.95*rate {
 		t.Errorf("%.1f a second were picked; 95 %% of %d are wanted", got, rate)
 	}
 }
@@ -256,7 +265,7 @@ func TestNoHostIsWorkedOnMoreThanItsLimitsAllow(t *testing.T) {
 					// the host has room that nobody uses: visits of half a second make that a small part.
 					c.workers, c.work = 150, 500*time.Millisecond
 				}
-				c.run(t, 4*time.Second)
+				c.run(t, crowdWorks())
 				worst, rates := 0.0, 0.0
 				for host, holds := range c.byHost() {
 					if held, _ := mostHeld(holds); name != "rate" && held > most {
@@ -273,9 +282,9 @@ func TestNoHostIsWorkedOnMoreThanItsLimitsAllow(t *testing.T) {
 				switch {
 				case len(c.byHost()) < hosts:
 					t.Errorf("only %d hosts were worked on; %d are there", len(c.byHost()), hosts)
-				case name == "active" && mean < 0.95*most*hosts:
+				case *alone && name == "active" && mean < 0.95*most*hosts:
 					t.Errorf("%.1f were held on average; 95 %% of %d are wanted", mean, most*hosts)
-				case name != "active" && rates < 0.95*rate*hosts:
+				case *alone && name != "active" && rates < 0.95*rate*hosts:
 					t.Errorf("%.1f a second were picked; 95 %% of %d are wanted", rates, rate*hosts)
 				}
 			})

@@ -24,7 +24,7 @@ import (
 
 // world is a handler on a database of its own.
 type world struct {
-	*testing.T
+	testing.TB
 	db      *pgxpool.Pool
 	engine  *queue.Engine
 	series  *metrics.Store
@@ -33,15 +33,15 @@ type world struct {
 	taken   int       // snapshots
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	return newWorldOn(t, dbtest.New(t))
 }
 
-func newWorldOn(t *testing.T, db *pgxpool.Pool) *world {
+func newWorldOn(t testing.TB, db *pgxpool.Pool) *world {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	w := &world{T: t, db: db, engine: queue.New(db, queue.Options{Log: log, Node: "test", Now: time.Now}), series: metrics.NewStore(db, log)}
+	w := &world{TB: t, db: db, engine: queue.New(db, queue.Options{Log: log, Node: "test", Now: time.Now}), series: metrics.NewStore(db, log)}
 	w.handler = New(Options{Pool: db, Engine: w.engine, Series: w.series, Version: "v1", Log: log, Now: func() time.Time { return w.clock }})
 	return w
 }
