@@ -41,8 +41,9 @@ lint: ## golangci-lint, from source at the version in tools/go.mod
 fmt: ## format the Go files
 	$(LINTER) fmt
 
-bench: bin/fetchq ## measure what docs/performance.md reports, in three or four minutes
+bench: bin/fetchq ## measure what docs/performance.md reports, in four or five minutes
 	go run ./test/bench/start
+	go test -count=1 -v ./internal/queue -run 'ItIsUsed$$|LimitsAllow$$' -alone
 	scripts/bench --suite docs
 
 # make bench-long SCALE=0.01 PLANS=200000 tries it small. PLANS is in how many documents the plans are looked at.
@@ -72,8 +73,8 @@ test-18:
 test-15:
 	scripts/on-postgres 15 go test -timeout 10m $$(go list ./... | grep -v -e /test/faults -e /test/browser -e /test/prometheus)
 
-bugs: ## with the cores for itself: planted bugs are found by the property tests, each; limits are used whole
-	scripts/on-postgres 18 go test -count=1 -timeout 15m ./internal/queue -run 'TestPropertiesFindPlantedBugs|ItIsUsed$$|LimitsAllow$$' -bugs -alone
+bugs: ## plant bugs in the engine, one at a time, and see that the property tests find each
+	scripts/on-postgres 18 go test -count=1 -timeout 15m ./internal/queue -run TestPropertiesFindPlantedBugs -bugs
 
 browser: $(ASSETS) ## the pages in Chromium: flows, accessibility, hostile texts
 	scripts/with-chromium scripts/on-postgres 18 go test -count=1 -timeout 10m ./test/browser

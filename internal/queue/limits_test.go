@@ -54,13 +54,14 @@ func newCrowd(t *testing.T, settings string, hosts, documents int) *crowd {
 	return c
 }
 
-// crowdWorks is for how long a crowd works. How much of a limit is used can be said of some seconds, and only where no neighbour takes
-// the cores: what a host may have and nobody asks for while all wait for a core, is not used.
-func crowdWorks() time.Duration {
+// crowdWorks returns for how long a crowd works, and which share of a limit must be used at least. How much is used is measured where
+// nothing else takes the cores: what a host may have and nobody asks for while all wait for a core, is not used. Elsewhere half of
+// it says that the limit does not hold up what it allows.
+func crowdWorks() (d time.Duration, share float64) {
 	if *alone {
-		return 4 * time.Second
+		return 4 * time.Second, 0.95
 	}
-	return 2 * time.Second
+	return 2 * time.Second, 0.5
 }
 
 // run lets the crowd work for some time.
@@ -216,14 +217,15 @@ func TestNeverMoreAreActiveThanTheQueueAllowsAndItIsUsed(t *testing.T) {
 	const most = 7
 	c := newCrowd(t, fmt.Sprintf(`{"max_active":%d}`, most), 1, 20_000)
 	c.work = 50 * time.Millisecond
-	c.run(t, crowdWorks())
+	d, share := crowdWorks()
+	c.run(t, d)
 	held, mean := mostHeld(c.seen)
 	t.Logf("%d documents, at most %d and %.2f on average held", len(c.seen), held, mean)
 	if held > most {
 		t.Errorf("%d were held at once; %d are allowed", held, most)
 	}
-	if *alone && mean < 0.95*most {
-		t.Errorf("%.2f were held on average; 95 %% of %d are wanted", mean, most)
+	if mean < share*most {
+		t.Errorf("%.2f were held on average; %.0f %% of %d are wanted", mean, 100*share, most)
 	}
 }
 
@@ -233,14 +235,15 @@ func TestNeverMoreArePickedThanTheRateAllowsAndItIsUsed(t *testing.T) {
 	}
 	const rate, burst = 200, 20
 	c := newCrowd(t, fmt.Sprintf(`{"rate":{"picks":%d,"per":"1s","burst":%d}}`, rate, burst), 1, 20_000)
-	c.run(t, crowdWorks())
+	d, share := crowdWorks()
+	c.run(t, d)
 	over, got := overRate(c.seen, rate, burst), rateOf(c.seen, burst)
 	t.Logf("%d documents, %.1f a second", len(c.seen), got)
 	if over > 1e-3 {
 		t.Errorf("in some time %.3f were picked too many", over)
 	}
-	if *alone && got < 0.95*rate {
-		t.Errorf("%.1f a second were picked; 95 %% of %d are wanted", got, rate)
+	if got < share*rate {
+		t.Errorf("%.1f a second were picked; %.0f %% of %d are wanted", got, 100*share, rate)
 	}
 }
 
@@ -265,7 +268,8 @@ func TestNoHostIsWorkedOnMoreThanItsLimitsAllow(t *testing.T) {
 					// the host has room that nobody uses: visits of half a second make that a small part.
 					c.workers, c.work = 150, 500*time.Millisecond
 				}
-				c.run(t, crowdWorks())
+				d, share := crowdWorks()
+				c.run(t, d)
 				worst, rates := 0.0, 0.0
 				for host, holds := range c.byHost() {
 					if held, _ := mostHeld(holds); name != "rate" && held > most {
@@ -282,10 +286,10 @@ func TestNoHostIsWorkedOnMoreThanItsLimitsAllow(t *testing.T) {
 				switch {
 				case len(c.byHost()) < hosts:
 					t.Errorf("only %d hosts were worked on; %d are there", len(c.byHost()), hosts)
-				case *alone && name == "active" && mean < 0.95*most*hosts:
-					t.Errorf("%.1f were held on average; 95 %% of %d are wanted", mean, most*hosts)
-				case *alone && name != "active" && rates < 0.95*rate*hosts:
-					t.Errorf("%.1f a second were picked; 95 %% of %d are wanted", rates, rate*hosts)
+				case name == "active" && mean < share*most*hosts:
+					t.Errorf("%.1f were held on average; %.0f %% of %d are wanted", mean, 100*share, most*hosts)
+				case name != "active" && rates < share*rate*hosts:
+					t.Errorf("%.1f a second were picked; %.0f %% of %d are wanted", rates, 100*share, rate*hosts)
 				}
 			})
 		}

@@ -7,8 +7,8 @@ import (
 	"github.com/fetchq/server/internal/dbtest"
 )
 
-// alone asks for what holds only where nothing else takes the cores: that limits are used whole.
-var alone = flag.Bool("alone", false, "nothing else uses this machine: see that limits are used whole")
+// alone asks for what holds only where nothing else takes the cores: that of each limit 95 % are used.
+var alone = flag.Bool("alone", false, "nothing else uses this machine: see that 95 % of each limit are used")
 
 // TestMain plays fewer random scripts where a flag does not say how many: a quarter of them with -short, and less than half under the
 // race detector, where a script takes three times as long and it is Postgres that most of them try.

@@ -24,13 +24,15 @@ type calendars struct {
 
 type calendar struct {
 	hours, days []queue.Due
-	at          time.Time     // zero: not counted yet
+	at          time.Time // zero: not counted yet
+	lasts       time.Duration
 	asked       bool          // it is being counted
 	first       chan struct{} // closed when it was counted for the first time
 }
 
 const (
-	calendarLasts  = time.Minute
+	calendarLasts  = time.Minute           // at least
+	calendarRests  = 100                   // times as long as it was counted, so that no more than a hundredth of a core goes there
 	calendarWait   = time.Minute           // for one count
 	calendarSpends = 10 * time.Second      // on all queues together
 	calendarFirst  = 40 * time.Millisecond // that a page waits where nothing was counted yet: most are by then
@@ -67,7 +69,7 @@ func (c *calendars) look(name string) calendar {
 		c.kept[name] = &calendar{first: make(chan struct{})}
 	}
 	k := c.kept[name]
-	if !k.asked && c.now().Sub(k.at) >= calendarLasts {
+	if !k.asked && c.now().Sub(k.at) >= k.lasts {
 		k.asked = true
 		go c.renew(name, k)
 	}
@@ -79,6 +81,7 @@ func (c *calendars) renew(name string, k *calendar) {
 	defer func() { <-c.one }()
 	ctx, cancel := context.WithTimeout(context.Background(), calendarWait)
 	defer cancel()
+	began := c.now()
 	hours, days, err := c.count(ctx, name)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -88,6 +91,7 @@ func (c *calendars) renew(name string, k *calendar) {
 			close(k.first)
 		}
 		k.hours, k.days, k.at = hours, days, c.now()
+		k.lasts = max(calendarLasts, calendarRests*k.at.Sub(began))
 	}
 }
 

@@ -59,6 +59,32 @@ func TestACalendarIsCountedOnceAMinuteHoweverManyLook(t *testing.T) {
 	}
 }
 
+func TestACalendarThatTakesLongIsCountedLessOften(t *testing.T) {
+	t.Parallel()
+	var now, counts atomic.Int64
+	now.Store(time.Date(2026, 11, 25, 9, 0, 0, 0, time.UTC).UnixNano())
+	c := newCalendars(func() time.Time { return time.Unix(0, now.Load()) }, func(context.Context, string) ([]queue.Due, []queue.Due, error) {
+		counts.Add(1)
+		now.Add(int64(3 * time.Second))
+		return nil, nil, nil
+	})
+	until := func(n int64) {
+		t.Helper()
+		for deadline := time.Now().Add(10 * time.Second); c.get("").lasts == 0 || counts.Load() < n; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("it was counted %d times; %d are wanted", counts.Load(), n)
+			}
+		}
+	}
+	until(1)
+	now.Add(int64(calendarRests*3*time.Second - 1))
+	if k := c.look(""); k.asked {
+		t.Error("it is counted again before it rested for a hundred times as long")
+	}
+	now.Add(1)
+	until(2)
+}
+
 func TestAStripSaysHowSureItIs(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 25, 9, 0, 0, 0, time.UTC)

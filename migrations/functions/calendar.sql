@@ -10,15 +10,16 @@ returns table (at timestamptz, documents bigint, known text)
 language plpgsql stable set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare
     q fetchq.queues := fetchq.queue_find(p_queue);
-    v_leaves   constant text[] := fetchq.leaves(q);
-    v_spots    text[] := '{}';     -- a statement for each partition that has a version planned
-    v_versions integer[] := '{}';
-    v_version  integer;
-    v_known    text := 'exact';    -- least where spots are left out
-    v_share    integer;
-    v_read     bigint;
-    v_last     timestamptz;
-    v_end      timestamptz;
+    v_leaves    constant text[] := fetchq.leaves(q);
+    v_spots     text[] := '{}';    -- a statement for each partition that has a version planned
+    v_versions  integer[] := '{}';
+    v_version   integer;
+    v_least     boolean := false;  -- spots are left out
+    v_share     integer;
+    v_reads     bigint[];          -- of one spot, by step
+    v_lasts     timestamptz[];
+    v_documents bigint[] := array_fill(0::bigint, array[p_steps]);
+    v_known     text[];
 begin
     <<spots>>
     for i in 1 .. cardinality(v_leaves) loop
@@ -27,33 +28,39 @@ begin
             v_version := fetchq.next_version(q, v_leaves[i], v_version, null);
             exit when v_version is null;
             if n = 21 or cardinality(v_spots) = 512 then
-                v_known := 'least';
+                v_least := true;
                 exit spots when cardinality(v_spots) = 512;
                 exit;
             end if;
-            v_spots := v_spots || format($t$ select count(*), max(next_iteration) from (
-                select next_iteration from %I.%I where status = 0 and version = $1 and next_iteration >= $2 and next_iteration < $3
-                order by next_iteration limit $4) d $t$, 'q_' || p_queue, v_leaves[i]);
+            v_spots := v_spots || format($t$
+                select array_agg(d.n order by s.step), array_agg(d.last order by s.step)
+                from generate_series(0, $5 - 1) s (step), lateral (
+                    select count(*) as n, max(next_iteration) as last from (
+                        select next_iteration from %I.%I where status = 0 and version = $1
+                            and next_iteration >= case when s.step = 0 then '-infinity' else $2 + s.step * $3 end
+                            and next_iteration < $2 + (s.step + 1) * $3
+                        order by next_iteration limit $4) e) d $t$, 'q_' || p_queue, v_leaves[i]);
             v_versions := v_versions || v_version;
         end loop;
     end loop;
     v_share := greatest(p_most / greatest(cardinality(v_spots), 1), 10);
-    for step in 0 .. p_steps - 1 loop
-        at := p_from + step * p_step;
-        v_end := at + p_step;
-        documents := 0;
-        known := v_known;
-        for i in 1 .. cardinality(v_spots) loop
-            execute v_spots[i] into v_read, v_last
-                using v_versions[i]::smallint, case when step = 0 then '-infinity' else at end, v_end, v_share;
-            if v_read = v_share and v_last - at < p_step / 100 then
-                known := 'least';
-            elsif v_read = v_share then
-                known := case known when 'exact' then 'about' else known end;
-                v_read := v_read * extract(epoch from p_step) / extract(epoch from v_last - at);
+    v_known := array_fill(case when v_least then 'least' else 'exact' end, array[p_steps]);
+    for i in 1 .. cardinality(v_spots) loop
+        execute v_spots[i] into v_reads, v_lasts using v_versions[i]::smallint, p_from, p_step, v_share, p_steps;
+        for step in 1 .. p_steps loop
+            if v_reads[step] = v_share then
+                at := p_from + (step - 1) * p_step;
+                if v_lasts[step] - at < p_step / 100 then
+                    v_known[step] := 'least';
+                else
+                    v_reads[step] := v_reads[step] * extract(epoch from p_step) / extract(epoch from v_lasts[step] - at);
+                    if v_known[step] = 'exact' then
+                        v_known[step] := 'about';
+                    end if;
+                end if;
             end if;
-            documents := documents + v_read;
+            v_documents[step] := v_documents[step] + v_reads[step];
         end loop;
-        return next;
     end loop;
+    return query select p_from + (step - 1) * p_step, v_documents[step], v_known[step] from generate_series(1, p_steps) step;
 end $$;
