@@ -40,6 +40,7 @@ type watcher struct {
 const (
 	boardLasts = time.Second
 	boardEvery = time.Second
+	tellEvery  = 2 // looks: those who show the same are told at one moment, ask at once, and share the answer
 	boardWait  = 5 * time.Second
 )
 
@@ -93,7 +94,6 @@ func (b *board) take(list []queue.Summary, now time.Time, changes int) {
 		for _, name := range changed {
 			w.changed[name] = struct{}{}
 		}
-		w.wake()
 	}
 	b.latest, b.at = slices.Clip(list), now
 	if b.latest == nil {
@@ -138,14 +138,23 @@ func text(p *string) string {
 	return *p
 }
 
-func (w *watcher) wake() {
-	select {
-	case w.woken <- struct{}{}:
-	default:
+// tell wakes those for whom something changed.
+func (b *board) tell() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for w := range b.watchers {
+		if !w.any && len(w.changed) == 0 {
+			continue
+		}
+		select {
+		case w.woken <- struct{}{}:
+		default: // it is awake
+		}
 	}
 }
 
-// watch begins to tell what changes, until leave is called. While somebody watches, the board looks each second.
+// watch begins to tell what changes, until leave is called. While somebody watches, the board looks each second, and tells after
+// every other look.
 func (b *board) watch(stop context.Context) (w *watcher, leave func()) {
 	w = &watcher{changed: map[string]struct{}{}, woken: make(chan struct{}, 1)}
 	b.mu.Lock()
@@ -167,7 +176,7 @@ func (b *board) watch(stop context.Context) (w *watcher, leave func()) {
 func (b *board) poll(stop context.Context) {
 	ticker := time.NewTicker(boardEvery)
 	defer ticker.Stop()
-	for {
+	for look := 1; ; look++ {
 		select {
 		case <-stop.Done():
 			return
@@ -181,6 +190,9 @@ func (b *board) poll(stop context.Context) {
 		}
 		b.mu.Unlock()
 		_, _ = b.summaries(stop) // one that fails is made up for by the next
+		if look%tellEvery == 0 {
+			b.tell()
+		}
 	}
 }
 

@@ -21,10 +21,11 @@ import (
 
 // Timing of web/static/js/live.js.
 const (
-	refreshGap = 2 * time.Second        // the least time between two refreshes of a page
-	settling   = 2 * time.Minute        // after a change, in which each beat of the stream makes a page ask again
-	longest    = 30 * time.Second       // without a refresh, whatever changes
-	lookEvery  = 500 * time.Millisecond // how often a page looks whether it is to refresh itself
+	refreshGap = 2 * time.Second         // the least time between two refreshes of a page
+	toldGap    = 1500 * time.Millisecond // the same, when the stream tells of a change
+	settling   = 2 * time.Minute         // after a change, in which each beat of the stream makes a page ask again
+	longest    = 30 * time.Second        // without a refresh, whatever changes
+	lookEvery  = 500 * time.Millisecond  // how often a page looks whether it is to refresh itself
 )
 
 // rounds is how often the loads take turns, forth and back, for what Postgres does by itself (vacuum above all) changes for minutes
@@ -179,20 +180,19 @@ func (s *server) watch(ctx context.Context, path, queue string, refreshes, size 
 	go hear(resp.Body, queue, changed, beats)
 	moved, stale := arrived, false
 	for look := time.NewTicker(lookEvery); ; {
+		least := refreshGap
 		select {
 		case <-ctx.Done():
 			look.Stop()
 			return nil
 		case <-look.C:
-		}
-		select {
 		case <-changed:
-			moved, stale = time.Now(), true
+			moved, stale, least = time.Now(), true, toldGap
 		case <-beats:
-			stale = stale || time.Since(moved) < settling || time.Since(arrived) > longest
-		default:
+			made := time.Since(arrived)
+			stale = stale || made >= 2*refreshGap && (time.Since(moved) < settling || made > longest)
 		}
-		if !stale || time.Since(arrived) < refreshGap {
+		if !stale || time.Since(arrived) < least {
 			continue
 		}
 		stale = false

@@ -7,6 +7,7 @@ const control = document.getElementById('refresh');
 const lostBanner = document.getElementById('lost');
 const troubled = document.getElementById('trouble'); // stands in the rail of every page
 const leastGap = 2000; // ms between two refreshes
+const toldGap = 1500; // ms after which one may follow what the stream tells, every two seconds: all who show the same ask then, and share an answer
 const longestTry = 16_000; // ms between two tries while the server is away
 const settling = 120_000; // ms for which rates over a minute go on changing after the last change
 const longest = 30_000; // ms without a refresh, since ages and lines of the last 15 minutes move on by themselves
@@ -103,10 +104,10 @@ export async function refresh() {
   }
 }
 
-function tick() {
+function tick(least = leastGap) {
   const age = Date.now() - arrived;
   if (live.querySelector('[data-under-way]')) stale = true; // its progress is nobody's change
-  const due = mode === 'live' ? stale && age >= leastGap : age >= Number(mode) * 1000;
+  const due = mode === 'live' ? stale && Date.now() - made >= least : age >= Number(mode) * 1000;
   const gap = Math.min(leastGap * 2 ** tries, longestTry);
   if (lost ? Date.now() - tried >= gap : due) {
     if (!hindrance()) refresh();
@@ -141,8 +142,10 @@ function hear({ kind, data }) {
       if (!concerns(data.queues ?? [])) break;
       stale = true;
       moved = now;
+      if (live) tick(toldGap);
       break;
     case 'beat':
+      if (now - made < 2 * leastGap) break; // what was told has just been shown
       if (now - moved < settling || now - made > longest) stale = true;
       else if (!asking) arrived = now; // nothing has changed since: what stands here is as of now
   }
@@ -191,7 +194,7 @@ if (live) {
   document.addEventListener('visibilitychange', () => {
     if (!document.hidden) stale = true;
   });
-  setInterval(tick, 500);
+  setInterval(() => tick(), 500);
 }
 if (troubled) {
   connect();
