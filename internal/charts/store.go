@@ -14,6 +14,7 @@ import (
 
 	"github.com/fetchq/server/internal/database"
 	"github.com/fetchq/server/internal/errs"
+	"github.com/fetchq/server/internal/wire"
 )
 
 // Bounds of what is kept.
@@ -193,12 +194,20 @@ func taken(err error) bool {
 	return errors.As(err, &e) && e.Code == "23505"
 }
 
+// CheckMark says whether a mark can have a text, without the white space around it. Errors: Invalid (text).
+func CheckMark(text string) error {
+	if text = strings.TrimSpace(text); text == "" {
+		return errs.Field("text", "1 to %d bytes are wanted", maxMark)
+	}
+	return wire.CheckText("text", text, maxMark)
+}
+
 // AddMark notes an event; queue "" is all of them, and a zero time is now, by the database's clock. What is older than the newest 1,000
 // of a queue goes. Errors: Invalid (text, at).
 func (s *Store) AddMark(ctx context.Context, queue, text, by string, at time.Time) (Mark, error) {
 	text = strings.TrimSpace(text)
-	if text == "" || len(text) > maxMark {
-		return Mark{}, errs.Field("text", "1 to 200 bytes are wanted")
+	if err := CheckMark(text); err != nil {
+		return Mark{}, err
 	}
 	var when *time.Time
 	if !at.IsZero() {
