@@ -6,12 +6,18 @@ import (
 	"time"
 
 	"github.com/fetchq/server/internal/app"
+	"github.com/fetchq/server/internal/charts"
 	"github.com/fetchq/server/internal/config"
 )
 
 type mark struct {
 	Text  string `arg:"" help:"What happened, in 1 to 200 bytes."`
 	Queue string `help:"The queue whose charts show it; those of all queues where nothing is said."`
+}
+
+// Validate refuses a text that no mark can have, before a database is looked for.
+func (m mark) Validate() error {
+	return charts.CheckMark(m.Text)
 }
 
 // Run notes the event as of now, by the database's clock.

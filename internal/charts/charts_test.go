@@ -83,6 +83,59 @@ func TestSpansThatAreNoneAreRefused(t *testing.T) {
 	}
 }
 
+func TestAStepIsChosenWhereALineHasTwoTo400Values(t *testing.T) {
+	t.Parallel()
+	for over, want := range map[string]string{
+		"range=15m": "10s 1m", "": "10s 1m 10m", "range=6h": "1m 10m 1h", "range=24h": "10m 1h", "range=7d": "1h", "range=30d": "", "range=1y": "",
+		"from=2026-11-25T08:00:03Z&to=2026-11-25T09:06:33Z": "10s 1m 10m", // 400 steps with both its ends
+		"from=2026-11-25T08:00:03Z&to=2026-11-25T09:06:43Z": "1m 10m",     // and 401
+		"from=2026-11-23T08:00:00Z&to=2026-11-25T09:00:00Z": "10m 1h", "range=1h&step=": "10s 1m 10m",
+	} {
+		q, err := url.ParseQuery(over)
+		if err != nil {
+			t.Fatal(err)
+		}
+		automatic, err := ParseSpan(q, now)
+		if err != nil || automatic.Chosen != "" {
+			t.Fatalf("%s: %+v, %v", over, automatic, err)
+		}
+		var taken []string
+		for _, step := range Steps {
+			q.Set("step", step.Word)
+			at, err := ParseSpan(q, now)
+			if err != nil {
+				var e *errs.Error
+				if !errors.As(err, &e) || e.Field != "step" || at != automatic {
+					t.Errorf("%s in steps of %s: %+v, %v", over, step.Word, at, err)
+				}
+				continue
+			}
+			taken = append(taken, step.Word)
+			if again, err := ParseSpan(at.Query(), now); err != nil || again != at || at.Step != step.Width || at.Chosen != step.Word ||
+				at.Points() > MaxPoints || at.Points() < 1 || at.From.Truncate(at.Step) != at.From || at.To.Truncate(at.Step) != at.To {
+				t.Errorf("%s in steps of %s: %+v is read back as %+v, %v", over, step.Word, at, again, err)
+			}
+		}
+		if got := strings.Join(taken, " "); got != want {
+			t.Errorf("%s has steps of %s; %s are right", over, got, want)
+		}
+	}
+	for text, says := range map[string]string{
+		"range=6h&step=10s":  "a line has 400 values at most, and there would be 2160 in steps of 10s; 1m is the shortest for this time",
+		"range=15m&step=10m": "a line has two values at least, and there would be less in steps of 10m; 1m is the longest for this time",
+		"range=1y&step=1h":   "and there would be 8760 in steps of 1h; there is only the automatic one for this time",
+		"step=5m":            "one of 10s, 1m, 10m and 1h is wanted, or none for the automatic one",
+	} {
+		q, err := url.ParseQuery(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ParseSpan(q, now); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v; %q is right", text, err, says)
+		}
+	}
+}
+
 func TestAChartIsItsAddress(t *testing.T) {
 	t.Parallel()
 	c := Of("Work", []string{"pages", "images"}, "work:p50", "work:p99")

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fetchq/server/internal/database"
 	"github.com/fetchq/server/internal/errs"
+	"github.com/fetchq/server/internal/wire"
 )
 
 // Bounds of what is kept.
@@ -22,7 +23,7 @@ const (
 	MaxCharts     = 30 // of a dashboard
 	maxName       = 100
 	maxMark       = 200
-	mostMarks     = 200  // in one chart, the newest
+	mostMarks     = 200  // in one chart, the newest; of all queues together, and of those that it names
 	queueMarks    = 1000 // that are kept of a queue, and of all of them together, the newest
 	marksKept     = 2 * 365 * day
 )
@@ -193,12 +194,20 @@ func taken(err error) bool {
 	return errors.As(err, &e) && e.Code == "23505"
 }
 
+// CheckMark says whether a mark can have a text, without the white space around it. Errors: Invalid (text).
+func CheckMark(text string) error {
+	if text = strings.TrimSpace(text); text == "" {
+		return errs.Field("text", "1 to %d bytes are wanted", maxMark)
+	}
+	return wire.CheckText("text", text, maxMark)
+}
+
 // AddMark notes an event; queue "" is all of them, and a zero time is now, by the database's clock. What is older than the newest 1,000
 // of a queue goes. Errors: Invalid (text, at).
 func (s *Store) AddMark(ctx context.Context, queue, text, by string, at time.Time) (Mark, error) {
 	text = strings.TrimSpace(text)
-	if text == "" || len(text) > maxMark {
-		return Mark{}, errs.Field("text", "1 to 200 bytes are wanted")
+	if err := CheckMark(text); err != nil {
+		return Mark{}, err
 	}
 	var when *time.Time
 	if !at.IsZero() {
@@ -221,12 +230,18 @@ func (s *Store) AddMark(ctx context.Context, queue, text, by string, at time.Tim
 	return Mark{At: made.Unix(), Text: text}, nil
 }
 
-// Marks returns those that are of no queue, and those of the given ones, in a time, the oldest first; the newest 200 of them. Those of
-// one queue stand in no chart that does not name it: whoever may note them there must not push out what stands in all charts.
+// Marks returns those that are of no queue, and those of the given ones, in a time, the oldest first: the newest 200 of the former, and as many
+// of the latter, of which each queue has its share. Those of one queue stand in no chart that does not name it: whoever may note them there
+// pushes out neither what stands in all charts nor what is of another queue.
 func (s *Store) Marks(ctx context.Context, queues []string, from, to time.Time) ([]Mark, error) {
 	rows, err := s.db.Query(ctx, `select extract(epoch from at)::bigint, text from (
-			select at, text from fetchq.marks where at >= $1 and at < $2 and coalesce(queue, '') = any($3)
-			order by at desc limit $4) t order by at`, from, to, append([]string{""}, queues...), mostMarks)
+			(select at, text from fetchq.marks where coalesce(queue, '') = '' and at >= $1 and at < $2 order by at desc limit $4)
+			union all
+			(select m.at, m.text from unnest($3::text[]) q (name) cross join lateral (
+				select at, text, row_number() over (order by at desc) as n from fetchq.marks
+				where coalesce(queue, '') = q.name and at >= $1 and at < $2 order by at desc limit $4) m
+			where q.name <> '' order by m.n, m.at desc limit $4)
+		) t order by at`, from, to, append([]string{}, queues...), mostMarks) // no queue is no null
 	if err != nil {
 		return nil, database.Error("read the marks", err)
 	}

@@ -186,3 +186,51 @@ func TestTheNewestMarksOfAQueueAreKept(t *testing.T) {
 		t.Errorf("a chart of all shows %+v, %v", list, err)
 	}
 }
+
+// TestMarksOfAQueuePushOutNoOthers has two queues whose marks alone are more than a chart shows, all newer than those of all queues and of a
+// third one.
+func TestMarksOfAQueuePushOutNoOthers(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t)
+	s := charts.NewStore(db)
+	ctx := t.Context()
+	at := time.Now().Add(-5 * time.Hour).Truncate(time.Second)
+	if _, err := db.Exec(ctx, `insert into fetchq.marks (at, text, queue, created_by)
+		select $1::timestamptz + i * interval '1 second', q.name || ' ' || i, nullif(q.name, ''), 'ann'
+		from (values ('', 0, 4), ('quiet', 10, 12), ('pages', 1000, 1299), ('images', 5000, 5299)) q (name, first, last), generate_series(q.first, q.last) i`, at); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		queues []string
+		want   map[string]int
+		oldest map[string]string // of those that are cut
+	}{
+		{nil, map[string]int{"": 5}, nil},
+		{[]string{"pages"}, map[string]int{"": 5, "pages": 200}, map[string]string{"pages": "1100"}},
+		{[]string{"pages", "images"}, map[string]int{"": 5, "pages": 100, "images": 100}, map[string]string{"pages": "1200", "images": "5200"}},
+		{[]string{"images", "quiet"}, map[string]int{"": 5, "quiet": 3, "images": 197}, map[string]string{"images": "5103"}},
+	} {
+		list, err := s.Marks(ctx, tt.queues, at, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, oldest := map[string]int{}, map[string]string{}
+		for i, m := range list {
+			name, number, _ := strings.Cut(m.Text, " ")
+			if got[name]++; got[name] == 1 {
+				oldest[name] = number
+			}
+			if i > 0 && m.At < list[i-1].At {
+				t.Fatalf("%v: %v stands behind %v", tt.queues, m, list[i-1])
+			}
+		}
+		if !cmp.Equal(got, tt.want) {
+			t.Errorf("%v: %v; %v is right", tt.queues, got, tt.want)
+		}
+		for name, want := range tt.oldest {
+			if oldest[name] != want {
+				t.Errorf("%v: the oldest of %s is %s; %s is right", tt.queues, name, oldest[name], want)
+			}
+		}
+	}
+}

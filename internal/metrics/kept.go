@@ -20,6 +20,7 @@ const (
 type Kept struct {
 	Queue, Name, Type string
 	Own               bool       // it is custom
+	Known             bool       // something of it was counted: a gauge has no value before
 	Value             float64    // of a counter all that was added, of a gauge the last value
 	Timing            *Histogram // of a timing, all of it since the queue was made
 
@@ -43,9 +44,9 @@ func (s *Store) Kept(ctx context.Context) (KeptMetrics, error) {
 	const op = "read the metrics of all queues"
 	var k KeptMetrics
 	rows, err := s.db.Query(ctx, `
-		select m.queue, m.name, m.id, m.type, m.value, m.histogram, m.own
+		select m.queue, m.name, m.id, m.type, m.value, m.count, m.histogram, m.own
 		from fetchq.queues q cross join lateral (
-			select queue, name, id, type, value, histogram, count(*) filter (where id >= 64) over () as own
+			select queue, name, id, type, value, count, histogram, count(*) filter (where id >= 64) over () as own
 			from fetchq.metrics where queue = q.name order by id limit $1
 		) m
 		order by m.queue, m.id`, KeptOfQueue+2) // with wait and work
@@ -59,11 +60,11 @@ func (s *Store) Kept(ctx context.Context) (KeptMetrics, error) {
 		of     string
 		seen   int64 // own metrics of all queues
 	)
-	_, err = pgx.ForEachRow(rows, []any{&m.queue, &m.name, &m.id, &m.typ, &m.value, &packed, &own}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&m.queue, &m.name, &m.id, &m.typ, &m.value, &m.count, &packed, &own}, func() error {
 		if m.queue != of {
 			of, seen = m.queue, seen+own
 		}
-		one := Kept{Queue: m.queue, Name: m.name, Type: typeNames[m.typ], Own: m.id > len(core), Value: m.value, id: m.id}
+		one := Kept{Queue: m.queue, Name: m.name, Type: typeNames[m.typ], Own: m.id > len(core), Known: m.count > 0, Value: m.value, id: m.id}
 		if m.typ == typeTiming {
 			one.Timing = &Histogram{}
 			if packed != nil {

@@ -45,8 +45,8 @@ type Series struct {
 	Points             []Point
 }
 
-// Point is the value of a step that begins At: of a counter what was counted (sum) or how much a second (rate), of a gauge its
-// mean by time, lowest or highest value, of a timing milliseconds (rate: how many a second). It is NaN where there is none: no
+// Point is the value of a step that begins At: of a counter what was counted (sum) or how much a second of those that were measured
+// (rate), of a gauge its mean by time, lowest or highest value, of a timing milliseconds (rate: how many a second). It is NaN where there is none: no
 // snapshot was taken, the queue or the metric was not there yet, or, of most of a timing's, nothing was timed.
 type Point struct {
 	At    time.Time
@@ -107,7 +107,7 @@ type curve struct {
 // bin is one point of a line.
 type bin struct {
 	known          bool
-	covered        float64 // seconds of which there were snapshots
+	covered        float64 // seconds that were measured
 	sum            float64
 	timing         *Histogram
 	gauged         bool

@@ -11,12 +11,6 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// beat is a step of which there is a row of all queues, and so a snapshot.
-type beat struct {
-	slot  time.Time
-	width time.Duration
-}
-
 // perRead is about how many rows one statement reads: of some queues, or one. What is read is counted row by row, and a curve whose
 // queues are all read keeps its values only; so what a query holds does not grow with its queues.
 const perRead = 12_000
@@ -48,17 +42,11 @@ func (p *plan) stretches() (list []stretch) {
 func (p *plan) read(ctx context.Context) error {
 	list := p.stretches()
 	for _, s := range list {
-		rows, err := p.db.Query(ctx, `select slot from `+s.table+` where queue = 0 and slot >= $1 and slot < $2 order by slot`, s.from, s.to)
+		beats, err := beatsOf(ctx, p.db, s.step, s.from, s.to)
 		if err != nil {
 			return err
 		}
-		var slot time.Time
-		if _, err = pgx.ForEachRow(rows, []any{&slot}, func() error {
-			p.beats = append(p.beats, beat{slot, s.width})
-			return nil
-		}); err != nil {
-			return err
-		}
+		p.beats = append(p.beats, beats...)
 	}
 	if p.beats == nil {
 		return nil
@@ -166,7 +154,7 @@ func (p *plan) begin(l *curve) {
 	for _, b := range p.beats {
 		if i := p.bin(b.slot); i < len(l.bins) && !b.slot.Before(since) {
 			l.bins[i].known = true
-			l.bins[i].covered += b.width.Seconds()
+			l.bins[i].covered += b.measured.Seconds()
 		}
 	}
 }

@@ -54,19 +54,13 @@ func rollUpOne(ctx context.Context, tx pgx.Tx, i int, start time.Time) error {
 	if err != nil || len(list) == 0 {
 		return err
 	}
-	var beats []time.Time // the steps of which there was a snapshot: those that all queues, 0, have a row of
-	for _, r := range list {
-		if r.queue != 0 {
-			break
-		}
-		beats = append(beats, r.slot)
-	}
-	if beats == nil {
-		return nil
+	beats, err := beatsOf(ctx, tx, finer, start, start.Add(steps[i].width))
+	if err != nil || beats == nil {
+		return err
 	}
 	var late []int // queues whose first row is not that of the first step: their gauges stand in one before
 	for k, r := range list {
-		if (k == 0 || list[k-1].queue != r.queue) && !r.slot.Equal(beats[0]) {
+		if (k == 0 || list[k-1].queue != r.queue) && !r.slot.Equal(beats[0].slot) {
 			late = append(late, r.queue)
 		}
 	}
@@ -89,7 +83,48 @@ func rollUpOne(ctx context.Context, tx pgx.Tx, i int, start time.Time) error {
 		}
 		list = list[n:]
 	}
-	return w.flush(ctx)
+	if err := w.flush(ctx); err != nil {
+		return err
+	}
+	return noteMeasured(ctx, tx, steps[i], start, beats)
+}
+
+// beat is a step of which there is a row of all queues, and so a snapshot.
+type beat struct {
+	slot     time.Time
+	measured time.Duration // how much of it
+}
+
+// beatsOf reads the beats of one width in a time.
+func beatsOf(ctx context.Context, db querier, of step, from, to time.Time) ([]beat, error) {
+	rows, err := db.Query(ctx, `
+		select r.slot, coalesce(p.measured, $3) from `+of.table+` r left join fetchq.series_partial p on p.step = $3 and p.slot = r.slot
+		where r.queue = 0 and r.slot >= $1 and r.slot < $2 order by r.slot`, from, to, int(of.width.Seconds()))
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (b beat, err error) {
+		var seconds int
+		err = row.Scan(&b.slot, &seconds)
+		b.measured = time.Duration(seconds) * time.Second
+		return b, err
+	})
+}
+
+// noteMeasured notes how much of a step was measured, where that is not all of it: a rate is over what was.
+func noteMeasured(ctx context.Context, tx pgx.Tx, of step, start time.Time, beats []beat) error {
+	var measured time.Duration
+	for _, b := range beats {
+		measured += b.measured
+	}
+	width := int(of.width.Seconds())
+	if measured >= of.width {
+		_, err := tx.Exec(ctx, `delete from fetchq.series_partial where step = $1 and slot = $2`, width, start) // of a clock that was ahead
+		return err
+	}
+	_, err := tx.Exec(ctx, `insert into fetchq.series_partial (step, slot, measured) values ($1, $2, $3)
+		on conflict (step, slot) do update set measured = excluded.measured`, width, start, int(measured.Seconds()))
+	return err
 }
 
 // querier is a transaction or a pool.
@@ -119,7 +154,7 @@ func carried(ctx context.Context, db querier, table string, queues []int, before
 
 // merge makes one row of a queue's rows in some steps, which beats lists; earlier is the row that stands before them. Where a
 // queue has no row, nothing was counted and its gauges stayed.
-func merge(list []stored, beats []time.Time, earlier []byte) (row, error) {
+func merge(list []stored, beats []beat, earlier []byte) (row, error) {
 	var out row
 	var gauges row // as they stand, from earlier on
 	if earlier != nil {
@@ -132,7 +167,7 @@ func merge(list []stored, beats []time.Time, earlier []byte) (row, error) {
 	all := map[int]*blend{}
 	for _, beat := range beats {
 		now := gauges
-		if len(list) > 0 && list[0].slot.Equal(beat) {
+		if len(list) > 0 && list[0].slot.Equal(beat.slot) {
 			r, err := decode(list[0].data, nil)
 			if err != nil {
 				return nil, err
@@ -150,7 +185,7 @@ func merge(list []stored, beats []time.Time, earlier []byte) (row, error) {
 			if all[v.id] == nil {
 				all[v.id] = &blend{}
 			}
-			all[v.id].add(v, 1)
+			all[v.id].add(v, beat.measured.Seconds())
 		}
 	}
 	for id, b := range all {

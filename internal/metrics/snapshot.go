@@ -90,6 +90,9 @@ func (s *Store) backInTime(ctx context.Context, tx pgx.Tx, end time.Time) error 
 			return err
 		}
 	}
+	if _, err := tx.Exec(ctx, `delete from fetchq.series_partial where slot > $1`, end); err != nil {
+		return err
+	}
 	_, err := tx.Exec(ctx, `update fetchq.series_state set last = $1`, end)
 	return err
 }

@@ -50,7 +50,7 @@ func (w *walk) put(p *plan, here row) {
 	i := p.bin(b.slot)
 	for l, blends := range w.gauges {
 		if at, found := here.at(l.source[w.queue][0]); found && i < len(blends) {
-			blends[i].add(here[at], b.width.Seconds())
+			blends[i].add(here[at], b.measured.Seconds())
 		}
 	}
 }

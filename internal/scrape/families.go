@@ -197,7 +197,8 @@ func sample(typ string, pairs []*dto.LabelPair, v float64) *dto.Metric {
 	return &dto.Metric{Label: pairs, Gauge: &dto.Gauge{Value: &v}}
 }
 
-// addKept makes the families of timings and custom metrics. A queue in which nothing was timed yet has timings of 0 values.
+// addKept makes the families of timings and custom metrics. A queue in which nothing was timed yet has timings of 0 values; a gauge whose
+// first value no snapshot has taken is not told.
 func (b *builder) addKept(out []*dto.MetricFamily, s *standing, native bool) []*dto.MetricFamily {
 	type key struct{ queue, metric string }
 	timed := map[key]*metrics.Histogram{}
@@ -223,7 +224,7 @@ func (b *builder) addKept(out []*dto.MetricFamily, s *standing, native bool) []*
 	for _, f := range ofOwn {
 		family := head(f.Family, 0)
 		for _, m := range s.kept.List {
-			if !m.Own || m.Type != f.typ {
+			if !m.Own || m.Type != f.typ || f.Type == gauge && !m.Known {
 				continue
 			}
 			pairs, hidden := b.pairs(f.Family, []string{m.Name, m.Queue})

@@ -190,7 +190,7 @@ func TestCustomMetricsAreLimited(t *testing.T) {
 		w.put(fmt.Sprint("q", i))
 	}
 	// The names of the last 50 queues are the oldest; the first two have a hundred and fifty, and ten.
-	w.exec(`insert into fetchq.metrics (queue, name, type) select 'q' || q, 'm' || m, 2 from generate_series(2, 51) q, generate_series(1, 98) m`)
+	w.exec(`insert into fetchq.metrics (queue, name, type, count) select 'q' || q, 'm' || m, 2, 1 from generate_series(2, 51) q, generate_series(1, 98) m`)
 	w.exec(`insert into fetchq.metrics (queue, name, type) select 'q0', 'm' || m, 1 from generate_series(1, 150) m`)
 	w.exec(`insert into fetchq.metrics (queue, name, type) select 'q1', 'm' || m, 1 from generate_series(1, 10) m`)
 	all := w.families(View{})
@@ -205,6 +205,31 @@ func TestCustomMetricsAreLimited(t *testing.T) {
 	}
 	if left := w.number(all, "fetchq_custom_metrics_left_out"); left != 60 {
 		t.Errorf("%v are left out; 60 are wanted", left)
+	}
+}
+
+// TestANewGaugeIsToldWithItsValue scrapes between the moment a name is noted and the snapshot that has its first value.
+func TestANewGaugeIsToldWithItsValue(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.put("pages")
+	w.exec(`select fetchq.metric_set('pages', 'old', 3)`)
+	w.counted("pages")
+	w.exec(`select fetchq.metric_set('pages', 'depth', 7), fetchq.metric_set('pages', 'none', 0), fetchq.metric_increment('pages', 'bytes', 5)`)
+	w.clock = w.clock.Add(lookLasts)
+	all := w.families(View{})
+	if n := len(all["fetchq_custom_value"].GetMetric()); n != 1 || w.number(all, "fetchq_custom_value", "old", "pages") != 3 {
+		t.Errorf("%d gauges are told before the snapshot; the old one is wanted: %v", n, all["fetchq_custom_value"])
+	}
+	if got := w.number(all, "fetchq_custom_events_total", "bytes", "pages"); got != 0 { // a counter begins at 0, so that its first value is a rise
+		t.Errorf("the counter is told as %v", got)
+	}
+	w.counted("pages")
+	all = w.families(View{})
+	for name, want := range map[string]float64{"depth": 7, "none": 0, "old": 3} {
+		if got := w.number(all, "fetchq_custom_value", name, "pages"); got != want {
+			t.Errorf("%s is told as %v; %v is right", name, got, want)
+		}
 	}
 }
 

@@ -45,7 +45,7 @@ func New(opt Options) *Handler {
 
 // View is what a scrape may see. The zero value sees everything.
 type View struct {
-	Key  string                  // differs where Sees does
+	Key  string                  // of those with Sees; differs where Sees does
 	Sees func(queue string) bool // nil: all queues, and the figures of the program
 }
 
@@ -55,8 +55,11 @@ const answerTime = 10 * time.Second
 // Serve answers one scrape, in the format and the encoding that it asks for. However many come, one answer is made at a time, and
 // those that come meanwhile for the same wait for it.
 func (h *Handler) Serve(w http.ResponseWriter, r *http.Request, view View) error {
-	accept := r.Header.Get("Accept")
-	key := view.Key + "\n" + accept + "\n" + r.Header.Get("Accept-Encoding")
+	key := "all"
+	if view.Sees != nil {
+		key = "some\n" + view.Key // which is empty where no queue may be seen
+	}
+	key += "\n" + r.Header.Get("Accept") + "\n" + r.Header.Get("Accept-Encoding")
 	made := h.calls.DoChan(key, func() (any, error) {
 		// The first of several may go away; what it asked serves the others.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), answerTime)

@@ -76,6 +76,53 @@ func TestOneWhoGoesAwayLeavesTheAnswerToTheOthers(t *testing.T) {
 	}
 }
 
+// waited is a context that tells when somebody waits for its end.
+type waited struct {
+	context.Context
+	here chan struct{}
+}
+
+// Done implements context.Context.
+func (c waited) Done() <-chan struct{} {
+	select {
+	case c.here <- struct{}{}:
+	default:
+	}
+	return c.Context.Done()
+}
+
+// TestViewsShareNoAnswer has those wait for one at once who see everything, nothing and one queue.
+func TestViewsShareNoAnswer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.put("mine")
+	w.put("theirs")
+	w.handler.turn <- struct{}{} // nothing is answered before it is taken back
+	answers := map[string]*httptest.ResponseRecorder{}
+	var all sync.WaitGroup
+	for name, view := range map[string]View{
+		"all": {}, "none": {Sees: func(string) bool { return false }}, "mine": {Key: "mine", Sees: func(q string) bool { return q == "mine" }},
+	} {
+		ctx, rec := waited{t.Context(), make(chan struct{}, 1)}, httptest.NewRecorder()
+		answers[name] = rec
+		all.Go(func() {
+			if err := w.handler.Serve(rec, httptest.NewRequestWithContext(ctx, http.MethodGet, "/metrics", http.NoBody), view); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+		<-ctx.here
+	}
+	<-w.handler.turn
+	all.Wait()
+	for name, want := range map[string][3]bool{"all": {true, true, true}, "none": {}, "mine": {true, false, false}} {
+		text := plain(t, answers[name])
+		got := [3]bool{strings.Contains(text, `queue="mine"`), strings.Contains(text, `queue="theirs"`), strings.Contains(text, "go_goroutines")}
+		if got != want {
+			t.Errorf("who sees %s gets samples of mine, theirs and the program: %v; %v is right", name, got, want)
+		}
+	}
+}
+
 // TestADatabaseThatSaysNothingIsGivenUp scrapes a program whose database takes connections and never answers.
 func TestADatabaseThatSaysNothingIsGivenUp(t *testing.T) {
 	t.Parallel()

@@ -235,19 +235,26 @@ func figures(at charts.Span, list ...charts.Chart) []templates.Figure {
 	return all
 }
 
-// spanPick offers the times of a page, whose other parameters stay. said is what is wrong with that in the address.
+// spanPick offers the times of a page, whose other parameters stay, a step that was chosen where it fits. said is what is wrong with that in the address.
 func spanPick(c echo.Context, at charts.Span, said string) templates.SpanPick {
 	kept := url.Values{}
 	for name, values := range c.QueryParams() {
-		if !slices.Contains([]string{"range", "from", "to"}, name) {
+		if !slices.Contains([]string{"range", "from", "to", "step"}, name) {
 			kept[name] = values
 		}
 	}
 	path := c.Request().URL.Path
-	p := templates.SpanPick{Wrong: said, Path: path, Kept: hidden(kept), From: at.From.UTC().Format(charts.Minutes), To: at.To.UTC().Format(charts.Minutes)}
+	all := maps.Clone(kept)
+	if at.Chosen != "" {
+		all.Set("step", at.Chosen)
+	}
+	p := templates.SpanPick{Wrong: said, Path: path, Kept: hidden(all), From: at.From.UTC().Format(charts.Minutes), To: at.To.UTC().Format(charts.Minutes)}
 	for _, r := range charts.Ranges {
 		q := maps.Clone(kept)
 		q.Set("range", r.Word)
+		if slices.ContainsFunc(charts.StepsOf(at.To.Add(-r.Over), at.To), func(s charts.Step) bool { return s.Word == at.Chosen }) {
+			q.Set("step", at.Chosen)
+		}
 		p.Ranges = append(p.Ranges, templates.Place{Word: r.Word, Href: path + "?" + q.Encode(), Here: r.Word == at.Range})
 	}
 	if at.Range == "" {
@@ -257,16 +264,30 @@ func spanPick(c echo.Context, at charts.Span, said string) templates.SpanPick {
 	return p
 }
 
-// pageSpan is the time of a page's charts, and how it is picked. In the place of a wrong one in its address stands the default, and the
-// page says so.
+// pageSpan is the time of a page's charts, and how it is picked. In the place of a wrong one in its address, or of a wrong step, stands the
+// default, and the page says so.
 func (s *Server) pageSpan(c echo.Context) (charts.Span, templates.SpanPick) {
 	at, err := charts.ParseSpan(c.QueryParams(), s.Now())
 	said := ""
-	if err != nil {
+	switch field, why, _ := wrong(err); {
+	case field == "step":
+		said = "The step in the address cannot be shown: " + why + ". The automatic one is shown instead."
+	case err != nil:
 		at, _ = charts.ParseSpan(nil, s.Now())
 		said = "The time in the address cannot be shown: " + err.Error() + ". The last hour is shown instead."
 	}
 	return at, spanPick(c, at, said)
+}
+
+// stepsOf are the steps that can be chosen for a time, and the fields that keep that time without its step.
+func stepsOf(at charts.Span) ([]templates.Option, []templates.Field) {
+	auto := at
+	auto.Chosen = ""
+	list := []templates.Option{{Word: "automatic"}}
+	for _, s := range charts.StepsOf(at.From, at.To) {
+		list = append(list, templates.Option{Value: s.Word, Word: templates.Span(s.Width)})
+	}
+	return list, hidden(auto.Query())
 }
 
 const exploreQueues = 200 // that are listed to choose from
@@ -276,7 +297,8 @@ func (s *Server) explorePage(c echo.Context) error {
 	ctx := c.Request().Context()
 	q := c.QueryParams()
 	at, span := s.pageSpan(c)
-	v := templates.ExploreView{Span: span, Stack: q.Get("stack") == "1", Compare: q.Get("compare") == "1", MaySave: may(c, auth.Share), SpanFields: hidden(at.Query())}
+	v := templates.ExploreView{Span: span, Stack: q.Get("stack") == "1", Compare: q.Get("compare") == "1", MaySave: may(c, auth.Share), Step: at.Chosen}
+	v.Steps, v.SpanFields = stepsOf(at)
 	chart, err := charts.Parse(q)
 	if field, said, ok := wrong(err); ok && (q.Has("m") || field != "m") {
 		v.Wrong = "This chart cannot be drawn: " + said

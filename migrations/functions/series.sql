@@ -56,7 +56,7 @@ begin
 end $$;
 
 -- series_expire removes up to p_limit rows in each step of queues that keep their series for a shorter time, and what is known of queues
--- that are gone. It returns how many rows of series went.
+-- and steps that are gone. It returns how many rows of series went.
 create function fetchq.series_expire(p_limit integer default 5000, p_now timestamptz default clock_timestamp()) returns bigint
 language plpgsql set lock_timeout = '2s' as $$
 declare
@@ -66,6 +66,7 @@ declare
 begin
     delete from fetchq.series_queues s where s.id > 0 and not exists (select from fetchq.queues q where q.name = s.queue);
     delete from fetchq.metrics m where m.queue <> '' and not exists (select from fetchq.queues q where q.name = m.queue);
+    delete from fetchq.series_partial p using fetchq.series_steps() s where s.step = p.step and p.slot < p_now - s.kept - s.span;
     for v_step in select step from fetchq.series_steps() loop
         execute format($t$
             with old as materialized (

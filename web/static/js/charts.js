@@ -70,7 +70,7 @@ function zoom(u) {
     to = from + shortest;
   }
   const url = new URL(location.href);
-  url.searchParams.delete('range');
+  for (const name of ['range', 'step']) url.searchParams.delete(name); // a step for the longer time would hide what one looks for
   for (const [name, at] of [['from', from], ['to', to]]) {
     url.searchParams.set(name, new Date(at * 1000).toISOString().replace('.000', ''));
   }
