@@ -121,8 +121,8 @@ func (a *App) sample(ctx context.Context) ([]metrics.Sample, error) {
 	for i, q := range all {
 		e := q.Events
 		samples[i] = metrics.Sample{
-			Queue: q.Name, Created: q.CreatedAt, Pending: q.Counts.Pending, Active: q.Counts.Active, Entered: e.Entered, Errors: e.Errors,
-			Processed: e.Completed + e.Rescheduled + e.Dropped + e.Forwarded,
+			Queue: q.Name, Created: q.CreatedAt, Pending: q.Counts.Pending, Active: q.Counts.Active, Killed: q.Counts.Killed,
+			Entered: e.Entered, Errors: e.Errors, Processed: e.Completed + e.Rescheduled + e.Dropped + e.Forwarded,
 		}
 	}
 	return samples, err
