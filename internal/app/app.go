@@ -119,13 +119,18 @@ func (a *App) sample(ctx context.Context) ([]metrics.Sample, error) {
 	all, err := a.engine.Summaries(ctx)
 	samples := make([]metrics.Sample, len(all))
 	for i, q := range all {
-		e := q.Events
-		samples[i] = metrics.Sample{
-			Queue: q.Name, Created: q.CreatedAt, Pending: q.Counts.Pending, Active: q.Counts.Active, Entered: e.Entered, Errors: e.Errors,
-			Processed: e.Completed + e.Rescheduled + e.Dropped + e.Forwarded,
-		}
+		samples[i] = sampleOf(q)
 	}
 	return samples, err
+}
+
+// sampleOf counts as processed what the metric of that name does.
+func sampleOf(q queue.Summary) metrics.Sample {
+	e := q.Events
+	return metrics.Sample{
+		Queue: q.Name, Created: q.CreatedAt, Pending: q.Counts.Pending, Active: q.Counts.Active, Killed: q.Counts.Killed,
+		Entered: e.Entered, Errors: e.Errors, Processed: e.Completed + e.Rescheduled + e.Rejected + e.Dropped + e.Forwarded,
+	}
 }
 
 // listen takes the port, and says in one sentence why it cannot.

@@ -110,7 +110,7 @@ func TestTheTotalIsTheSumAlsoWhenQueuesComeAndGo(t *testing.T) {
 		Known: true, Over: 15 * time.Second, EnteredPerMin: (10 + 2 + 2 + 2 + 4) * 4, ProcessedPerMin: (4 + 1) * 4, ErrorsPerMin: 4,
 		Pending: line(9), Processed: line(20), Errors: line(4),
 	}
-	if diff := cmp.Diff(want, w.recent.Total(), near); diff != "" {
+	if diff := cmp.Diff(idle(want), w.recent.Total(), near); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -133,8 +133,8 @@ func TestASampleThatIsNotLaterIsLeftOut(t *testing.T) {
 	w.is("a", before)
 }
 
-func TestAQueueTakesTwoKilobytesHoweverManySamplesCome(t *testing.T) {
-	if size := unsafe.Sizeof(series{}); size > 2048 {
+func TestAQueueTakesTwoAndAHalfKilobytesHoweverManySamplesCome(t *testing.T) {
+	if size := unsafe.Sizeof(series{}); size > 2560 {
 		t.Errorf("a series takes %d bytes", size)
 	}
 	w := newWorld(t)

@@ -17,8 +17,9 @@ func TestLinesGoOnWhereTheProcessBeforeLeftOff(t *testing.T) {
 	w := newSeriesWorld(t, "a", "b")
 	w.push("a", 60)
 	w.snapshot(sec(60)) // 60 are there in the last 10 s of the first minute
-	w.exec(`select count(*) from fetchq.doc_pick_many('a', p_limit => 30)`)
-	w.exec(`select count(*) from (select array_agg(subject) s, array_agg(lease) l, array_agg('complete'::text) c from q_a.docs where status = 2) t
+	w.exec(`select count(*) from fetchq.doc_pick_many('a', p_limit => 45)`)
+	w.exec(`select count(*) from (select array_agg(subject) s, array_agg(lease) l, array_agg(case when n <= 30 then 'complete' else 'kill' end) c
+			from (select *, row_number() over (order by subject) n from q_a.docs where status = 2) d where n <= 36) t
 		cross join lateral fetchq.doc_resolve_many('a', s, l, c)`)
 	w.snapshot(sec(90))
 	now := sec(104) // the steps of the lines end here, and those of the series at whole half minutes
@@ -27,23 +28,29 @@ func TestLinesGoOnWhereTheProcessBeforeLeftOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"a", AllQueues} {
-		if diff := cmp.Diff(line(0, 0, 20, 50)[Points-4:], lines[name].Pending[Points-4:], near); diff != "" {
-			t.Errorf("%s: pending %s", name, diff)
-		}
-		if diff := cmp.Diff(line(0, 0, 0, 60)[Points-4:], lines[name].Processed[Points-4:], near); diff != "" {
-			t.Errorf("%s: processed %s", name, diff)
+		for _, l := range []struct {
+			word      string
+			want, got []float64
+		}{
+			{"pending", line(0, 0, 20, 45), lines[name].Pending}, {"active", line(0, 0, 0, 3), lines[name].Active},
+			{"killed", line(0, 0, 0, 2), lines[name].Killed}, {"processed", line(0, 0, 0, 60), lines[name].Processed},
+		} {
+			if diff := cmp.Diff(l.want[Points-4:], l.got[Points-4:], near); diff != "" {
+				t.Errorf("%s: %s %s", name, l.word, diff)
+			}
 		}
 	}
 
-	sample := []Sample{{Queue: "a", Pending: 30, Entered: 60, Processed: 30}, {Queue: "b"}}
+	sample := []Sample{{Queue: "a", Pending: 30, Active: 4, Killed: 6, Entered: 60, Processed: 30}, {Queue: "b"}}
 	r := New(func(context.Context) ([]Sample, error) { return sample, nil }, w.store.Past, func() time.Time { return now }, slog.New(slog.DiscardHandler))
 	if err := r.runOnce(w.ctx); err != nil {
 		t.Fatal(err)
 	}
 	r.remember(w.ctx)
 	for name, got := range map[string]Trend{"a": r.Of("a"), "all": r.Total()} {
-		if diff := cmp.Diff(line(0, 0, 20, 50, 30)[Points-5:], got.Pending[Points-5:], near); diff != "" || got.Known {
-			t.Errorf("%s: known %v, pending %s", name, got.Known, diff)
+		want := [][]float64{line(0, 0, 20, 45, 30)[Points-5:], line(0, 0, 0, 3, 4)[Points-5:], line(0, 0, 0, 2, 6)[Points-5:]}
+		if diff := cmp.Diff(want, [][]float64{got.Pending[Points-5:], got.Active[Points-5:], got.Killed[Points-5:]}, near); diff != "" || got.Known {
+			t.Errorf("%s: known %v, pending, active and killed %s", name, got.Known, diff)
 		}
 	}
 	now = now.Add(29*Step + every)
@@ -64,7 +71,8 @@ func TestAQueueThatWentLeavesThePastOfTheOthers(t *testing.T) {
 			if q == "gone" {
 				return nil, errs.New(errs.NotFound, "there is no such queue")
 			}
-			lines[q] = Trend{Pending: line(7), Processed: line(), Errors: line()}
+			lines[q] = unknownTrend()
+			lines[q].Pending[Points-1] = 7
 		}
 		return lines, nil
 	}

@@ -12,15 +12,19 @@ import (
 	"github.com/fetchq/server/internal/errs"
 )
 
-// Sample is what the counters of one queue say at one moment. Pending and Active are how many documents stand there; the
+// Sample is what the counters of one queue say at one moment. Pending, Active and Killed are how many documents stand there; the
 // others have counted events since the queue was made.
 type Sample struct {
-	Queue           string
-	Created         time.Time // of the queue, by the database's clock
-	Pending, Active int64
-	Entered         int64
-	Processed       int64 // completed, rescheduled, rejected, dropped and forwarded
-	Errors          int64
+	Queue                   string
+	Created                 time.Time // of the queue, by the database's clock
+	Pending, Active, Killed int64
+	Entered                 int64
+	Processed               int64 // completed, rescheduled, rejected, dropped and forwarded
+	Errors                  int64
+}
+
+func (s Sample) levels() levels {
+	return levels{float64(s.Pending), float64(s.Active), float64(s.Killed)}
 }
 
 const (
@@ -30,7 +34,7 @@ const (
 	longest  = time.Minute      // between two tries while reads fail
 )
 
-// Recent is the last 15 minutes of all queues. It holds 2 KB a queue, however much happens there, and forgets a queue that is
+// Recent is the last 15 minutes of all queues. It holds 2.5 KB a queue, however much happens there, and forgets a queue that is
 // gone after these 15 minutes. Its methods are safe for concurrent use.
 type Recent struct {
 	read func(context.Context) ([]Sample, error)
@@ -129,7 +133,7 @@ func (r *Recent) runOnce(ctx context.Context) error {
 	if r.total.samples > 0 && at <= before {
 		return nil
 	}
-	var pending int64
+	var all Sample
 	var moved counts
 	for _, s := range samples {
 		q := r.queues[s.Queue]
@@ -144,14 +148,14 @@ func (r *Recent) runOnce(ctx context.Context) error {
 			}
 		}
 		moved.add(q.take(at, s), 1)
-		pending += s.Pending
+		all.Pending, all.Active, all.Killed = all.Pending+s.Pending, all.Active+s.Active, all.Killed+s.Killed
 	}
 	for name, q := range r.queues {
 		if at-q.last > Span {
 			delete(r.queues, name)
 		}
 	}
-	r.total.put(at, pending, moved)
+	r.total.put(at, all.levels(), moved)
 	return nil
 }
 

@@ -25,9 +25,20 @@ type Trend struct {
 	// Rates over the last minute, or since the first sample where that is younger; 0 unless Known.
 	EnteredPerMin, ProcessedPerMin, ErrorsPerMin float64
 
-	// Points values each, the oldest first; NaN where nothing is known. Pending is how many documents were due at the end of a
-	// step, the others are rates per minute. The last step is the present one, as far as it has come.
-	Pending, Processed, Errors []float64
+	// Points values each, the oldest first; NaN where nothing is known. Pending, Active and Killed are how many documents stood there at
+	// the end of a step, the others are rates per minute. The last step is the present one, as far as it has come.
+	Pending, Active, Killed, Processed, Errors []float64
+}
+
+// unknownTrend has lines of which nothing is known.
+func unknownTrend() Trend {
+	const lines = 5
+	all := make([]float64, lines*Points)
+	for i := range all {
+		all[i] = math.NaN()
+	}
+	line := func(n int) []float64 { return all[n*Points : (n+1)*Points : (n+1)*Points] }
+	return Trend{Pending: line(0), Active: line(1), Killed: line(2), Processed: line(3), Errors: line(4)}
 }
 
 // counts are events, by what is shown of them. A step has parts of an event: it shares samples with its neighbours.
@@ -37,6 +48,15 @@ func (c *counts) add(d counts, part float64) {
 	c.entered += d.entered * part
 	c.processed += d.processed * part
 	c.errors += d.errors * part
+}
+
+// levels are how many documents stand somewhere; NaN: it is not known.
+type levels struct{ pending, active, killed float64 }
+
+var unknownLevels = levels{math.NaN(), math.NaN(), math.NaN()}
+
+func (l levels) known() bool {
+	return !math.IsNaN(l.pending) || !math.IsNaN(l.active) || !math.IsNaN(l.killed)
 }
 
 // series is the last 15 minutes of one queue in steps, and its last samples.
@@ -56,10 +76,10 @@ type mark struct {
 }
 
 type point struct {
-	step    int64         // its number, less than 0 before the process began; noStep: none
-	known   time.Duration // how much of it lies between two samples
-	moved   counts        // in that time
-	pending float64
+	step  int64         // its number, less than 0 before the process began; noStep: none
+	known time.Duration // how much of it lies between two samples
+	moved counts        // in that time
+	stood levels        // at its end
 }
 
 const noStep = math.MinInt64
@@ -80,10 +100,11 @@ func (s *series) remember(past Trend) {
 	for i := range Points {
 		n := int64(i - Points)
 		p := s.at(n)
-		if p.step != noStep || math.IsNaN(past.Pending[i]) && math.IsNaN(past.Processed[i]) {
+		stood := levels{past.Pending[i], past.Active[i], past.Killed[i]}
+		if p.step != noStep || !stood.known() && math.IsNaN(past.Processed[i]) {
 			continue
 		}
-		*p = point{step: n, pending: past.Pending[i]}
+		*p = point{step: n, stood: stood}
 		if !math.IsNaN(past.Processed[i]) && !math.IsNaN(past.Errors[i]) {
 			p.known = Step
 			p.moved = counts{processed: past.Processed[i] * Step.Minutes(), errors: past.Errors[i] * Step.Minutes()}
@@ -98,7 +119,7 @@ func stepOf(at time.Duration) int64 { return int64(max(at-1, 0) / Step) }
 func (s *series) step(n int64) *point {
 	p := s.at(n)
 	if p.step != n {
-		*p = point{step: n, pending: math.NaN()}
+		*p = point{step: n, stood: unknownLevels}
 	}
 	return p
 }
@@ -111,12 +132,12 @@ func (s *series) take(at time.Duration, v Sample) (moved counts) {
 		}
 	}
 	s.seen = v
-	s.put(at, v.Pending, moved)
+	s.put(at, v.levels(), moved)
 	return moved
 }
 
 // put adds a sample by what has happened since the one before, which it spreads evenly over the steps between them.
-func (s *series) put(at time.Duration, pending int64, moved counts) {
+func (s *series) put(at time.Duration, stood levels, moved counts) {
 	if s.samples > 0 {
 		for from := max(s.last, at-Span); from < at; {
 			n := int64(from / Step)
@@ -127,7 +148,7 @@ func (s *series) put(at time.Duration, pending int64, moved counts) {
 			from = end
 		}
 	}
-	s.step(stepOf(at)).pending = float64(pending)
+	s.step(stepOf(at)).stood = stood
 	s.total.add(moved, 1)
 	s.marks[s.samples%int64(marks)] = mark{at, s.total}
 	s.samples++
@@ -145,20 +166,18 @@ func (s *series) over() time.Duration {
 // trend returns what is known at a moment. The rates are taken over least at least: a queue that was made in the last minute had
 // no events before, and its rates must not be higher than those of all queues together.
 func (s *series) trend(now, least time.Duration) Trend {
-	line := make([]float64, 3*Points)
-	t := Trend{Pending: line[:Points:Points], Processed: line[Points : 2*Points : 2*Points], Errors: line[2*Points:]}
+	t := unknownTrend()
 	end := stepOf(now)
 	if s.samples > 0 && end == stepOf(s.last)+1 {
 		end-- // a step that has just begun has no sample yet
 	}
 	for i := range Points {
-		t.Pending[i], t.Processed[i], t.Errors[i] = math.NaN(), math.NaN(), math.NaN()
 		n := end - Points + 1 + int64(i)
 		p := s.at(n)
 		if p.step != n {
 			continue
 		}
-		t.Pending[i] = p.pending
+		t.Pending[i], t.Active[i], t.Killed[i] = p.stood.pending, p.stood.active, p.stood.killed
 		if p.known > 0 {
 			t.Processed[i], t.Errors[i] = p.moved.processed/p.known.Minutes(), p.moved.errors/p.known.Minutes()
 		}

@@ -141,11 +141,11 @@ func tiles(n queue.Counts, t metrics.Trend, oldest *time.Time, now time.Time, hr
 	}
 	return []templates.Tile{
 		countTile("Pending", "pending", n.Pending, href, t.Pending),
-		countTile("Active", "active", n.Active, href, nil),
+		countTile("Active", "active", n.Active, href, t.Active),
 		{Word: "Processed/min", Value: out, Exact: over, Note: in + " entered/min", Status: "completed", Values: t.Processed, Color: "text-completed"},
 		{Word: "Errors/min", Value: bad, Exact: over, Status: "error", Values: t.Errors, Color: "text-errors", Href: errorsHref},
 		due,
-		countTile("Killed", "killed", n.Killed, href, nil),
+		countTile("Killed", "killed", n.Killed, href, t.Killed),
 	}
 }
 

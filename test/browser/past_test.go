@@ -22,7 +22,7 @@ func (s *site) past(over time.Duration, queues ...string) {
 	for at := from; at.Before(now.Add(time.Hour)); at = at.Add(time.Hour) {
 		s.exec(`select fetchq.series_partitions($1::timestamptz)`, at)
 	}
-	s.exec(`truncate fetchq.series_10, fetchq.series_60, fetchq.series_600, fetchq.series_3600`)
+	s.exec(`truncate fetchq.series_10, fetchq.series_60, fetchq.series_600, fetchq.series_3600, fetchq.series_partial`)
 	s.exec(`update fetchq.series_state set last = null`)
 	random := rand.New(rand.NewPCG(7, 7)) //nolint:gosec // the same each time
 	waiting := map[string]int{}
