@@ -10,7 +10,7 @@ func BenchmarkScrapeOfAThousandQueues(b *testing.B) {
 	w.exec(`insert into fetchq.counters (queue, version, pending, ev_entered) select 'q' || n, v, n, 12345 from generate_series(0, 999) n, generate_series(0, 1) v`)
 	w.exec(`insert into fetchq.queue_states (queue, as_of, oldest_due_at) select 'q' || n, now(), now() from generate_series(0, 999) n`)
 	w.exec(`insert into fetchq.jobs (queue, kind) select 'q' || n, k from generate_series(0, 999) n, unnest(fetchq.job_kinds()) k on conflict do nothing`)
-	w.exec(`insert into fetchq.metrics (queue, name, type, count) select 'q' || n, 'own' || m, m, 1 from generate_series(0, 999) n, generate_series(1, 3) m`)
+	w.exec(`insert into fetchq.metrics (queue, name, type, count) select 'q' || n, concat('own', kind), kind, 1 from generate_series(0, 999) n, generate_series(1, 3) kind`)
 	w.exec(`insert into fetchq.measures
 		select 'q' || n, t, 3, clock_timestamp(), 600, 100000, 1, 10000, 0, array(select b::smallint from generate_series(0, 465) b), array(select (1 + b % 3)::bigint from generate_series(0, 465) b)
 		from generate_series(0, 999) n, unnest(array['wait', 'work', 'own3']) t`)

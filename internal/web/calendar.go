@@ -32,7 +32,7 @@ type calendar struct {
 
 const (
 	calendarLasts  = time.Minute           // at least
-	calendarRests  = 100                   // times as long as it was counted, so that no more than a hundredth of a core goes there
+	calendarRests  = 200                   // times as long as it was counted, so that no more than half a hundredth of a core goes there
 	calendarWait   = time.Minute           // for one count
 	calendarSpends = 10 * time.Second      // on all queues together
 	calendarFirst  = 40 * time.Millisecond // that a page waits where nothing was counted yet: most are by then

@@ -79,7 +79,7 @@ func TestACalendarThatTakesLongIsCountedLessOften(t *testing.T) {
 	until(1)
 	now.Add(int64(calendarRests*3*time.Second - 1))
 	if k := c.look(""); k.asked {
-		t.Error("it is counted again before it rested for a hundred times as long")
+		t.Error("it is counted again before it rested for so many times as long")
 	}
 	now.Add(1)
 	until(2)
