@@ -41,7 +41,7 @@ func (s *Server) actionRoutes() {
 	})
 	register(s, route{
 		method: http.MethodPost, path: "/queues/{queue}/documents/{action}", least: auth.Hold, body: client.Resolution{}, large: true,
-		summary: "The same, with the subject in the query [work with a lease, admin without]",
+		summary: "Act on a document, with its subject in the query [work with a lease, admin without]",
 	}, func(ctx context.Context, in *inActionQuery) (*actedOut, error) {
 		return s.act(ctx, in.Queue, in.Subject, in.Action, in.Key, in.sent.bytes)
 	})

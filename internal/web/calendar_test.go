@@ -88,7 +88,7 @@ func TestACalendarThatTakesLongIsCountedLessOften(t *testing.T) {
 func TestAStripSaysHowSureItIs(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 25, 9, 0, 0, 0, time.UTC)
-	s := strip("Hours", []queue.Due{{At: at, Documents: 10, Known: "exact"}, {At: at.Add(time.Hour), Documents: 2_000_000, Known: "about"}, {At: at.Add(2 * time.Hour), Documents: 1000, Known: "least"}}, "15:04")
+	s := strip("Hours", "hour", []queue.Due{{At: at, Documents: 10, Known: "exact"}, {At: at.Add(time.Hour), Documents: 2_000_000, Known: "about"}, {At: at.Add(2 * time.Hour), Documents: 1000, Known: "least"}}, "15:04")
 	if s.Bars[0].Count != "10" || s.Bars[0].About || s.Bars[1].Count != "≈ 2,000,000" || !s.Bars[1].About || s.Bars[2].Count != "≥ 1,000" || s.Bars[1].Part != 1 {
 		t.Errorf("%+v", s.Bars)
 	}
@@ -110,7 +110,7 @@ func TestACalendarOfMoreQueuesThanAreCountedSaysAtLeast(t *testing.T) {
 	if len(names) != calendarMost || known != "least" {
 		t.Errorf("%d queues are %s", len(names), known)
 	}
-	if s := strip("Hours", steps(time.Now(), time.Hour, 2, known), "15:04"); !strings.HasPrefix(s.Note, "≥ 0") || s.Bars[1].Count != "≥ 0" {
+	if s := strip("Hours", "hour", steps(time.Now(), time.Hour, 2, known), "15:04"); !strings.HasPrefix(s.Note, "≥ 0") || s.Bars[1].Count != "≥ 0" {
 		t.Errorf("%+v", s)
 	}
 }

@@ -204,9 +204,9 @@ func documentFacts(d queue.Document, q queue.Queue) []templates.DocumentFact {
 		version, whole("Priority", d.Priority), attempts, whole("Iterations", d.Iterations), moment("Created", &d.CreatedAt),
 		moment(capital(word), &next), moment("Picked", d.PickedAt), worker, moment("Last iteration", d.LastIteration),
 	}
-	paused := templates.DocumentFact{Word: "Queue", Value: "hands out documents", Href: queueURL(d.Queue)}
+	paused := templates.DocumentFact{Word: "Queue", Value: d.Queue + ", which hands out documents", Href: queueURL(d.Queue)}
 	if q.Paused {
-		paused.Value = "paused"
+		paused.Value = d.Queue + ", which is paused"
 		if q.PauseReason != nil {
 			paused.Value += ": " + *q.PauseReason
 		}

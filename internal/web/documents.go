@@ -90,8 +90,9 @@ func (s *Server) documentsView(c echo.Context, q queue.Queue, at documentsQuery)
 		v.Pager.Sizes = append(v.Pager.Sizes, templates.Place{Word: strconv.Itoa(size), Href: to.url("", ""), Here: size == at.size})
 	}
 	if may(c, auth.Act) {
+		status, chosen := queue.ParseStatus(at.filters["status"])
 		for _, a := range actions {
-			if a.batch {
+			if a.batch && (!chosen || a.why[status] == "") {
 				v.Actions = append(v.Actions, templates.BatchAction{Name: a.name, Word: a.word, Icon: a.Icon, Danger: a.danger})
 			}
 		}

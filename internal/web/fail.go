@@ -25,13 +25,14 @@ func (s *Server) fail(err error, c echo.Context) {
 	}
 	p, status := s.problem(c, err)
 	_, signed := userOf(c)
+	f := problemFrame(c, &p)
 	if !signed {
 		p.Back, p.BackWord = "/login", "Sign in"
 	}
 	body := templates.ProblemPage(p)
 	var failed error
 	if signed && !isFragment(c.Request()) {
-		b, err := s.base(c, frame{title: p.Title, crumbs: []templates.Crumb{{Word: p.Title}}})
+		b, err := s.base(c, f)
 		if err != nil {
 			b = templates.Base{Title: p.Title}
 			failed = s.write(c, status, within(templates.Alone(b), body))
@@ -45,6 +46,26 @@ func (s *Server) fail(err error, c echo.Context) {
 		s.Log.Error("the page of an error failed", "error", failed, "request_id", p.RequestID)
 		_ = c.NoContent(status)
 	}
+}
+
+// problemFrame is the frame of the page of an error. Below a queue it leads back there: one comes from an old link, or to a document that was
+// dropped meanwhile.
+func problemFrame(c echo.Context, p *templates.Problem) frame {
+	f := frame{title: p.Title, crumbs: []templates.Crumb{{Word: p.Title}}}
+	name := c.Param("queue")
+	if name == "" {
+		return f
+	}
+	f.section = "Queues"
+	f.crumbs = []templates.Crumb{{Word: "Queues", Href: "/queues"}, {Word: name, Href: queueURL(name)}, {Word: p.Title}}
+	p.Back, p.BackWord = "/queues", "Go to the queues"
+	if c.Path() == "/queues/:queue/document" {
+		p.Back, p.BackWord = queueURL(name, "documents"), "Go to the documents of "+name
+		if p.Status == http.StatusNotFound {
+			p.Detail += ": " + c.QueryParam("subject")
+		}
+	}
+	return f
 }
 
 // problem says in words what went wrong. What is not ours to tell is in the log.

@@ -41,11 +41,11 @@ func judge(q queue.Summary, t metrics.Trend, now time.Time) health {
 		}
 		h.reasons = append(h.reasons, templates.Reason{Text: fmt.Sprintf(format, args...), Href: href})
 	}
-	if t.Known && t.ErrorsPerMin*t.Over.Minutes() >= failingLeast && t.ErrorsPerMin >= failingShare*(t.ProcessedPerMin+t.ErrorsPerMin) {
-		add("failing", queueURL(q.Name, "errors"), "%s errors a minute beside %s documents that succeed", templates.Rate(t.ErrorsPerMin), templates.Rate(t.ProcessedPerMin))
+	if t.Known && t.ErrorsPerMin*t.Over.Minutes() >= failingLeast && t.ErrorsPerMin >= failingShare*(succeeded(t)+t.ErrorsPerMin) {
+		add("failing", queueURL(q.Name, "errors"), "%s errors a minute beside %s documents that succeed", templates.Rate(t.ErrorsPerMin), templates.Rate(succeeded(t)))
 	}
 	if q.Paused {
-		add("paused", "", "%s", pausedWords(q, now))
+		add("paused", queueURL(q.Name), "%s", pausedWords(q, now))
 	} else if q.OldestDueAt != nil && now.Sub(*q.OldestDueAt) > behindAfter {
 		add("behind", queueURL(q.Name, "documents?status=pending"), "the oldest document has been due for %s; %s", templates.Span(now.Sub(*q.OldestDueAt)), drainWords(q, t))
 	}
@@ -81,7 +81,7 @@ func pauseWords(kind queue.PauseKind, until *time.Time, reason *string, now time
 		words += " or held"
 	}
 	if until != nil {
-		words += " for " + templates.Span(until.Sub(now))
+		words += " until " + templates.Stamp(*until) + ", for another " + templates.Span(until.Sub(now))
 	}
 	if reason != nil {
 		words += ": " + *reason
@@ -89,9 +89,12 @@ func pauseWords(kind queue.PauseKind, until *time.Time, reason *string, now time
 	return words
 }
 
+// succeeded is how many documents a minute workers were done with.
+func succeeded(t metrics.Trend) float64 { return t.ProcessedPerMin - t.RejectedPerMin }
+
 // drain is how long it takes until nothing is pending, at the pace of the last minute; not known without one.
 func drain(q queue.Summary, t metrics.Trend) (d time.Duration, known bool) {
-	pace := t.ProcessedPerMin - t.EnteredPerMin
+	pace := succeeded(t) - t.EnteredPerMin
 	if !t.Known || pace <= 0 {
 		return 0, false
 	}
@@ -110,7 +113,7 @@ func drainWords(q queue.Summary, t metrics.Trend) string {
 	switch {
 	case t.Known && t.ProcessedPerMin == 0 && q.Counts.Active == 0:
 		return waiting + ", and nobody works here"
-	case t.Known && t.ProcessedPerMin == 0:
+	case t.Known && succeeded(t) == 0:
 		return waiting + ", and none was finished in the last minute"
 	}
 	return waiting + ", and more come than go"

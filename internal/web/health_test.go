@@ -31,10 +31,11 @@ func TestJudge(t *testing.T) {
 		"and nobody works":          {queue.Summary{Counts: queue.Counts{Pending: 2}, OldestDueAt: before(time.Hour)}, metrics.Trend{Known: true}, "behind", "nobody works here"},
 		"and it will be done":       {queue.Summary{Counts: queue.Counts{Pending: 100}, OldestDueAt: before(time.Hour)}, metrics.Trend{Known: true, ProcessedPerMin: 60, EnteredPerMin: 50}, "behind", "none is in 10 m"},
 		"and it grows":              {queue.Summary{Counts: queue.Counts{Pending: 100}, OldestDueAt: before(time.Hour)}, metrics.Trend{Known: true, ProcessedPerMin: 50, EnteredPerMin: 60}, "behind", "more come than go"},
-		"paused":                    {queue.Summary{Paused: true, PauseReason: new("the site is down"), PausedUntil: new(now.Add(time.Hour)), OldestDueAt: before(time.Hour)}, metrics.Trend{}, "paused", "for 1 h: the site is down"},
+		"paused":                    {queue.Summary{Paused: true, PauseReason: new("the site is down"), PausedUntil: new(now.Add(time.Hour)), OldestDueAt: before(time.Hour)}, metrics.Trend{}, "paused", "UTC, for another 1 h: the site is down"},
 		"paused at once":            {queue.Summary{Paused: true, PauseKind: queue.AtOnce}, metrics.Trend{}, "paused", "nothing is handed out or held"},
 		"few errors":                {queue.Summary{Counts: queue.Counts{Active: 1}}, metrics.Trend{Known: true, Over: time.Minute, ErrorsPerMin: 2}, "fine", ""},
 		"many errors":               {queue.Summary{Counts: queue.Counts{Active: 1}}, metrics.Trend{Known: true, Over: time.Minute, ErrorsPerMin: 10, ProcessedPerMin: 50}, "failing", "10 errors a minute"},
+		"errors that workers told":  {queue.Summary{Counts: queue.Counts{Active: 1}}, metrics.Trend{Known: true, Over: time.Minute, ErrorsPerMin: 59, ProcessedPerMin: 59, RejectedPerMin: 59}, "failing", "59 errors a minute beside 0 documents that succeed"},
 		"errors among many":         {queue.Summary{Counts: queue.Counts{Active: 1}}, metrics.Trend{Known: true, Over: time.Minute, ErrorsPerMin: 10, ProcessedPerMin: 500}, "fine", ""},
 		"errors of a moment":        {queue.Summary{Counts: queue.Counts{Active: 1}}, metrics.Trend{Known: true, Over: 5 * time.Second, ErrorsPerMin: 24}, "fine", ""},
 		"failing and behind":        {queue.Summary{Counts: queue.Counts{Pending: 1}, OldestDueAt: before(time.Hour)}, metrics.Trend{Known: true, Over: time.Minute, ErrorsPerMin: 10}, "failing", "errors a minute"},
@@ -107,6 +108,26 @@ func TestSettingsOfAFormBecomeThoseOfTheAPI(t *testing.T) {
 		_, err := broken.patch(false)
 		if got, _, ok := wrong(err); !ok || got != field {
 			t.Errorf("%s = %q is told as %q, %v", field, value, got, err)
+		}
+	}
+}
+
+func TestEmptyInSaysNeverWhereMoreComeThanGo(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		pending int64
+		trend   metrics.Trend
+		want    string
+	}{
+		"nothing pending":   {0, metrics.Trend{Known: true, EnteredPerMin: 5}, "–"},
+		"nothing is known":  {5, metrics.Trend{}, "–"},
+		"it grows":          {5, metrics.Trend{Known: true, EnteredPerMin: 60, ProcessedPerMin: 50}, "never"},
+		"all is given back": {5, metrics.Trend{Known: true, ProcessedPerMin: 50, RejectedPerMin: 50}, "never"},
+		"it shrinks":        {50, metrics.Trend{Known: true, ProcessedPerMin: 75, RejectedPerMin: 50}, "2 m"},
+	} {
+		row := queueRow{Summary: queue.Summary{Counts: queue.Counts{Pending: tt.pending}}, trend: tt.trend}
+		if got := row.view(time.Now()).Drain; got != tt.want {
+			t.Errorf("%s: it is empty in %q; %q is wanted", name, got, tt.want)
 		}
 	}
 }

@@ -108,6 +108,8 @@ func (r queueRow) view(now time.Time) templates.QueueRow {
 	}
 	if d, known := drain(r.Summary, r.trend); known && r.Counts.Pending > 0 {
 		v.Drain = templates.Span(d)
+	} else if r.trend.Known && r.Counts.Pending > 0 {
+		v.Drain = "never"
 	}
 	return v
 }

@@ -202,7 +202,7 @@ func pauseForm(names []string, to string, v values, field, text string) template
 			{
 				Name: "kind", Label: "What workers hold", Type: "select", Value: v["kind"], Wrong: at(field, "kind", text),
 				Options: []templates.Option{{Value: "drain", Word: "drain: they finish it"}, {Value: "at_once", Word: "at once: it is taken back, and waits again"}},
-				Help:    "Taken back, a document loses no attempt, and what a worker says of it then is refused.",
+				Help:    "What is taken back loses no attempt, and what its worker says of it then is refused. With drain nothing is taken back.",
 			},
 			{Name: "reason", Label: "Reason", Value: v["reason"], Help: "Told to workers, and to everybody who looks at the queue.", Max: 1000, Autofocus: true, Wrong: at(field, "reason", text)},
 			{Name: "until", Label: "Until", Value: v["until"], Placeholder: "+2h", Help: "A date, or a span from now with a sign. Empty: until somebody resumes it.", Max: 64, Wrong: at(field, "until", text)},

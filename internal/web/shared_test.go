@@ -155,10 +155,11 @@ func TestTheFirstLookTellsThatAnythingMayHaveChanged(t *testing.T) {
 	defer leave()
 	first := b.version()
 	b.take([]queue.Summary{{Name: "a"}, {Name: "b"}}, now, b.age())
+	b.tell()
 	select {
 	case <-w.woken:
 	default:
-		t.Fatal("the first look wakes nobody")
+		t.Fatal("of the first look nobody is told")
 	}
 	if names := b.taken(w); len(names) != 0 || b.version() == first {
 		t.Errorf("it tells %q at version %s after %s", names, b.version(), first)

@@ -46,7 +46,7 @@ func TestPausingSaysWhyAndCanBeUndone(t *testing.T) {
 	p.there(`#f-until[aria-invalid="true"]`)
 	p.fill("#f-until", "+2h")
 	p.click("#dialog button", "Pause")
-	p.see("Paused pages.", "the site asked us to", "nothing is handed out for ")
+	p.see("Paused pages.", "the site asked us to", "nothing is handed out until ")
 	if got := s.api("POST", "/queues/pages/pick", `{}`); strings.Contains(got, `"subject"`) {
 		t.Errorf("a paused queue hands out %s", got)
 	}

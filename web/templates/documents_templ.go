@@ -713,7 +713,7 @@ func documentTable(v DocumentsView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 54, "<th>Status</th><th>Subject</th><th class=\"number\">Version</th><th class=\"number\">Priority</th><th class=\"number\">Attempts</th><th>Next</th><th>Worker</th><th>Payload</th></tr></thead> <tbody>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 54, "<th>Status</th><th>Subject</th><th class=\"number\">Version</th><th class=\"number\">Priority</th><th class=\"number\">Attempts</th><th>When</th><th>Worker</th><th>Payload</th></tr></thead> <tbody>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

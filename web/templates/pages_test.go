@@ -2,6 +2,7 @@ package templates_test
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -169,4 +170,27 @@ func TestWhatMustBeTypedIsAskedFor(t *testing.T) {
 	doc := drawn(t, everyPage()["confirm"])
 	has(t, doc, `input[name="confirm"][data-confirm="pages"][required]`, 1)
 	has(t, doc, `button[data-confirmed][data-variant="destructive"]`, 1)
+}
+
+func TestAnOperationThatLeftFailuresBehindDoesNotSayThatAllIsDone(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		state        string
+		done, failed int64
+		word, status string
+	}{
+		{"done", 5, 0, "done", "done"}, {"done", 5, 2, "done in part", "attention"}, {"done", 0, 2, "nothing done", "attention"},
+		{"running", 5, 2, "running", "running"},
+	} {
+		o := operationRow()
+		o.State, o.Done, o.Failed = c.state, c.done, c.failed
+		for _, page := range []templ.Component{
+			templates.Operations(templates.OperationsView{Rows: []templates.OperationRow{o}}), templates.Operation(templates.OperationView{OperationRow: o, ID: "1"}),
+		} {
+			found := drawn(t, page).Find(`.status[data-status="` + c.status + `"]`)
+			if text := strings.TrimSpace(found.Text()); text != c.word {
+				t.Errorf("%s with %d done and %d failed is called %q; %q is wanted", c.state, c.done, c.failed, text, c.word)
+			}
+		}
+	}
 }

@@ -124,7 +124,7 @@ func Queues(v QueuesView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if v.Filter != "" || v.State != "" {
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, "<a class=\"btn\" data-variant=\"ghost\" data-size=\"sm\" href=\"/queues\">Show all</a>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, "<a class=\"btn\" data-variant=\"ghost\" data-size=\"sm\" href=\"/queues\">Clear the filter</a>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -23,7 +23,7 @@ type SettingsView struct {
 // that are set at creation only.
 func SettingInputs(values, defaults map[string]string, wrong, text string, creating bool) []Input {
 	all := []Input{
-		{Group: "Failures", Name: "max_attempts", Label: "Attempts", Help: "A document that fails at so many picks since its last success is killed: set aside, not lost. 1 to 1,000,000."},
+		{Group: "Failures", Name: "max_attempts", Label: "Attempts", Help: "A document is killed after so many picks in a row that failed: set aside, not lost. 1 to 1,000,000."},
 		{Name: "lock", Label: "Lease", Help: "How long a worker holds a document where its pick does not say. After that it counts as failed. 1s to 24h."},
 		{Name: "backoff.kind", Label: "Backoff", Type: "select", Options: []Option{{"exponential", "exponential: doubled, up to the cap"}, {"fixed", "fixed: base each time"}, {"none", "none: back at once"}}, Help: "How long a failed document waits before it comes back."},
 		{Name: "backoff.base", Label: "Backoff: base", Help: "Up to 30 days."},
@@ -31,15 +31,15 @@ func SettingInputs(values, defaults map[string]string, wrong, text string, creat
 		{Name: "backoff.jitter", Label: "Backoff: jitter", Help: "0 to 1. With 0.2 the wait is between 80 % and 120 %, so that what failed together does not come back together."},
 		{Group: "Limits", Name: "max_active", Label: "Active at once", Placeholder: "no limit", Help: "The most documents that all workers together hold."},
 		{Name: "rate.picks", Label: "Rate: picks", Placeholder: "no limit", Help: "How many documents are handed out in each span below, over all nodes."},
-		{Name: "rate.per", Label: "Rate: per", Placeholder: "1s", Help: "1s to 24h."},
+		{Name: "rate.per", Label: "Rate: span", Placeholder: "1s", Help: "1s to 24h."},
 		{Name: "rate.burst", Label: "Rate: burst", Placeholder: "as picks", Help: "How many may go at once after a pause."},
 		{Group: "Limits for each key", Name: "key.of", Label: "Key", Type: "select", Options: []Option{{"", "none"}, {"payload", "a value in the payload"}, {"host", "the host of the subject"}, {"prefix", "the beginning of the subject"}}, Help: "The limits below count by it, so that a crawler is polite to each host. Documents without one are not limited by it."},
 		{Name: "key.payload", Label: "Key: in the payload", Placeholder: "/host", Help: "A JSON pointer, where the key is a value in the payload."},
-		{Name: "key.until", Label: "Key: up to", Placeholder: "/", Help: "One character, where the key is the beginning of the subject."},
-		{Name: "key.nth", Label: "Key: up to which", Placeholder: "1", Help: "Which of these characters ends the key: 1 to 32."},
+		{Name: "key.until", Label: "Key: ends at", Placeholder: "/", Help: "One character, where the key is the beginning of the subject."},
+		{Name: "key.nth", Label: "Key: ends at its nth", Placeholder: "1", Help: "Which of these characters ends the key: 1 to 32."},
 		{Name: "key_limits.max_active", Label: "Of a key: active at once", Placeholder: "no limit", Help: "The most documents of one key that all workers together hold."},
 		{Name: "key_limits.rate.picks", Label: "Of a key: picks", Placeholder: "no limit", Help: "How many documents of one key are handed out in each span below."},
-		{Name: "key_limits.rate.per", Label: "Of a key: per", Placeholder: "1s", Help: "1s to 24h."},
+		{Name: "key_limits.rate.per", Label: "Of a key: span", Placeholder: "1s", Help: "1s to 24h."},
 		{Name: "key_limits.rate.burst", Label: "Of a key: burst", Placeholder: "as picks", Help: "How many of one key may go at once after a rest."},
 		{Group: "What is kept", Name: "journal", Label: "Journal", Type: "select", Options: []Option{{"errors", "errors: what failed, and what admins did"}, {"all", "all: every transition of documents"}, {"off", "off"}}, Help: "What is written down of documents, with who did it, when, and how long it took. With all, workers get about three quarters of the documents in the same time."},
 		{Name: "journal_retention", Label: "Keep the journal", Placeholder: "for ever", Help: "At least 1h. Empty: for ever."},

@@ -52,6 +52,9 @@ function marks(chart) {
       const wide = ctx.measureText(text).width + 8 * scale;
       const left = x + wide > bbox.left + bbox.width ? x - wide : x;
       if (left < free) continue;
+      ctx.fillStyle = colour('card'); // no line of the grid goes through the text
+      ctx.fillRect(left + 2 * scale, bbox.top, wide - 4 * scale, 14 * scale);
+      ctx.fillStyle = colour('foreground');
       ctx.fillText(text, left + 4 * scale, bbox.top + scale);
       free = left + wide;
     }
