@@ -69,11 +69,17 @@ func TestAQueueThatIsGoneIsNotFound(t *testing.T) {
 	}
 }
 
-func TestOnlyDeadlocksAndSerialisationFailuresAreRetried(t *testing.T) {
+func TestOnlyWhatDidNothingAndMayDoBetterIsRetried(t *testing.T) {
 	t.Parallel()
-	for state, want := range map[string]bool{"40P01": true, "40001": true, "FQ005": false, "08006": false} {
-		if got := database.Retryable(database.Error("try", &pgconn.PgError{Code: state})); got != want {
-			t.Errorf("%s: %v", state, got)
+	for _, tt := range []struct {
+		state, message string
+		want           bool
+	}{
+		{"40P01", "", true}, {"40001", "", true}, {"FQ005", "", false}, {"08006", "", false},
+		{"XX000", "cache lookup failed for function 42751", true}, {"XX000", "cache lookup failed for type 42751", false},
+	} {
+		if got := database.Retryable(database.Error("try", &pgconn.PgError{Code: tt.state, Message: tt.message})); got != tt.want {
+			t.Errorf("%s %s: %v", tt.state, tt.message, got)
 		}
 	}
 }

@@ -88,10 +88,14 @@ func gone(pg *pgconn.PgError) bool {
 	return (pg.Code == "3F000" || pg.Code == "42P01") && strings.Contains(pg.Message, `"q_`)
 }
 
-// Retryable says whether the same call may be tried again at once: a deadlock or a serialisation failure.
+// Retryable says whether the same call may be tried again at once: a deadlock, a serialisation failure, or a function that was made
+// anew, as a rename and an upgrade do, after the call had found it and before it began it. Postgres locks no functions.
 func Retryable(err error) bool {
 	var pg *pgconn.PgError
-	return errors.As(err, &pg) && (pg.Code == "40P01" || pg.Code == "40001")
+	if !errors.As(err, &pg) {
+		return false
+	}
+	return pg.Code == "40P01" || pg.Code == "40001" || pg.Code == "XX000" && strings.HasPrefix(pg.Message, "cache lookup failed for function ")
 }
 
 // opError keeps what was tried beside the cause.

@@ -112,7 +112,7 @@ func TestPickFollowsPriorityThenDateThenSeq(t *testing.T) {
 func TestPushOfADueDateIsPickedWithoutMaintenance(t *testing.T) {
 	t.Parallel()
 	_, e := engine(t)
-	push(t, e, queue.Push{Subject: "soon", Next: wire.Date{Delay: &wire.Interval{Micros: 50_000}}})
+	push(t, e, queue.Push{Subject: "soon", Next: wire.Date{Delay: &wire.Interval{Micros: 2_000_000}}})
 	if docs := pick(t, e, queue.PickParams{Limit: 10}); len(docs) != 0 {
 		t.Fatalf("picked %v before its date", subjects(docs))
 	}

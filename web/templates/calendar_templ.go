@@ -77,7 +77,7 @@ func Calendar(v CalendarView) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if v.Counted == nil {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "<p class=\"body muted\">It is being counted.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "<p class=\"body muted\" data-under-way>It is being counted.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
