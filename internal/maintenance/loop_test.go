@@ -3,6 +3,7 @@ package maintenance
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -149,25 +150,24 @@ func TestAnIdleQueueSleepsAndAPushWakesIt(t *testing.T) {
 	t.Parallel()
 	db, e, l := node(t, dbtest.URL(t), "n1")
 	put(t, e, "a", `{}`)
-	rounds := func(n int) {
-		t.Helper()
-		for range n {
-			if _, err := db.Exec(t.Context(), `update fetchq.jobs set next_run = clock_timestamp()`); err != nil {
-				t.Fatal(err)
-			}
-			round(t, l)
-		}
-	}
-	rounds(12)
-	if why := scan[*string](t, db, `select string_agg(kind || ': ' || last_error, '; ') from fetchq.jobs where failures > 0`); why != nil {
-		t.Logf("a job failed, and so begins anew with its rests: %s", *why)
-		rounds(12)
-	}
 	const sleeps = `select extract(epoch from next_run - clock_timestamp())::float8 from fetchq.jobs where kind = $1`
-	for kind, want := range map[string]float64{"mark_due": 30, "orphans": 30, "fold": 900} {
-		if s := scan[float64](t, db, sleeps, kind); s < want*0.8 || s > want*1.2 {
-			t.Errorf("%s of an idle queue runs next in %.1f s; %.0f s is wanted", kind, s, want)
+	awake := func() (list []string) {
+		for kind, want := range map[string]float64{"mark_due": 30, "orphans": 30, "fold": 900} {
+			if s := scan[float64](t, db, sleeps, kind); s < want*0.8 || s > want*1.2 {
+				list = append(list, fmt.Sprintf("%s runs next in %.1f s and not in %.0f: %s", kind, s, want, scan[string](t, db, `select to_jsonb(j)::text from fetchq.jobs j where kind = $1`, kind)))
+			}
 		}
+		return list
+	}
+	// A job that met another one's transaction asks to run again a second later, however often it found nothing before.
+	for n := 1; n <= 12 || len(awake()) > 0; n++ {
+		if n > 60 {
+			t.Fatalf("an idle queue does not sleep: %s", awake())
+		}
+		if _, err := db.Exec(t.Context(), `update fetchq.jobs set next_run = clock_timestamp()`); err != nil {
+			t.Fatal(err)
+		}
+		round(t, l)
 	}
 	if _, err := e.Push(t.Context(), "a", []queue.Push{{Subject: "x", Next: wire.Date{Delay: &wire.Interval{Micros: 5e6}}}}, queue.Ignore); err != nil {
 		t.Fatal(err)
@@ -195,7 +195,11 @@ func TestJobsOfAQuietQueueArePutOff(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for range 5 {
+	const asked = `select exists (select from fetchq.jobs where kind in ('mark_due', 'orphans') and again < clock_timestamp() + interval '10 seconds')`
+	for n := 1; n <= 5 || scan[bool](t, db, asked); n++ { // one that met another's transaction asks to run again a second later
+		if n > 60 {
+			t.Fatal("an idle queue does not sleep")
+		}
 		exec(`update fetchq.jobs set next_run = clock_timestamp()`)
 		round(t, l)
 	}
