@@ -159,7 +159,7 @@ func TestAnIdleQueueSleepsAndAPushWakesIt(t *testing.T) {
 		}
 		return list
 	}
-	// A job that met another one's transaction asks to run again a second later, however often it found nothing before.
+	// Where the look for what is next was slow, which it is on a busy machine, it is made seldom, and the job runs again in a second.
 	for n := 1; n <= 12 || len(awake()) > 0; n++ {
 		if n > 60 {
 			t.Fatalf("an idle queue does not sleep: %s", awake())
@@ -196,7 +196,7 @@ func TestJobsOfAQuietQueueArePutOff(t *testing.T) {
 		}
 	}
 	const asked = `select exists (select from fetchq.jobs where kind in ('mark_due', 'orphans') and again < clock_timestamp() + interval '10 seconds')`
-	for n := 1; n <= 5 || scan[bool](t, db, asked); n++ { // one that met another's transaction asks to run again a second later
+	for n := 1; n <= 5 || scan[bool](t, db, asked); n++ { // one whose look for what is next was slow runs again in a second
 		if n > 60 {
 			t.Fatal("an idle queue does not sleep")
 		}
