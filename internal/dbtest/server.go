@@ -79,7 +79,7 @@ func launch() server {
 }
 
 // folder returns where the clusters stand: in memory where the system offers enough of it, since a database a test is
-// hundreds of small files, and a slow disk makes the tests take twice as long.
+// hundreds of small files, which a slow disk is long about.
 func folder() string {
 	const memory, enough = "/dev/shm", 6 << 30
 	var fs syscall.Statfs_t

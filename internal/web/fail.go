@@ -62,7 +62,7 @@ func problemFrame(c echo.Context, p *templates.Problem) frame {
 	if c.Path() == "/queues/:queue/document" {
 		p.Back, p.BackWord = queueURL(name, "documents"), "Go to the documents of "+name
 		if p.Status == http.StatusNotFound {
-			p.Detail += ": " + c.QueryParam("subject")
+			p.Detail += "; the subject was " + c.QueryParam("subject")
 		}
 	}
 	return f

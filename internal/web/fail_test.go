@@ -20,7 +20,7 @@ func TestTheErrorOfAPageOfAQueueLeadsBackThere(t *testing.T) {
 		page           *sitePage
 		selector, says string
 	}{
-		{gone, "main", "There is no such document in this queue: a<b."}, {gone, `main a[href="/queues/pages/documents"]`, "Go to the documents of pages"},
+		{gone, "main", "There is no such document in this queue; the subject was a<b."}, {gone, `main a[href="/queues/pages/documents"]`, "Go to the documents of pages"},
 		{gone, ".crumbs", "pages"}, {nowhere, `main a[href="/queues"]`, "Go to the queues"}, {nowhere, `.rail [aria-current]`, "Queues"},
 	} {
 		if text := c.page.says(c.selector); !strings.Contains(text, c.says) {

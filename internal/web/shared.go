@@ -95,8 +95,7 @@ func (p *shared) keep(key string, made part) {
 	}
 }
 
-// zippers are taken in turns: what a compressor needs to begin with is larger than most parts. The fastest level makes them a
-// seventh larger than the usual one, in a third of the time.
+// zippers are taken in turns: what a compressor needs to begin with is larger than most parts.
 var zippers = sync.Pool{New: func() any {
 	w, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // fails for levels that there are not
 	return w
