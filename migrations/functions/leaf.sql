@@ -1,7 +1,8 @@
 -- Leaves: a table that holds documents has functions of its own, in the schema of its queue. Their statements name the
 -- table, so that a connection plans each once: planned anew in each call, as the statements of all other functions are, they
 -- cost a pick of 100 with its completion a quarter more, and one of a single document half as much again. Only what workers
--- call all day stands here, for each connection remembers each leaf that it has come to (about 0.4 MB).
+-- call all day stands here, for each connection remembers each leaf that it has come to (about 0.4 MB), and what pages ask of a queue
+-- that changes (counted and oldest_due, in metric.sql; as much again).
 --
 -- Each function stands there twice: as it is, and with _noted behind its name, which does the same and writes the journal (journal.sql).
 -- Who calls one reads the queue's setting and takes the one or the other: so a queue without a whole journal has no trace of it, and
@@ -20,6 +21,8 @@ begin
     for v_old in select oid::regprocedure from pg_proc where pronamespace = to_regnamespace(quote_ident(s)) and p_anew loop
         execute 'drop function ' || v_old;
     end loop;
+    execute fetchq.counted_text(s);
+    execute fetchq.oldest_due_text(s);
     for v_noted in select unnest(array[false, true]) loop
         execute fetchq.push_text(s, v_noted);
         for i in 1 .. cardinality(v_leaves) loop

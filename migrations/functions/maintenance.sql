@@ -191,8 +191,9 @@ declare
 begin
     perform fetchq.queue_find(p_queue);
     -- Read before the deltas are taken: whoever locks both tables, as a truncate does, begins with the documents.
+    -- It is planned anew: each connection comes to each queue here, and would remember a plan of 170 kB for each.
     if p_oldest then
-        v_oldest := fetchq.queue_oldest_due(p_queue);
+        execute fetchq.oldest_due_query('q_' || p_queue) into v_oldest;
     end if;
     execute format($t$
         with gone as (
