@@ -15,12 +15,13 @@ const (
 	river_   = "river"
 	graphile = "graphile-worker"
 	boss     = "pg-boss"
+	fetchq4  = "Fetchq 4"
 )
 
-var systems = []string{raw, bySQL, byHTTP, river_, graphile, boss}
+var systems = []string{raw, bySQL, byHTTP, river_, graphile, boss, fetchq4}
 
 func known(name string) bool {
-	return name == "fetchq" || name == river_ || name == graphile || name == boss
+	return name == "fetchq" || name == river_ || name == graphile || name == boss || name == fetchq4
 }
 
 // figure is what one system did of one workload; fields that the workload does not have are 0.

@@ -1,4 +1,4 @@
-// Command peers does the same work with Fetchq, River, graphile-worker and pg-boss, one after the other on one Postgres that
+// Command peers does the same work with Fetchq, River, graphile-worker, pg-boss and Fetchq 4, one after the other on one Postgres that
 // it starts itself, and prints a table in which each figure has its ratio to the barest SQL of the same work and to the best
 // of the others. bench/peers/run installs what it needs. It is a module of its own: what it measures is no part of Fetchq.
 package main
@@ -22,7 +22,7 @@ var (
 	each      = flag.Duration("each", 5*time.Second, "how long pushes, picks and single drains go on, 100ms to 1m")
 	most      = flag.Duration("most", 40*time.Minute, "when all of it is given up, 1m to 3h")
 	docs      = flag.String("docs", "", "a Markdown file whose lines between <!-- peers --> and <!-- /peers --> become the table")
-	only      = flag.String("only", "", "one of fetchq, river, graphile-worker, pg-boss, to try it alone")
+	only      = flag.String("only", "", "one of fetchq, river, graphile-worker, pg-boss, Fetchq 4, to try it alone")
 )
 
 func main() {
@@ -47,7 +47,7 @@ func within() error {
 		}
 	}
 	if *only != "" && !known(*only) {
-		return fmt.Errorf("-only is %q; fetchq, river, graphile-worker or pg-boss is wanted", *only)
+		return fmt.Errorf("-only is %q; fetchq, river, graphile-worker, pg-boss or Fetchq 4 is wanted", *only)
 	}
 	return nil
 }
@@ -71,6 +71,7 @@ func run() error {
 		measure func(context.Context, *server, results) error
 	}{
 		{"fetchq", measureFetchq}, {river_, measureRiver}, {graphile, node("graphile.mjs", graphile)}, {boss, node("pgboss.mjs", boss)},
+		{fetchq4, node("fetchq4.mjs", fetchq4)},
 	} {
 		if *only != "" && *only != m.name {
 			continue

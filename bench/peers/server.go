@@ -88,8 +88,8 @@ func (s *server) exec(ctx context.Context, sql string) error {
 func (s *server) describe(context.Context) (string, error) {
 	return fmt.Sprintf(`%s; %d cores that the server and the load share, %s/%s, Postgres %s with shared_buffers 2 GB, max_wal_size 8 GB,
 checkpoint_timeout 15 min, synchronous_commit and fsync on. %s jobs wait before a drain; payloads of %d bytes; River %s,
-graphile-worker %s, pg-boss %s on Node.js %s. In brackets: how good that is beside the raw limit and beside the best of the three
+graphile-worker %s, pg-boss %s on Node.js %s, Fetchq %s by its SQL functions. In brackets: how good that is beside the raw limit and beside the best of the three
 others, 1 being as good; of times the lower is the better.
 `, time.Now().UTC().Format("2006-01-02"), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, s.pg.Version, thousands(float64(*documents)), *payload,
-		riverVersion(), version(graphile), version(boss), nodeVersion()), nil
+		riverVersion(), version(graphile), version(boss), nodeVersion(), version("fetchq")), nil
 }

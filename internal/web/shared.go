@@ -24,6 +24,7 @@ type shared struct {
 	age   func() int
 	lasts time.Duration // a part
 	calls singleflight.Group
+	turns chan struct{} // one for each part that is being made
 
 	mu    sync.Mutex
 	parts map[string]part
@@ -40,10 +41,15 @@ const (
 	partLasts  = time.Second
 	chartLasts = 3 * time.Second // steps are ten seconds long
 	mostParts  = 500             // that are kept at once; the URLs that somebody makes up have no end
+
+	// All pages ask at one moment. What is made one after the other goes over few connections, which have planned its statements already;
+	// all at once it would take each page another one. Whoever waits in vain behind a slow one goes ahead.
+	partTurns = 2
+	turnWait  = 50 * time.Millisecond
 )
 
 func newShared(now func() time.Time, age func() int, lasts time.Duration) *shared {
-	return &shared{now: now, age: age, lasts: lasts, parts: map[string]part{}}
+	return &shared{now: now, age: age, lasts: lasts, turns: make(chan struct{}, partTurns), parts: map[string]part{}}
 }
 
 // get returns the part of a key, which draw makes where none is kept.
@@ -56,6 +62,7 @@ func (p *shared) get(key string, draw func() ([]byte, error)) (part, error) {
 		if kept, good := p.kept(key, age); good {
 			return kept, nil // somebody else was quicker
 		}
+		defer p.turn()()
 		made := part{at: p.now(), age: age}
 		var err error
 		if made.plain, err = draw(); err != nil {
@@ -71,6 +78,18 @@ func (p *shared) get(key string, draw func() ([]byte, error)) (part, error) {
 		return part{}, err
 	}
 	return found.(part), nil //nolint:forcetypeassert // made above
+}
+
+// turn waits until few parts are being made, though not for long, and returns what to call when this one is.
+func (p *shared) turn() (done func()) {
+	late := time.NewTimer(turnWait)
+	defer late.Stop()
+	select {
+	case p.turns <- struct{}{}:
+		return func() { <-p.turns }
+	case <-late.C:
+		return func() {}
+	}
 }
 
 // kept returns the part of a key if it is still good.

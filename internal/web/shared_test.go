@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/fetchq/server/internal/queue"
@@ -107,6 +108,33 @@ func TestAPartThatWasBegunBeforeAChangeIsNotShownAfterIt(t *testing.T) {
 	}
 	g.shows(t, "viewer /", "part 3")
 	g.shows(t, "viewer /", "part 3")
+}
+
+func TestFewPartsAreMadeAtOnceAndSlowOnesHoldUpNobody(t *testing.T) {
+	t.Parallel()
+	for takes, third := range map[time.Duration]time.Duration{10 * time.Millisecond: 10 * time.Millisecond, time.Second: turnWait} {
+		synctest.Test(t, func(t *testing.T) {
+			g, began := newGallery(), time.Now()
+			starts := make(chan time.Duration, 3)
+			var all sync.WaitGroup
+			for i := range 3 {
+				all.Go(func() {
+					_, err := g.get(fmt.Sprint(i), func() ([]byte, error) {
+						starts <- time.Since(began)
+						time.Sleep(takes)
+						return g.draw()
+					})
+					if err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+			if got := [...]time.Duration{<-starts, <-starts, <-starts}; got != [...]time.Duration{0, 0, third} {
+				t.Errorf("parts that take %s were begun after %s", takes, got)
+			}
+		})
+	}
 }
 
 func TestAPartThatFailsIsMadeAnew(t *testing.T) {
