@@ -20,6 +20,7 @@ func TestTheStreamTellsWhichQueueChanged(t *testing.T) {
 	s := newSite(t, "")
 	s.queues("pages", "images")
 	b := s.as(auth.RoleViewer)
+	b.get("/queues").must(t, http.StatusOK) // what the board has not seen before, it tells without names
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	resp := b.send(ctx, http.MethodGet, "/events", nil)
@@ -43,14 +44,21 @@ func TestTheStreamTellsWhichQueueChanged(t *testing.T) {
 		t.Errorf("the first event is %q", first)
 	}
 	version := b.get("/queues").must(t, http.StatusOK).Find("#live").AttrOr("data-version", "") // the board has seen both
-	s.push("pages", "a")
-	for text := range events {
-		if strings.Contains(text, `"queues":["pages"]`) {
-			if !strings.Contains(text, "event: changed") || version == "" || strings.Contains(text, version) {
-				t.Errorf("it tells %q after the version %q", text, version)
+	told := func(part string) string {
+		t.Helper()
+		var all []string
+		for text := range events {
+			if strings.Contains(text, part) {
+				return text
 			}
-			break
+			all = append(all, text)
 		}
+		t.Fatalf("the stream ended without %s: %q", part, all)
+		return ""
+	}
+	s.push("pages", "a")
+	if text := told(`"queues":["pages"]`); !strings.Contains(text, "event: changed") || version == "" || strings.Contains(text, version) {
+		t.Errorf("it tells %q after the version %q", text, version)
 	}
 	part := b.get("/queues", "Fetchq-Live", "1").must(t, http.StatusOK)
 	if got := part.header.Get("Fetchq-Version"); got == "" || got == version {
@@ -58,13 +66,12 @@ func TestTheStreamTellsWhichQueueChanged(t *testing.T) {
 	}
 	operator := s.as(auth.RoleOperator)
 	operator.post("/queues/pause", url.Values{"queue": {"pages"}}).must(t, http.StatusSeeOther)
-	for text := range events {
-		if strings.Contains(text, `"trouble":1`) {
-			break
-		}
-	}
+	told(`"trouble":1`)
 	s.pages.Stop()
 	for range events {
+	}
+	if ctx.Err() != nil {
+		t.Error("a stream outlives its server")
 	}
 }
 
