@@ -49,6 +49,7 @@ func TestCrashes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("kills processes for half a minute and more")
 	}
+	t.Parallel()
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano())
 	}

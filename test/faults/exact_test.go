@@ -49,6 +49,7 @@ func TestCountersAreExactWhileWorkersWork(t *testing.T) {
 	if testing.Short() {
 		t.Skip("crawls for half a minute")
 	}
+	t.Parallel()
 	dir := folder(t)
 	p := newProgram(t, dir)
 	p.start()

@@ -20,6 +20,7 @@ func TestOperationsGoOnAfterACrash(t *testing.T) {
 	if testing.Short() {
 		t.Skip("kills processes for a minute")
 	}
+	t.Parallel()
 	p := newProgram(t, folder(t))
 	p.start()
 	p.findPostgres()
