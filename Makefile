@@ -31,8 +31,10 @@ demo: bin/fetchq ## crawl Go's own sources through the server that make run star
 
 test: $(ASSETS) lint vet fresh test-18 bugs browser prometheus faults bench-once test-15 ## everything: lint, all tests on Postgres 18 and 15, pages in Chromium, crashes, benchmarks once
 
+# Nothing of these is short; without them nobody waits for what drives Chromium to be compiled.
+LONG = -e /test/faults -e /test/browser -e /test/image
 test-fast: $(ASSETS) ## the short tests, on Postgres 18
-	scripts/on-postgres 18 go test -short -timeout 3m ./...
+	scripts/on-postgres 18 go test -short -timeout 3m $$(go list ./... | grep -v $(LONG))
 
 lint: ## golangci-lint, from source at the version in tools/go.mod
 	@scripts/need go
@@ -70,8 +72,11 @@ test-18:
 	@$(if $(RACE),,echo "no C compiler here: testing without the race detector" >&2)
 	scripts/on-postgres 18 go test $(RACE) -timeout 10m $$(go list ./... | grep -v -e /test/faults -e /test/browser -e /test/prometheus)
 
+# What differs between two versions of Postgres is tried by the packages whose tests take a database of dbtest; the others have nothing
+# new to say.
 test-15:
-	scripts/on-postgres 15 go test -timeout 10m $$(go list ./... | grep -v -e /test/faults -e /test/browser -e /test/prometheus)
+	scripts/on-postgres 15 go test -timeout 10m $$(go list -f '{{.ImportPath}} {{.TestImports}} {{.XTestImports}}' ./... | \
+		sed -n 's, .*/internal/dbtest.*,,p' | grep -v -e /test/browser -e /test/prometheus)
 
 bugs: ## plant bugs in the engine, one at a time, and see that the property tests find each
 	scripts/on-postgres 18 go test -count=1 -timeout 15m ./internal/queue -run TestPropertiesFindPlantedBugs -bugs
@@ -89,7 +94,7 @@ faults:
 	scripts/on-postgres 18 go test -count=1 -timeout 15m ./test/faults -faults.kills=20
 
 bench-once:
-	scripts/on-postgres 18 go test -run '^$$' -bench . -benchtime 1x ./...
+	scripts/on-postgres 18 go test -run '^$$' -bench . -benchtime 1x $$(grep -rl --include='*_test.go' '^func Benchmark' internal | xargs -n 1 dirname | sort -u | sed 's,^,./,')
 
 program: # the program alone, where the assets are built already
 	go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/fetchq ./cmd/web

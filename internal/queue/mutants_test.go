@@ -40,63 +40,10 @@ func TestPropertiesFindPlantedBugs(t *testing.T) {
 		t.Skip("make bugs plants them")
 	}
 	t.Parallel()
-	bugs := slices.Concat([]bug{
-		{name: "stale check off", plant: func(t *testing.T, db *pgxpool.Pool) {
-			dbtest.Replace(t, db, "settle", `when k.lease <> h.d_lease then 'stale'`, ``)
-		}},
-		{name: "stale check off where most resolutions go", plant: func(t *testing.T, db *pgxpool.Pool) {
-			dbtest.Replace(t, db, "settle_text", `and d.lease = i.lease`, ``)
-		}},
-		{name: "a lease that ran out resolves", plant: func(t *testing.T, db *pgxpool.Pool) {
-			dbtest.Replace(t, db, "settle_text", `and d.next_iteration > p_now`, ``)
-		}},
-		{name: "stale check off where most drops go", theme: &dropping, plant: func(t *testing.T, db *pgxpool.Pool) {
-			dbtest.Replace(t, db, "drop_text", `and d.lease = i.lease`, ``)
-		}},
-		{name: "a lease that ran out drops", theme: &dropping, plant: func(t *testing.T, db *pgxpool.Pool) {
-			dbtest.Replace(t, db, "drop_text", `and d.next_iteration > p_now`, ``)
-		}},
-		{name: "lease base restarted after drop", plant: func(t *testing.T, db *pgxpool.Pool) {
-			// The base of a queue's documents is the moment when the queue was made.
-			dbtest.Replace(t, db, "push_text", `fetchq.micros()`, `(select (date_part('epoch', created_at) * 1000000)::bigint
-				from fetchq.queues where name = substr('%1$s', 3))`)
-		}},
-		{name: "double fold", plant: func(t *testing.T, db *pgxpool.Pool) {
-			dbtest.Replace(t, db, "mnt_fold", `delete from %I.deltas where ctid >= $2 returning *`, `select * from %I.deltas where ctid >= $2`)
-		}},
-		{name: "id ≤ n fold", plant: plantFoldByNumber},
-		{name: "attempts not kept", plant: func(t *testing.T, db *pgxpool.Pool) {
-			dbtest.Replace(t, db, "settle", `when action in ('complete', 'reschedule', 'run_now', 'retry', 'forward') then 0`,
-				`when action in ('complete', 'reschedule', 'reject', 'run_now', 'retry', 'forward') then 0`)
-		}},
-		{name: "append pushes again", plant: func(t *testing.T, db *pgxpool.Pool) {
-			// It gives the same subjects to a repeated call, and takes those that are taken for its own.
-			dbtest.Replace(t, db, "doc_append_many",
-				`return query select * from unnest(v_rows);
-            return;`, `v_subjects := array(select subject from unnest(v_rows) order by ord);`,
-				`select r from fetchq.doc_push_many(`, `select (r.ord, r.subject, case r.outcome when 'ignored' then 'created' else r.outcome end,
-					r.detail, r.status, r.version, r.priority, r.next_iteration)::fetchq.result from fetchq.doc_push_many(`)
-		}},
-		{name: "an operation leaves leases alive", plant: func(t *testing.T, db *pgxpool.Pool) {
-			dbtest.Replace(t, db, "operation_change", `lease = d.lease + (not $7 or o.status <> 2)::integer,`, ``)
-		}},
-		{name: "an operation passes by what its batch has no room for", plant: func(t *testing.T, db *pgxpool.Pool) {
-			dbtest.Replace(t, db, "operation_look", `when (select count(*) from fit) < (select count(*) from looked where fits) then (select max(nth) from fit)`,
-				`when false then 0`)
-		}},
-		{name: "an operation takes what it has made itself", plant: func(t *testing.T, db *pgxpool.Pool) {
-			dbtest.Replace(t, db, "operation_condition", `when 'set_priority' then d.priority <> ($2).priority`, ``)
-		}},
-		{name: "a move keeps the attempt of a worker", plant: func(t *testing.T, db *pgxpool.Pool) {
-			dbtest.Replace(t, db, "operation_move", `case when status = 2 then greatest(attempts - 1, 0) else attempts end`, `attempts`)
-		}},
-		{name: "join on ctid", plant: func(t *testing.T, db *pgxpool.Pool) {
-			dbtest.Replace(t, db, "settle",
-				`select lease as d_lease,`, `select ctid as place, lease as d_lease,`,
-				`h.worker, h.own, case`, `h.worker, h.own, h.place, case`,
-				`d.subject = s.subject and s.wins and not s.gone`, `d.ctid = s.place and s.wins and not s.gone`)
-		}},
-	}, about(&limiting, limitBugs), about(&requeueing, requeueBugs), about(&pausing, pauseBugs), about(&noting, journalBugs))
+	bugs := slices.Concat(stateBugs, about(&dropping, dropBugs), about(&parted, partBugs), about(&folding, foldBugs),
+		about(&operating, operationBugs), about(&moving, moveBugs), about(&limiting, limitBugs), about(&unindexed, unindexedBugs),
+		about(&pausing, pauseBugs), about(&interrupting, interruptBugs), about(&requeueing, requeueBugs), about(&forwarding, forwardBugs),
+		about(&noting, journalBugs), about(&terse, terseBugs), about(&repeating, repeatBugs), about(&keeping, keepingBugs))
 	for _, bug := range bugs {
 		t.Run(bug.name, func(t *testing.T) {
 			t.Parallel()
@@ -144,22 +91,6 @@ func mustFind(t *testing.T, th *theme, play func(n int, s script) error) {
 		}
 	}
 	t.Fatalf("%d scripts passed", maxScripts)
-}
-
-// plantFoldByNumber numbers the deltas, and folds those between the last number that was folded and the highest one: the
-// row of a transaction that was open meanwhile has a lower number, and is lost.
-func plantFoldByNumber(t *testing.T, db *pgxpool.Pool) {
-	t.Helper()
-	if _, err := db.Exec(t.Context(), `create table fetchq.folded (schema oid primary key, id bigint not null)`); err != nil {
-		t.Fatal(err)
-	}
-	dbtest.Replace(t, db, "queue_build", `create table %I.deltas (`, `create table %I.deltas (id bigint generated always as identity,`)
-	dbtest.Replace(t, db, "mnt_fold", `), total as (`, `), noted as (
-		insert into fetchq.folded select (select oid from pg_namespace where nspname = 'q_' || $1), max(id) from gone having count(*) > 0
-		on conflict (schema) do update set id = greatest(folded.id, excluded.id)
-	), total as (`, `from gone group by version order by version`, `from gone where id > coalesce((
-		select f.id from fetchq.folded f join pg_namespace on oid = f.schema where nspname = 'q_' || $1), 0)
-		group by version order by version`)
 }
 
 // forgetful is an engine whose marks are not lowered by what a call makes pending.

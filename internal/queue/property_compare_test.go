@@ -1,6 +1,7 @@
 package queue_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/fetchq/server/internal/queue"
 )
@@ -39,12 +41,12 @@ type found struct {
 // compare reads both queues and returns what differs from the model. Where the model cannot know a value, as a new lease
 // number, it takes the one that it finds, if it may be right.
 func (w *world) compare() error {
-	for _, name := range w.names {
-		f, err := w.read(name)
-		if err != nil {
-			return err
-		}
-		c := w.model[name]
+	all, err := read(w.ctx, w.db, w.names[:]...)
+	if err != nil {
+		return err
+	}
+	for i, name := range w.names {
+		f, c := all[i], w.model[name]
 		for subject, d := range c.docs {
 			if e := f.docs[subject]; e != nil {
 				if d.Marked && e.Status == queue.Pending {
@@ -130,11 +132,22 @@ func tally(logs []queue.Log) map[string]int {
 	return lines
 }
 
-// read returns what is committed in a queue, in one round trip.
-func (w *world) read(name string) (found, error) {
-	f := found{docs: map[string]*document{}, counts: map[event]int64{}}
+// read returns what is committed in queues, in one round trip.
+func read(ctx context.Context, db *pgxpool.Pool, names ...string) ([]found, error) {
+	all, batch := make([]found, len(names)), &pgx.Batch{}
+	for i, name := range names {
+		all[i] = found{docs: map[string]*document{}, counts: map[event]int64{}}
+		all[i].ask(batch, name)
+	}
+	if err := db.SendBatch(ctx, batch).Close(); err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+// ask fills f, when the batch is sent, with what is committed in a queue.
+func (f *found) ask(batch *pgx.Batch, name string) {
 	schema := pgx.Identifier{"q_" + name}.Sanitize()
-	batch := &pgx.Batch{}
 	batch.Queue(`select subject, status, payload, version, priority, attempts, iterations, next_iteration, created_at, last_iteration,
 			picked_at, worker, requeue, lease from ` + schema + `.docs`).Query(func(rows pgx.Rows) error {
 		var d document
@@ -198,5 +211,4 @@ func (w *world) read(name string) (found, error) {
 		})
 		return err
 	})
-	return f, w.db.SendBatch(w.ctx, batch).Close()
 }

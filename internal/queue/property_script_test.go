@@ -87,10 +87,10 @@ func even[V any](values ...V) *rapid.Generator[V] {
 	})
 }
 
-// number draws no number, one of two, or rarely one that is wrong.
-func number(one, two, wrong int) *rapid.Generator[*int] {
+// number draws no number or one of two, as often as which says, or rarely one that is wrong.
+func number(which []int, one, two, wrong int) *rapid.Generator[*int] {
 	return rapid.Custom(func(t *rapid.T) *int {
-		n := even(nil, nil, nil, &one, nil, &two).Draw(t, "number")
+		n := []*int{nil, &one, &two}[even(which...).Draw(t, "number")]
 		if rare.Draw(t, "wrong") {
 			n = &wrong
 		}

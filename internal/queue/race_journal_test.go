@@ -18,9 +18,11 @@ import (
 
 // readJournal returns all lines of a queue's journal, in the order of their numbers.
 func readJournal(ctx context.Context, db *pgxpool.Pool, name string) ([]line, error) {
-	w := &world{ctx: ctx, db: db}
-	f, err := w.read(name)
-	return f.journal, err
+	all, err := read(ctx, db, name)
+	if err != nil {
+		return nil, err
+	}
+	return all[0].journal, nil
 }
 
 // checkJournal holds the journal against what the workers saw: each lease has one line for its pick and one for its end, by the
