@@ -1,0 +1,134 @@
+package queue_test
+
+import (
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/fetchq/server/internal/dbtest"
+)
+
+// labelled is a message, and the program and kind that it is of.
+type labelled struct{ label, message string }
+
+// corpus makes n messages of some programs, of each kind about as many.
+func corpus(programs []program, n int) []labelled {
+	v := &value{rand.New(rand.NewPCG(4, 2))}
+	var kinds []kind
+	var labels []string
+	for _, p := range programs {
+		for _, k := range p.kinds {
+			kinds = append(kinds, k)
+			labels = append(labels, p.name+": "+k.name)
+		}
+	}
+	all := make([]labelled, n)
+	for i := range all {
+		k := i % len(kinds)
+		all[i] = labelled{labels[k], kinds[k].say(v)}
+	}
+	return all
+}
+
+// fingerprints returns the pattern and the fingerprint of each message.
+func fingerprints(t *testing.T, db *pgxpool.Pool, all []labelled) (patterns []string, codes []int64) {
+	t.Helper()
+	messages := make([]string, len(all))
+	for i, l := range all {
+		messages[i] = l.message
+	}
+	rows, err := db.Query(t.Context(), `select fetchq.error_pattern(m), fetchq.error_fingerprint(m) from unnest($1::text[]) with ordinality u (m, n) order by n`, messages)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pattern string
+	var code int64
+	if _, err := pgx.ForEachRow(rows, []any{&pattern, &code}, func() error {
+		patterns, codes = append(patterns, pattern), append(codes, code)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return patterns, codes
+}
+
+// agreement compares groups with labels by pairs: of the pairs that share a group how many share a label (precision), and of those that
+// share a label how many share a group (recall).
+func agreement(all []labelled, codes []int64) (precision, recall float64) {
+	pairs := func(n int) float64 { return float64(n) * float64(n-1) / 2 }
+	type both struct {
+		label string
+		code  int64
+	}
+	byLabel, byCode, byBoth := map[string]int{}, map[int64]int{}, map[both]int{}
+	for i, l := range all {
+		byLabel[l.label]++
+		byCode[codes[i]]++
+		byBoth[both{l.label, codes[i]}]++
+	}
+	var together, label, code float64
+	for n := range maps.Values(byBoth) {
+		together += pairs(n)
+	}
+	for n := range maps.Values(byLabel) {
+		label += pairs(n)
+	}
+	for n := range maps.Values(byCode) {
+		code += pairs(n)
+	}
+	return together / code, together / label
+}
+
+// explain logs the labels that are spread over groups, and the groups with several labels.
+func explain(t *testing.T, all []labelled, patterns []string) {
+	t.Helper()
+	of, in := map[string]map[string]bool{}, map[string]map[string]bool{}
+	put := func(m map[string]map[string]bool, k, v string) {
+		if m[k] == nil {
+			m[k] = map[string]bool{}
+		}
+		m[k][v] = true
+	}
+	for i, l := range all {
+		put(of, l.label, patterns[i])
+		put(in, patterns[i], l.label)
+	}
+	for _, label := range slices.Sorted(maps.Keys(of)) {
+		if p := slices.Sorted(maps.Keys(of[label])); len(p) > 1 {
+			t.Logf("%s has %d patterns: %q", label, len(p), p[:min(len(p), 4)])
+		}
+	}
+	for _, pattern := range slices.Sorted(maps.Keys(in)) {
+		if len(in[pattern]) > 1 {
+			t.Logf("%q is of %q", pattern, slices.Sorted(maps.Keys(in[pattern])))
+		}
+	}
+}
+
+func TestErrorsOfOneKindHaveOneFingerprint(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t)
+	for _, c := range []struct {
+		name     string
+		programs []program
+	}{{"by which the rules were made", known}, {"left out while they were made", leftOut}, {"all", slices.Concat(known, leftOut)}} {
+		t.Run(c.name, func(t *testing.T) {
+			n := 1000
+			if c.name == "all" {
+				n = 2000
+			}
+			all := corpus(c.programs, n)
+			patterns, codes := fingerprints(t, db, all)
+			precision, recall := agreement(all, codes)
+			t.Logf("precision %.3f, recall %.3f", precision, recall)
+			if precision < 0.95 || recall < 0.95 {
+				t.Errorf("precision %.3f, recall %.3f; 0.95 of both is wanted", precision, recall)
+				explain(t, all, patterns)
+			}
+		})
+	}
+}
