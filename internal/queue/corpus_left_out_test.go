@@ -4,137 +4,116 @@ import "fmt"
 
 // leftOut are the programs that nobody looked at while the rules of fetchq.error_pattern were made.
 var leftOut = []program{
-	{"java", []kind{
-		{"refused", func(v *value) string {
-			return fmt.Sprintf("java.net.ConnectException: Connection refused: %s:%d\n\tat java.base/sun.nio.ch.Net.pollConnect(Native Method)\n"+
-				"\tat java.base/sun.nio.ch.NioSocketImpl.connect(NioSocketImpl.java:%d)\n\tat com.acme.crawl.Fetcher.open(Fetcher.java:%d)\n", v.host(), v.port(), v.n(600), v.n(300)) + v.javaTail()
+	{"php", []kind{
+		{"undefined key", func(v *value) string {
+			return fmt.Sprintf("PHP Warning:  Undefined array key \"%s\" in %s/src/Feed.php on line %d", v.word(), v.file(), v.n(400))
 		}},
-		{"null", func(v *value) string {
-			return fmt.Sprintf("java.lang.NullPointerException: Cannot invoke \"com.acme.Order.getId()\" because \"%s\" is null\n"+
-				"\tat com.acme.shop.Basket.total(Basket.java:%d)\n\tat com.acme.shop.Checkout.run(Checkout.java:%d)\n", v.one("order", "this.order", "<local4>"), v.n(200), v.n(400)) + v.javaTail()
-		}},
-		{"null elsewhere", func(v *value) string {
-			return fmt.Sprintf("java.lang.NullPointerException: Cannot invoke \"java.util.List.size()\" because \"%s\" is null\n"+
-				"\tat com.acme.index.Writer.flush(Writer.java:%d)\n\tat com.acme.index.Batch.close(Batch.java:%d)\n", v.one("rows", "this.rows"), v.n(200), v.n(400)) + v.javaTail()
-		}},
-		{"caused", func(v *value) string {
-			return fmt.Sprintf("org.springframework.dao.DataIntegrityViolationException: could not execute statement; constraint [%s_key]\n"+
-				"\tat org.springframework.orm.jpa.Translator.convert(Translator.java:%d)\n%sCaused by: org.postgresql.util.PSQLException: "+
-				"ERROR: duplicate key value violates unique constraint \"%s_key\"\n\tat org.postgresql.core.v3.QueryExecutorImpl.receive(QueryExecutorImpl.java:%d)\n\t... %d more",
-				v.one("orders", "users"), v.n(400), v.javaTail(), v.word(), v.n(2500), v.n(60))
+		{"type", func(v *value) string {
+			return fmt.Sprintf("PHP Fatal error:  Uncaught TypeError: strlen(): Argument #1 ($string) must be of type string, array given in %s/src/Text.php:%d\nStack trace:\n#0 %s/src/Page.php(%d): strlen(Array)\n#1 %s/run.php(%d): Page->title()\n#2 {main}\n  thrown in %s/src/Text.php on line %d",
+				v.file(), v.n(99), v.file(), v.n(99), v.file(), v.n(99), v.file(), v.n(99))
 		}},
 		{"memory", func(v *value) string {
-			return fmt.Sprintf("java.lang.OutOfMemoryError: Java heap space: failed reallocation of %d bytes\n\tat java.base/java.util.Arrays.copyOf(Arrays.java:%d)\n", v.n(90000000), v.n(3000)) + v.javaTail()
+			return fmt.Sprintf("PHP Fatal error:  Allowed memory size of %d bytes exhausted (tried to allocate %d bytes) in %s/src/Image.php on line %d", v.n(900000000), v.n(90000000), v.file(), v.n(99))
 		}},
-		{"number", func(v *value) string {
-			return fmt.Sprintf("java.lang.NumberFormatException: For input string: \"%s\"\n\tat java.base/java.lang.Integer.parseInt(Integer.java:%d)\n\tat com.acme.feed.Row.price(Row.java:%d)\n",
-				v.one(v.word(), v.hex(6), "12,50", ""), v.n(700), v.n(90)) + v.javaTail()
-		}},
-	}},
-	{"go panics", []kind{
-		{"index", func(v *value) string {
-			return fmt.Sprintf("panic: runtime error: index out of range [%d] with length %d\n\ngoroutine %d [running]:\nmain.(*Parser).next(0xc000%s, {0xc000%s, 0x%s})\n\t%s/parser.go:%d +0x%s\nmain.(*Parser).Parse(...)\n\t%s/parser.go:%d\n",
-				v.n(60), v.n(50), v.n(9000), v.hex(6), v.hex(6), v.hex(2), v.file(), v.n(300), v.hex(3), v.file(), v.n(300)) + v.goTail()
-		}},
-		{"nil", func(v *value) string {
-			return fmt.Sprintf("panic: runtime error: invalid memory address or nil pointer dereference\n[signal SIGSEGV: segmentation violation code=0x1 addr=0x%s pc=0x%s]\n\ngoroutine %d [running]:\nmain.(*Store).Save(0x0, 0xc000%s)\n\t%s/store.go:%d +0x%s\n",
-				v.hex(2), v.hex(6), v.n(9000), v.hex(6), v.file(), v.n(200), v.hex(2)) + v.goTail()
-		}},
-		{"map", func(v *value) string {
-			return fmt.Sprintf("fatal error: concurrent map writes\n\ngoroutine %d [running]:\nmain.(*Cache).put(0xc000%s)\n\t%s/cache.go:%d +0x%s\n", v.n(9000), v.hex(6), v.file(), v.n(90), v.hex(2)) + v.goTail()
-		}},
-		{"assertion", func(v *value) string {
-			return fmt.Sprintf("panic: interface conversion: interface {} is %s, not string [recovered]\n\ngoroutine %d [running]:\nmain.text(0x%s)\n\t%s/json.go:%d +0x%s\n",
-				v.one("nil", "float64", "bool"), v.n(9000), v.hex(6), v.file(), v.n(90), v.hex(2)) + v.goTail()
-		}},
-		{"deadlock", func(v *value) string {
-			return fmt.Sprintf("fatal error: all goroutines are asleep - deadlock!\n\ngoroutine 1 [chan receive, %d minutes]:\nmain.wait(0xc000%s)\n\t%s/main.go:%d +0x%s\n", v.n(90), v.hex(6), v.file(), v.n(90), v.hex(2))
+		{"pdo", func(v *value) string {
+			return fmt.Sprintf("SQLSTATE[HY000] [2002] Connection refused (Connection: mysql, Host: %s, Port: 3306, SQL: select * from jobs where id = %d limit 1)", v.ip(), v.n(900000))
 		}},
 	}},
-	{"dns", []kind{
-		{"no such host", func(v *value) string {
-			return fmt.Sprintf("lookup %s on %s:53: no such host", v.host(), v.ip())
+	{"dotnet", []kind{
+		{"null", func(v *value) string {
+			return fmt.Sprintf("System.NullReferenceException: Object reference not set to an instance of an object.\n   at Shop.Basket.Total(Order order) in %s/Basket.cs:line %d\n   at Shop.Program.Main(String[] args) in %s/Program.cs:line %d", v.file(), v.n(99), v.file(), v.n(99))
+		}},
+		{"socket", func(v *value) string {
+			return fmt.Sprintf("System.Net.Http.HttpRequestException: No connection could be made because the target machine actively refused it. (%s:%d)\n ---> System.Net.Sockets.SocketException (10061): refused\n   at System.Net.Http.HttpConnectionPool.ConnectAsync(HttpRequestMessage request)\n   at Shop.Client.Get(Uri uri) in %s/Client.cs:line %d",
+				v.host(), v.port(), v.file(), v.n(200))
+		}},
+		{"canceled", func(v *value) string {
+			return fmt.Sprintf("System.Threading.Tasks.TaskCanceledException: The request was canceled due to the configured HttpClient.Timeout of %d seconds elapsing.", v.n(100))
+		}},
+		{"format", func(v *value) string {
+			return fmt.Sprintf("System.FormatException: The input string '%s' was not in a correct format.\n   at Shop.Row.Price(String text) in %s/Row.cs:line %d", v.one(v.word(), v.hex(5), "12,5"), v.file(), v.n(200))
+		}},
+	}},
+	{"rust", []kind{
+		{"unwrap", func(v *value) string {
+			return fmt.Sprintf("thread 'worker-%d' panicked at src/parse.rs:%d:%d:\ncalled `Option::unwrap()` on a `None` value\nnote: run with `RUST_BACKTRACE=1` environment variable to display a backtrace", v.n(64), v.n(400), v.n(80))
+		}},
+		{"bounds", func(v *value) string {
+			return fmt.Sprintf("thread 'tokio-runtime-worker' panicked at src/page.rs:%d:%d:\nindex out of bounds: the len is %d but the index is %d", v.n(400), v.n(80), v.n(50), v.n(90))
+		}},
+		{"reqwest", func(v *value) string {
+			return fmt.Sprintf("error sending request for url (%s): operation timed out", v.url())
+		}},
+		{"serde", func(v *value) string {
+			return fmt.Sprintf("missing field `price` at line %d column %d", v.n(90), v.n(2000))
+		}},
+		{"io", func(v *value) string {
+			return fmt.Sprintf("Os { code: 24, kind: Uncategorized, message: \"Too many open files\" } while opening %s", v.file())
+		}},
+	}},
+	{"mysql", []kind{
+		{"duplicate", func(v *value) string {
+			return fmt.Sprintf("Error 1062 (23000): Duplicate entry '%s-%d' for key 'orders.PRIMARY'", v.word(), v.n(90000))
+		}},
+		{"lock", func(v *value) string {
+			return "Error 1205 (HY000): Lock wait timeout exceeded; try restarting transaction"
+		}},
+		{"gone", func(v *value) string {
+			return fmt.Sprintf("[mysql] %d/11/30 %02d:%02d:%02d packets.go:%d: unexpected EOF", 2026, v.IntN(24), v.IntN(60), v.IntN(60), v.n(300))
+		}},
+		{"access", func(v *value) string {
+			return fmt.Sprintf("Error 1045 (28000): Access denied for user '%s'@'%s' (using password: YES)", v.word(), v.ip())
+		}},
+		{"truncated", func(v *value) string {
+			return fmt.Sprintf("Error 1406 (22001): Data too long for column 'title' at row %d", v.n(500))
+		}},
+	}},
+	{"broker", []kind{
+		{"leader", func(v *value) string {
+			return fmt.Sprintf("kafka: broker %d (%s:9092): partition %d of topic %s has no leader", v.n(30), v.host(), v.n(90), "events")
+		}},
+		{"too large", func(v *value) string {
+			return fmt.Sprintf("Message size too large: record of %d bytes exceeds max.message.bytes %d [correlation %s]", v.n(9000000), v.n(1000000), v.uuid())
+		}},
+		{"redis moved", func(v *value) string {
+			return fmt.Sprintf("MOVED %d %s:%d", v.n(16383), v.ip(), v.port())
+		}},
+		{"redis loading", func(v *value) string {
+			return "LOADING Redis is loading the dataset in memory"
+		}},
+		{"amqp", func(v *value) string {
+			return fmt.Sprintf("Exception (504) Reason: \"channel/connection is not open\", delivery tag %d on %s", v.n(90000), v.uuid())
+		}},
+	}},
+	{"browser", []kind{
+		{"navigation", func(v *value) string {
+			return fmt.Sprintf("page.goto: net::ERR_CONNECTION_RESET at %s\nCall log:\n  - navigating to \"%s\", waiting until \"load\"", v.url(), v.url())
 		}},
 		{"timeout", func(v *value) string {
-			return fmt.Sprintf("lookup %s on %s:53: read udp %s:%d->%s:53: i/o timeout", v.host(), v.ip(), v.ip(), v.port(), v.ip())
+			return fmt.Sprintf("TimeoutError: locator.click: Timeout %dms exceeded.\nCall log:\n  - waiting for locator('%s')\n\n    at Shop.buy (%s/shop.ts:%d:%d)", v.n(60000), v.one("#buy", ".cart > button", "text=Pay"), v.file(), v.n(99), v.n(40))
 		}},
-		{"servfail", func(v *value) string {
-			return fmt.Sprintf("DNS query for %s (%s) failed: SERVFAIL from %s after %d ms", v.host(), v.one("A", "AAAA"), v.one(v.ip(), v.ip6()), v.n(900))
+		{"crash", func(v *value) string {
+			return fmt.Sprintf("Target page, context or browser has been closed (pid %d, session %s)", v.n(90000), v.hex(32))
 		}},
-		{"nxdomain", func(v *value) string {
-			return fmt.Sprintf("%s: NXDOMAIN (soa ns%d.%s, ttl %d)", v.host(), v.n(4), v.host(), v.n(86400))
-		}},
-		{"getaddrinfo", func(v *value) string {
-			return fmt.Sprintf("getaddrinfo EAI_AGAIN %s", v.host())
-		}},
-		{"glibc", func(v *value) string {
-			return fmt.Sprintf("could not resolve %s: Name or service not known", v.host())
+		{"script", func(v *value) string {
+			return fmt.Sprintf("Uncaught ReferenceError: gtag is not defined at %s:%d:%d", v.url(), v.n(9), v.n(90000))
 		}},
 	}},
-	{"tls", []kind{
-		{"expired", func(v *value) string {
-			return fmt.Sprintf("tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time %s is after %s", v.time(), v.time())
+	{"media and mail", []kind{
+		{"ffmpeg", func(v *value) string {
+			return fmt.Sprintf("[mov,mp4,m4a @ 0x%s] moov atom not found\n%s.mp4: Invalid data found when processing input", v.hex(12), v.file())
 		}},
-		{"name", func(v *value) string {
-			return fmt.Sprintf("tls: failed to verify certificate: x509: certificate is valid for %s, %s, not %s", v.host(), v.host(), v.host())
+		{"magick", func(v *value) string {
+			return fmt.Sprintf("convert-im6.q16: no decode delegate for this image format `%s' @ error/constitute.c/ReadImage/%d.", v.word(), v.n(900))
 		}},
-		{"authority", func(v *value) string {
-			return fmt.Sprintf("Get %q: tls: failed to verify certificate: x509: certificate signed by unknown authority", v.url())
+		{"smtp", func(v *value) string {
+			return fmt.Sprintf("550 5.1.1 <%s@%s>: Recipient address rejected: User unknown in virtual mailbox table", v.word(), v.host())
 		}},
-		{"alert", func(v *value) string {
-			return fmt.Sprintf("140%s:error:14094410:SSL routines:ssl3_read_bytes:sslv3 alert handshake failure:ssl/record/rec_layer_s3.c:%d:SSL alert number 40", v.letters("0123456789", 12), v.n(2000))
+		{"greylisted", func(v *value) string {
+			return fmt.Sprintf("451 4.7.1 Greylisting in action, please come back in %02d:%02d:%02d (id %s)", v.IntN(2), v.IntN(60), v.IntN(60), v.key(11))
 		}},
-		{"protocol", func(v *value) string {
-			return fmt.Sprintf("remote error from %s:%d: tls: protocol version not supported", v.ip(), v.port())
-		}},
-		{"reset", func(v *value) string {
-			return fmt.Sprintf("TLS handshake with %s (serial %s) broke off after %s: connection reset by peer", v.host(), v.hex(32), v.duration())
+		{"pdf", func(v *value) string {
+			return fmt.Sprintf("Syntax Error (%d): Illegal character <%s> in hex string", v.n(900000), v.hex(2))
 		}},
 	}},
-	{"object store", []kind{
-		{"no key", func(v *value) string {
-			return fmt.Sprintf("operation error S3: GetObject, https response error StatusCode: 404, RequestID: %s, HostID: %s+%s/%s=, NoSuchKey: The specified key does not exist.", v.key(16), v.key(30), v.key(20), v.key(25))
-		}},
-		{"slow down", func(v *value) string {
-			return fmt.Sprintf("operation error S3: PutObject, https response error StatusCode: 503, RequestID: %s, HostID: %s/%s=, api error SlowDown: Please reduce your request rate.", v.key(16), v.key(36), v.key(38))
-		}},
-		{"denied", func(v *value) string {
-			return fmt.Sprintf("operation error S3: PutObject, https response error StatusCode: 403, RequestID: %s, HostID: %s=, api error AccessDenied: User: arn:aws:iam::%d:user/%s is not authorized to perform: s3:PutObject on resource: \"arn:aws:s3:::%s%s\"",
-				v.key(16), v.key(60), 100000000000+v.Int64N(899999999999), v.word(), v.word(), v.path())
-		}},
-		{"clock", func(v *value) string {
-			return fmt.Sprintf("RequestTimeTooSkewed: The difference between the request time (%s) and the current time (%s) is too large. status code: 403, request id: %s", v.time(), v.time(), v.key(16))
-		}},
-		{"multipart", func(v *value) string {
-			return fmt.Sprintf("upload multipart failed, upload id: %s, part %d of %d: exceeded maximum number of attempts, 3", v.key(64), v.n(90), v.n(99))
-		}},
-	}},
-	{"ruby", []kind{
-		{"no method", func(v *value) string {
-			return fmt.Sprintf("%s/app/models/invoice.rb:%d:in `total': undefined method `round' for nil:NilClass (NoMethodError)\n\tfrom %s/app/jobs/bill.rb:%d:in `perform'\n", v.file(), v.n(99), v.file(), v.n(99))
-		}},
-		{"record", func(v *value) string {
-			return fmt.Sprintf("ActiveRecord::RecordNotFound: Couldn't find %s with 'id'=%d", v.one("Order", "Order"), v.n(900000))
-		}},
-		{"redis", func(v *value) string {
-			return fmt.Sprintf("Redis::CannotConnectError: Error connecting to Redis on %s:%d (Errno::ECONNREFUSED)", v.ip(), v.port())
-		}},
-		{"timeout", func(v *value) string {
-			return fmt.Sprintf("Net::ReadTimeout: Net::ReadTimeout with #<TCPSocket:(closed 0x%s)> after %d seconds", v.hex(16), v.n(90))
-		}},
-		{"encoding", func(v *value) string {
-			return fmt.Sprintf("Encoding::UndefinedConversionError: U+%s from UTF-8 to ISO-8859-1 in row %d of %s.csv", v.letters("0123456789ABCDEF", 4), v.n(90000), v.word())
-		}},
-	}},
-}
-
-func (v *value) javaTail() string {
-	return v.tail(fmt.Sprintf("\tat com.acme.work.Loop.step(Loop.java:%d)\n", v.n(300)), fmt.Sprintf("\tat java.base/java.lang.Thread.run(Thread.java:%d)\n", v.n(1600)),
-		fmt.Sprintf("\tat java.base/java.util.concurrent.ThreadPoolExecutor.runWorker(ThreadPoolExecutor.java:%d)\n", v.n(1200)),
-		fmt.Sprintf("\tat jdk.internal.reflect.GeneratedMethodAccessor%d.invoke(Unknown Source)\n", v.n(400)))
-}
-
-func (v *value) goTail() string {
-	return v.tail(fmt.Sprintf("main.work(0xc000%s)\n\t%s/work.go:%d +0x%s\n", v.hex(6), v.file(), v.n(200), v.hex(2)),
-		fmt.Sprintf("created by main.main in goroutine 1\n\t%s/main.go:%d +0x%s\n", v.file(), v.n(90), v.hex(3)))
 }
