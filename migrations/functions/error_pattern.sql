@@ -30,8 +30,12 @@ begin
         | \m[A-Z]:\\[^\s:"'()<>,;|]+                                            # one of Windows
         | \m(?:[a-z0-9_-]+\.)+(?:com|org|net|io|dev|app|co|edu|gov|info|biz|eu|de|uk|fr|nl|es|it|ch|at|pl|se|ru|cn|jp|in|br|us|ca|au
             |example|test|local|localhost|internal|lan|cluster|cloud|corp|home)(?::[0-9]+)?(?![[:alnum:]_.(])  # a host
+        | \marn:[^\s"'()<>,;]+
+        | (?<![[:alnum:]])(?:[[:alnum:]]*[-_ ])?[A-Za-z]*[Ii][Dd]\s*[:=]\s*[^\s"'()<>,;]+              # the value of an id
+        | [^\s/:"'()<>,;|=\[\]]+\.(?:csv|tsv|json|jsonl|ndjson|xml|html?|pdf|png|jpe?g|gif|webp|svg|mp[34]|mov|zip|gz|tgz|tar|zst|parquet
+            |txt|log|xlsx?|docx?|tmp|bak|dat)(?![[:alnum:]_.(])                   # a file of data
         | \m(?=[[:alnum:]_-]{8})[[:alnum:]_-]*[0-9][[:alnum:]_-]*               # an id
-        | \m0x[0-9a-fA-F]+
+        | \m(?:0x|U\+)[0-9a-fA-F]+ | \m[A-Za-z]*[0-9]+[A-Za-z]+[0-9][[:alnum:]]*
         | [+-]?[0-9]+(?:[.,:][0-9]+)*(?:(?:ns|us|µs|ms|s|m|h|d|[kKMGT]?i?B|%)(?![[:alpha:]]))?(?:[0-9.]+(?:ms|s|m)(?![[:alpha:]]))*  # with a unit
         $r$, '…', 'g');
     v := regexp_replace(v, '…(?:[\s,;:/.+_()\[\]&>-]*…)+', '…', 'g');
@@ -64,7 +68,7 @@ begin
         v_stack := regexp_instr(v, '\n\s+(?:at|from) |\n\s*#[0-9]+ |\n\s*[0-9]+: ');
         v_head := (regexp_match(case when v_stack > 0 then left(v, v_stack - 1) else v end, '^[^\n]*(?:\n+[^\s][^\n]*){0,2}'))[1];
         if v_stack > 0 then
-            v_head := v_head || coalesce((regexp_match(v, '.*\n(Caused by: [^\n]*)'))[1], '');
+            v_head := v_head || coalesce((regexp_match(v, '.*(\nCaused by: [^\n]*)'))[1], '');
             v_frame := (regexp_match(v, '\n\s+at (?!(?:async )?(?:node:|process\.|Promise\.|javax?\.|jdk\.|sun\.))([^\s(][^\n(]*)'))[1];
         end if;
     end if;
