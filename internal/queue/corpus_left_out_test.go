@@ -4,116 +4,103 @@ import "fmt"
 
 // leftOut are the programs that nobody looked at while the rules of fetchq.error_pattern were made.
 var leftOut = []program{
-	{"php", []kind{
-		{"undefined key", func(v *value) string {
-			return fmt.Sprintf("PHP Warning:  Undefined array key \"%s\" in %s/src/Feed.php on line %d", v.word(), v.file(), v.n(400))
+	{"kubernetes", []kind{
+		{"back-off", func(v *value) string {
+			return fmt.Sprintf("Back-off %s restarting failed container=worker pod=worker-%s-%s_shop(%s)", v.duration(), v.hex(9), v.letters("bcdfghjklmnpqrstvwxz2456789", 5), v.uuid())
 		}},
-		{"type", func(v *value) string {
-			return fmt.Sprintf("PHP Fatal error:  Uncaught TypeError: strlen(): Argument #1 ($string) must be of type string, array given in %s/src/Text.php:%d\nStack trace:\n#0 %s/src/Page.php(%d): strlen(Array)\n#1 %s/run.php(%d): Page->title()\n#2 {main}\n  thrown in %s/src/Text.php on line %d",
-				v.file(), v.n(99), v.file(), v.n(99), v.file(), v.n(99), v.file(), v.n(99))
+		{"pull", func(v *value) string {
+			return fmt.Sprintf("Failed to pull image \"%s/shop/worker:%s\": rpc error: code = NotFound desc = failed to resolve reference", v.host(), v.hex(7))
 		}},
-		{"memory", func(v *value) string {
-			return fmt.Sprintf("PHP Fatal error:  Allowed memory size of %d bytes exhausted (tried to allocate %d bytes) in %s/src/Image.php on line %d", v.n(900000000), v.n(90000000), v.file(), v.n(99))
+		{"evicted", func(v *value) string {
+			return fmt.Sprintf("The node was low on resource: memory. Container worker was using %dKi, request is %dKi.", v.n(9000000), v.n(900000))
 		}},
-		{"pdo", func(v *value) string {
-			return fmt.Sprintf("SQLSTATE[HY000] [2002] Connection refused (Connection: mysql, Host: %s, Port: 3306, SQL: select * from jobs where id = %d limit 1)", v.ip(), v.n(900000))
+		{"conflict", func(v *value) string {
+			return fmt.Sprintf("Operation cannot be fulfilled on jobs.batch \"crawl-%d\": the object has been modified; please apply your changes to the latest version and try again", v.n(90000))
 		}},
-	}},
-	{"dotnet", []kind{
-		{"null", func(v *value) string {
-			return fmt.Sprintf("System.NullReferenceException: Object reference not set to an instance of an object.\n   at Shop.Basket.Total(Order order) in %s/Basket.cs:line %d\n   at Shop.Program.Main(String[] args) in %s/Program.cs:line %d", v.file(), v.n(99), v.file(), v.n(99))
-		}},
-		{"socket", func(v *value) string {
-			return fmt.Sprintf("System.Net.Http.HttpRequestException: No connection could be made because the target machine actively refused it. (%s:%d)\n ---> System.Net.Sockets.SocketException (10061): refused\n   at System.Net.Http.HttpConnectionPool.ConnectAsync(HttpRequestMessage request)\n   at Shop.Client.Get(Uri uri) in %s/Client.cs:line %d",
-				v.host(), v.port(), v.file(), v.n(200))
-		}},
-		{"canceled", func(v *value) string {
-			return fmt.Sprintf("System.Threading.Tasks.TaskCanceledException: The request was canceled due to the configured HttpClient.Timeout of %d seconds elapsing.", v.n(100))
-		}},
-		{"format", func(v *value) string {
-			return fmt.Sprintf("System.FormatException: The input string '%s' was not in a correct format.\n   at Shop.Row.Price(String text) in %s/Row.cs:line %d", v.one(v.word(), v.hex(5), "12,5"), v.file(), v.n(200))
+		{"quota", func(v *value) string {
+			return fmt.Sprintf("pods \"worker-%s\" is forbidden: exceeded quota: compute, requested: limits.cpu=%d, used: limits.cpu=%d, limited: limits.cpu=%d", v.hex(10), v.n(8), v.n(90), v.n(99))
 		}},
 	}},
-	{"rust", []kind{
-		{"unwrap", func(v *value) string {
-			return fmt.Sprintf("thread 'worker-%d' panicked at src/parse.rs:%d:%d:\ncalled `Option::unwrap()` on a `None` value\nnote: run with `RUST_BACKTRACE=1` environment variable to display a backtrace", v.n(64), v.n(400), v.n(80))
+	{"grpc", []kind{
+		{"unavailable", func(v *value) string {
+			return fmt.Sprintf("rpc error: code = Unavailable desc = connection error: desc = \"transport: Error while dialing: dial tcp %s:%d: connect: no route to host\"", v.ip(), v.port())
 		}},
-		{"bounds", func(v *value) string {
-			return fmt.Sprintf("thread 'tokio-runtime-worker' panicked at src/page.rs:%d:%d:\nindex out of bounds: the len is %d but the index is %d", v.n(400), v.n(80), v.n(50), v.n(90))
+		{"deadline", func(v *value) string {
+			return "rpc error: code = DeadlineExceeded desc = context deadline exceeded"
 		}},
-		{"reqwest", func(v *value) string {
-			return fmt.Sprintf("error sending request for url (%s): operation timed out", v.url())
+		{"exhausted", func(v *value) string {
+			return fmt.Sprintf("rpc error: code = ResourceExhausted desc = grpc: received message larger than max (%d vs. %d)", v.n(90000000), v.n(9000000))
 		}},
-		{"serde", func(v *value) string {
-			return fmt.Sprintf("missing field `price` at line %d column %d", v.n(90), v.n(2000))
-		}},
-		{"io", func(v *value) string {
-			return fmt.Sprintf("Os { code: 24, kind: Uncategorized, message: \"Too many open files\" } while opening %s", v.file())
+		{"reset", func(v *value) string {
+			return fmt.Sprintf("rpc error: code = Internal desc = stream terminated by RST_STREAM with error code: INTERNAL_ERROR (stream %d, peer [%s]:%d)", v.n(9000), v.ip6(), v.port())
 		}},
 	}},
-	{"mysql", []kind{
-		{"duplicate", func(v *value) string {
-			return fmt.Sprintf("Error 1062 (23000): Duplicate entry '%s-%d' for key 'orders.PRIMARY'", v.word(), v.n(90000))
+	{"elixir", []kind{
+		{"match", func(v *value) string {
+			return fmt.Sprintf("** (MatchError) no match of right hand side value: {:error, :timeout}\n    (shop %d.%d.0) lib/shop/fetch.ex:%d: Shop.Fetch.run/2\n    (elixir 1.16.0) lib/task/supervised.ex:%d: Task.Supervised.invoke_mfa/2", v.n(3), v.n(20), v.n(90), v.n(90))
 		}},
-		{"lock", func(v *value) string {
-			return "Error 1205 (HY000): Lock wait timeout exceeded; try restarting transaction"
+		{"genserver", func(v *value) string {
+			return fmt.Sprintf("GenServer #PID<0.%d.%d> terminating: ** (stop) exited in: GenServer.call(Shop.Pool, :take, %d)", v.n(9000), v.n(9), v.n(9000))
 		}},
-		{"gone", func(v *value) string {
-			return fmt.Sprintf("[mysql] %d/11/30 %02d:%02d:%02d packets.go:%d: unexpected EOF", 2026, v.IntN(24), v.IntN(60), v.IntN(60), v.n(300))
-		}},
-		{"access", func(v *value) string {
-			return fmt.Sprintf("Error 1045 (28000): Access denied for user '%s'@'%s' (using password: YES)", v.word(), v.ip())
-		}},
-		{"truncated", func(v *value) string {
-			return fmt.Sprintf("Error 1406 (22001): Data too long for column 'title' at row %d", v.n(500))
+		{"ecto", func(v *value) string {
+			return fmt.Sprintf("** (DBConnection.ConnectionError) connection not available and request was dropped from queue after %dms", v.n(9000))
 		}},
 	}},
-	{"broker", []kind{
-		{"leader", func(v *value) string {
-			return fmt.Sprintf("kafka: broker %d (%s:9092): partition %d of topic %s has no leader", v.n(30), v.host(), v.n(90), "events")
+	{"sqlite and files", []kind{
+		{"busy", func(v *value) string {
+			return "database is locked (5) (SQLITE_BUSY)"
 		}},
-		{"too large", func(v *value) string {
-			return fmt.Sprintf("Message size too large: record of %d bytes exceeds max.message.bytes %d [correlation %s]", v.n(9000000), v.n(1000000), v.uuid())
+		{"corrupt", func(v *value) string {
+			return fmt.Sprintf("database disk image is malformed: %s.db page %d", v.file(), v.n(90000))
 		}},
-		{"redis moved", func(v *value) string {
-			return fmt.Sprintf("MOVED %d %s:%d", v.n(16383), v.ip(), v.port())
+		{"descriptor", func(v *value) string {
+			return fmt.Sprintf("open %s: too many open files", v.file())
 		}},
-		{"redis loading", func(v *value) string {
-			return "LOADING Redis is loading the dataset in memory"
+		{"gzip", func(v *value) string {
+			return fmt.Sprintf("gzip: %s.gz: invalid compressed data--crc error (0x%s)", v.file(), v.hex(8))
 		}},
-		{"amqp", func(v *value) string {
-			return fmt.Sprintf("Exception (504) Reason: \"channel/connection is not open\", delivery tag %d on %s", v.n(90000), v.uuid())
+		{"rsync", func(v *value) string {
+			return fmt.Sprintf("rsync: [sender] change_dir \"%s\" failed: No such file or directory (2)\nrsync error: some files/attrs were not transferred (code 23) at main.c(%d) [sender=3.2.7]", v.file(), v.n(1900))
 		}},
-	}},
-	{"browser", []kind{
-		{"navigation", func(v *value) string {
-			return fmt.Sprintf("page.goto: net::ERR_CONNECTION_RESET at %s\nCall log:\n  - navigating to \"%s\", waiting until \"load\"", v.url(), v.url())
-		}},
-		{"timeout", func(v *value) string {
-			return fmt.Sprintf("TimeoutError: locator.click: Timeout %dms exceeded.\nCall log:\n  - waiting for locator('%s')\n\n    at Shop.buy (%s/shop.ts:%d:%d)", v.n(60000), v.one("#buy", ".cart > button", "text=Pay"), v.file(), v.n(99), v.n(40))
-		}},
-		{"crash", func(v *value) string {
-			return fmt.Sprintf("Target page, context or browser has been closed (pid %d, session %s)", v.n(90000), v.hex(32))
-		}},
-		{"script", func(v *value) string {
-			return fmt.Sprintf("Uncaught ReferenceError: gtag is not defined at %s:%d:%d", v.url(), v.n(9), v.n(90000))
+		{"ssh", func(v *value) string {
+			return fmt.Sprintf("ssh: connect to host %s port %d: Connection timed out", v.host(), v.port())
 		}},
 	}},
-	{"media and mail", []kind{
-		{"ffmpeg", func(v *value) string {
-			return fmt.Sprintf("[mov,mp4,m4a @ 0x%s] moov atom not found\n%s.mp4: Invalid data found when processing input", v.hex(12), v.file())
+	{"site parser", []kind{
+		{"selector", func(v *value) string {
+			return fmt.Sprintf("no price on %s: selector %q matched 0 nodes in %d bytes", v.url(), v.one(".price", "span[itemprop=price]", "#product .amount"), v.n(900000))
 		}},
-		{"magick", func(v *value) string {
-			return fmt.Sprintf("convert-im6.q16: no decode delegate for this image format `%s' @ error/constitute.c/ReadImage/%d.", v.word(), v.n(900))
+		{"robots", func(v *value) string {
+			return fmt.Sprintf("%s is disallowed by robots.txt (user-agent fetchbot, rule %d)", v.url(), v.n(30))
 		}},
-		{"smtp", func(v *value) string {
-			return fmt.Sprintf("550 5.1.1 <%s@%s>: Recipient address rejected: User unknown in virtual mailbox table", v.word(), v.host())
+		{"captcha", func(v *value) string {
+			return fmt.Sprintf("captcha at %s after %d requests from %s", v.host(), v.n(900), v.ip())
 		}},
-		{"greylisted", func(v *value) string {
-			return fmt.Sprintf("451 4.7.1 Greylisting in action, please come back in %02d:%02d:%02d (id %s)", v.IntN(2), v.IntN(60), v.IntN(60), v.key(11))
+		{"charset", func(v *value) string {
+			return fmt.Sprintf("%s: invalid UTF-8 at byte %d", v.url(), v.n(90000))
 		}},
-		{"pdf", func(v *value) string {
-			return fmt.Sprintf("Syntax Error (%d): Illegal character <%s> in hex string", v.n(900000), v.hex(2))
+		{"rate", func(v *value) string {
+			return fmt.Sprintf("HTTP 429 Too Many Requests from %s, retry after %s", v.host(), v.duration())
+		}},
+		{"server", func(v *value) string {
+			return fmt.Sprintf("HTTP 500 Internal Server Error from %s, request id %s", v.host(), v.uuid())
+		}},
+	}},
+	{"payment and models", []kind{
+		{"card", func(v *value) string {
+			return fmt.Sprintf("Stripe::CardError: (Status 402) (Request req_%s) Your card was declined.", v.letters("abcdefghijklmnopqrstuvwxyzABCDEFGHIJ0123456789", 14))
+		}},
+		{"amount", func(v *value) string {
+			return fmt.Sprintf("invoice %s: amount %d.%02d %s differs from the order's %d.%02d", v.key(9), v.n(900), v.IntN(100), v.one("EUR", "EUR", "EUR"), v.n(900), v.IntN(100))
+		}},
+		{"tokens", func(v *value) string {
+			return fmt.Sprintf("This model's maximum context length is %d tokens. However, your messages resulted in %d tokens.", v.n(200000), v.n(900000))
+		}},
+		{"cuda", func(v *value) string {
+			return fmt.Sprintf("torch.cuda.OutOfMemoryError: CUDA out of memory. Tried to allocate %d.%02d MiB (GPU %d; %d.%02d GiB total capacity; %d.%02d GiB already allocated)", v.n(900), v.IntN(100), v.IntN(8), v.n(80), v.IntN(100), v.n(80), v.IntN(100))
+		}},
+		{"webhook", func(v *value) string {
+			return fmt.Sprintf("webhook evt_%s signed at %s is too old: tolerance is %ds", v.letters("abcdefghijklmnopqrstuvwxyz0123456789", 24), v.time(), v.n(600))
 		}},
 	}},
 }
