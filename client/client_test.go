@@ -109,6 +109,16 @@ func TestEachCallAsksWhatTheAPISays(t *testing.T) {
 		{`POST /queues/pages/logs {"logs":[{"subject":"a","message":"m"}]}`, func(ctx context.Context, c *client.Client) error {
 			return c.AddLogs(ctx, "pages", client.LogEntry{Subject: "a", Message: "m"})
 		}},
+		{`GET /errors?from=2026-11-24T09%3A00%3A00.000000Z&limit=200&queue=pages`, func(ctx context.Context, c *client.Client) error {
+			_, err := c.Errors(ctx, "pages", time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC))
+			return err
+		}},
+		{`GET /queues/pages/logs?fingerprint=90272dda245ae1fb&limit=200`, func(ctx context.Context, c *client.Client) error {
+			for _, err := range c.Logs(ctx, "pages", client.LogFilter{Fingerprint: "90272dda245ae1fb"}) {
+				return err
+			}
+			return nil
+		}},
 		{`GET /queues?limit=200`, func(ctx context.Context, c *client.Client) error {
 			for _, err := range c.Queues(ctx) {
 				return err

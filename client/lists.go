@@ -26,6 +26,8 @@ type LogFilter struct {
 	Subject  string
 	From, To time.Time
 	Text     string // part of the message, in small letters or capitals
+
+	Fingerprint string // of a group of errors
 }
 
 // pageSize is the rows asked for in one call of a list, the most that the API gives.
@@ -54,7 +56,7 @@ func (c *Client) Documents(ctx context.Context, queue string, f DocumentFilter) 
 
 // Logs lists lines of a queue's log, newest first, page by page as the loop goes on. An error ends the loop. Right: read.
 func (c *Client) Logs(ctx context.Context, queue string, f LogFilter) iter.Seq2[Log, error] {
-	q := values("kind", f.Kind, "subject", f.Subject, "q", f.Text)
+	q := values("kind", f.Kind, "subject", f.Subject, "q", f.Text, "fingerprint", f.Fingerprint)
 	if !f.From.IsZero() {
 		q.Set("from", f.From.UTC().Format(timeLayout))
 	}
@@ -62,6 +64,17 @@ func (c *Client) Logs(ctx context.Context, queue string, f LogFilter) iter.Seq2[
 		q.Set("to", f.To.UTC().Format(timeLayout))
 	}
 	return list(ctx, c, queuePath(queue, "logs"), q, func(p LogsResponse) ([]Log, *string) { return p.Logs, p.NextCursor })
+}
+
+// Errors returns the groups of errors of a queue, or with "" of all that the token may see, that were seen since a moment (zero: ever), those with the
+// most errors first, at most 200. Right: read.
+func (c *Client) Errors(ctx context.Context, queue string, since time.Time) (out ErrorsResponse, err error) {
+	q := values("queue", queue, "limit", pageSize)
+	if !since.IsZero() {
+		q.Set("from", since.UTC().Format(timeLayout))
+	}
+	_, err = c.do(ctx, call{method: http.MethodGet, path: "/errors", query: q, safe: true}, &out)
+	return out, err
 }
 
 // Document returns one document with its newest log lines, at most logs of them. Right: read.

@@ -95,6 +95,8 @@ type Log struct {
 	RefID     *string         `json:"ref_id"`
 	Worker    *string         `json:"worker"`
 	Attempt   *int            `json:"attempt"`
+
+	Fingerprint string `json:"fingerprint,omitempty" doc:"Of an error: errors that say the same have the same."`
 }
 
 // Counts are the documents of a queue by status.
@@ -159,6 +161,7 @@ type Settings struct {
 	Journal            string     `json:"journal" enum:"off,errors,all"`
 	JournalRetention   *string    `json:"journal_retention"`
 	LogsRetention      *string    `json:"logs_retention"`
+	LogsRows           *int       `json:"logs_rows"`
 	CompletedRetention *string    `json:"completed_retention"`
 	KilledRetention    *string    `json:"killed_retention"`
 	SeriesRetention    *string    `json:"series_retention"`

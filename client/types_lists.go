@@ -18,6 +18,30 @@ type LogsResponse struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
+// ErrorsResponse is groups of errors in an order.
+type ErrorsResponse struct {
+	Errors []ErrorGroup `json:"errors"`
+	All    int          `json:"all" doc:"How many fit, also where limit cut the list."`
+	Capped bool         `json:"capped" doc:"Not all groups were looked at: 5,000 are, of the queues that failed last."`
+	StepS  int          `json:"step_s" doc:"How long a step of counts is, in seconds."`
+	Begins *Time        `json:"begins" doc:"When the first step begins; null: there are no errors."`
+}
+
+// ErrorGroup is errors that say the same.
+type ErrorGroup struct {
+	Fingerprint string   `json:"fingerprint"`
+	Pattern     string   `json:"pattern" doc:"What they say, with … for what differs. Empty for the group 0000000000000000: what came when a queue had 1,000 groups."`
+	Sample      string   `json:"sample" doc:"The beginning of one of the last messages."`
+	Queues      []string `json:"queues" doc:"The one with the most errors first."`
+	FirstSeen   Time     `json:"first_seen"`
+	LastSeen    Time     `json:"last_seen"`
+	Errors      int64    `json:"errors" doc:"In the time that was asked for."`
+	Documents   int64    `json:"documents" doc:"That had one since first_seen."`
+	Exact       bool     `json:"exact" doc:"Whether documents is; from 128 on it is within a tenth, mostly."`
+	Versions    []int    `json:"versions" doc:"Of the payloads of these documents, the highest 20."`
+	Counts      []int64  `json:"counts" doc:"Errors of each step, the oldest first."`
+}
+
 // TraceResponse is what is known of a subject in all queues.
 type TraceResponse struct {
 	Documents []Document   `json:"documents"`

@@ -30,6 +30,7 @@ type OperationFilter struct {
 	Worker        string `json:"worker,omitempty" maxLength:"255" doc:"Which this worker holds, or held last."`
 	DueAfter      string `json:"due_after,omitempty" doc:"Planned or pending ones: due then or later. An RFC 3339 date, or a span from now with a sign."`
 	DueBefore     string `json:"due_before,omitempty" doc:"Planned or pending ones: due before then."`
+	Fingerprint   string `json:"fingerprint,omitempty" pattern:"^[0-9a-f]{16}$" doc:"Of a group of errors: those whose last error is one of it."`
 }
 
 // OperationRequest is the body that asks for an operation: an action, and either a filter or up to 10,000 subjects. Documents that enter

@@ -44,7 +44,7 @@ func clientQueue(q queue.Queue) client.Queue {
 		Settings: client.Settings{
 			MaxAttempts: s.MaxAttempts, Lock: s.Lock.String(),
 			Backoff:   client.Backoff{Kind: s.Backoff.Kind, Base: s.Backoff.Base.String(), Cap: s.Backoff.Cap.String(), Jitter: s.Backoff.Jitter},
-			MaxActive: s.MaxActive, Rate: clientRate(s.Rate), LogsRetention: optionalInterval(s.LogsRetention),
+			MaxActive: s.MaxActive, Rate: clientRate(s.Rate), LogsRetention: optionalInterval(s.LogsRetention), LogsRows: s.LogsRows,
 			Journal: s.Journal, JournalRetention: optionalInterval(s.JournalRetention),
 			CompletedRetention: optionalInterval(s.CompletedRetention), KilledRetention: optionalInterval(s.KilledRetention),
 			SeriesRetention: optionalInterval(s.SeriesRetention), Partitions: s.Partitions, Tablespace: s.Tablespace,
@@ -122,7 +122,7 @@ func clientLeased(d queue.Leased) client.Leased {
 func clientLog(l queue.Log) client.Log {
 	out := client.Log{
 		ID: l.ID, CreatedAt: clientTime(l.CreatedAt), Kind: l.Kind, Queue: l.Queue, Subject: l.Subject, Message: l.Message,
-		RefID: l.RefID, Worker: l.Worker, Attempt: l.Attempt,
+		RefID: l.RefID, Worker: l.Worker, Attempt: l.Attempt, Fingerprint: l.Fingerprint,
 	}
 	if l.Details != nil {
 		out.Details = l.Details

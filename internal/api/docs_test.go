@@ -66,6 +66,11 @@ func TestEveryPairOfTheDocumentationIsTrue(t *testing.T) {
 		for shown, given := range real {
 			body, path = strings.ReplaceAll(body, shown, given), strings.ReplaceAll(path, shown, given)
 		}
+		if strings.HasPrefix(path, "/api/v1/errors") { // groups are as old as the last fold
+			if _, err := w.db.Exec(t.Context(), `select fetchq.mnt_fold('pages')`); err != nil {
+				t.Fatal(err)
+			}
+		}
 		a := w.call(p.method, path, body, p.headers...)
 		w.rest()
 		if a.status != p.status {

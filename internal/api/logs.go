@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -14,6 +15,7 @@ import (
 )
 
 func (s *Server) logRoutes() {
+	register(s, route{method: http.MethodGet, path: "/errors", needs: auth.See, summary: "List groups of errors that say the same"}, s.listErrors)
 	register(s, route{method: http.MethodGet, path: "/queues/{queue}/logs", needs: auth.See, summary: "List log lines, newest first"}, s.listLogs)
 	register(s, route{
 		method: http.MethodPost, path: "/queues/{queue}/logs", needs: auth.Hold, summary: "Write notes", body: client.LogsRequest{}, large: true,
@@ -28,10 +30,11 @@ func (s *Server) listLogs(ctx context.Context, in *struct {
 	From    string `query:"from" doc:"A date, or a span from now with a sign; included."`
 	To      string `query:"to" doc:"A date, or a span from now with a sign; not included."`
 	Q       string `query:"q" maxLength:"255" doc:"Stands in the message, in any case of its letters."`
+	Group   string `query:"fingerprint" maxLength:"16" doc:"Of a group of errors."`
 	Limit   int    `query:"limit" default:"50" minimum:"1" maximum:"200"`
 	Cursor  string `query:"cursor"`
 }) (*out[client.LogsResponse], error) {
-	f := queue.LogFilter{Kind: in.Kind, Subject: in.Subject, Text: in.Q, Limit: in.Limit, Cursor: in.Cursor}
+	f := queue.LogFilter{Kind: in.Kind, Subject: in.Subject, Text: in.Q, Fingerprint: in.Group, Limit: in.Limit, Cursor: in.Cursor}
 	for _, text := range []struct{ field, value string }{{"subject", in.Subject}, {"q", in.Q}} {
 		if err := wire.CheckText(text.field, text.value, 255); err != nil {
 			return nil, err
@@ -49,6 +52,55 @@ func (s *Server) listLogs(ctx context.Context, in *struct {
 		return nil, err
 	}
 	return &out[client.LogsResponse]{client.LogsResponse{Logs: each(page.Logs, clientLog), NextCursor: cursor(page.Next)}}, nil
+}
+
+func (s *Server) listErrors(ctx context.Context, in *struct {
+	Queue   string `query:"queue" maxLength:"40" doc:"Those of this queue; by default of all that the token may see."`
+	From    string `query:"from" doc:"Seen since: a date, or a span from now with a sign. Counted from the beginning of the step that it stands in."`
+	To      string `query:"to" doc:"Seen before."`
+	Q       string `query:"q" maxLength:"255" doc:"Stands in the pattern or the sample, in any case of its letters."`
+	Version number `query:"version" minimum:"0" maximum:"32767" doc:"Of documents of this version of the payload."`
+	Group   string `query:"fingerprint" maxLength:"16" doc:"This group only."`
+	Order   string `query:"order" enum:"errors,last_seen,first_seen" default:"errors"`
+	Limit   int    `query:"limit" default:"50" minimum:"1" maximum:"200"`
+}) (*out[client.ErrorsResponse], error) {
+	f := queue.GroupFilter{Text: in.Q, Version: in.Version.given, Fingerprint: in.Group, Order: in.Order, Limit: in.Limit}
+	if err := errors.Join(wire.CheckText("q", in.Q, 255), wire.CheckText("queue", in.Queue, 40)); err != nil {
+		return nil, err
+	}
+	var err error
+	if f.From, err = s.moment("from", in.From); err != nil {
+		return nil, err
+	}
+	if f.To, err = s.moment("to", in.To); err != nil {
+		return nil, err
+	}
+	if in.Queue == "" {
+		f.Queues, err = s.allowed(ctx)
+	} else if err = seeQueue(ctx, in.Queue); err == nil {
+		f.Queues = []string{in.Queue}
+		_, err = s.Engine.Get(ctx, in.Queue)
+	}
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.Engine.ErrorGroups(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	answer := client.ErrorsResponse{Errors: each(found.Groups, clientGroup), All: found.All, Capped: found.Capped, StepS: int(found.Step.Seconds())}
+	if len(found.Groups) > 0 {
+		begins := clientTime(found.Begins)
+		answer.Begins = &begins
+	}
+	return &out[client.ErrorsResponse]{answer}, nil
+}
+
+func clientGroup(g queue.ErrorGroup) client.ErrorGroup {
+	return client.ErrorGroup{
+		Fingerprint: g.Fingerprint, Pattern: g.Pattern, Sample: g.Sample, Queues: g.Queues, FirstSeen: clientTime(g.FirstSeen), LastSeen: clientTime(g.LastSeen),
+		Errors: g.Errors, Documents: g.Documents, Exact: g.Exact, Versions: g.Versions, Counts: g.Counts,
+	}
 }
 
 // moment reads a bound of a list in time. A span counts from this machine's clock: a list's bound need not be exact.

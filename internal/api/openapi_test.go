@@ -17,7 +17,7 @@ var calls = []string{
 	"POST /queues/{queue}/documents/{action}", "POST /queues/{queue}/documents/{subject}/{action}",
 	"POST /queues/{queue}/pick", "POST /queues/{queue}/resolve", "POST /queues/{queue}/extend",
 	"GET /queues/{queue}/logs", "POST /queues/{queue}/logs", "GET /trace", "GET /trace/{subject}",
-	"GET /queues/{queue}/metrics", "POST /queues/{queue}/metrics", "GET /series", "POST /marks",
+	"GET /queues/{queue}/metrics", "POST /queues/{queue}/metrics", "GET /series", "POST /marks", "GET /errors",
 	"POST /queues/{queue}/operations", "POST /queues/{queue}/imports", "GET /operations", "GET /operations/{id}", "GET /operations/{id}/failures",
 	"POST /operations/{id}/cancel",
 }

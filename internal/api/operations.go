@@ -97,6 +97,7 @@ func (s *Server) filter(in *client.OperationFilter) (*operations.Filter, error) 
 	}
 	f := &operations.Filter{
 		Status: in.Status, SubjectPrefix: in.SubjectPrefix, Version: in.Version, Priority: in.Priority, AttemptsMin: in.AttemptsMin, Worker: in.Worker,
+		Fingerprint: in.Fingerprint,
 	}
 	after, err1 := s.moment("filter.due_after", in.DueAfter)
 	before, err2 := s.moment("filter.due_before", in.DueBefore)

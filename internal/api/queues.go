@@ -25,6 +25,7 @@ type settingsBody struct {
 	Journal            *string           `json:"journal,omitempty" enum:"off,errors,all" example:"errors" doc:"Which transitions of documents are written down: none, those that failed and what an admin did (as at first), or every one."`
 	JournalRetention   *string           `json:"journal_retention,omitempty" nullable:"true" example:"30 days" doc:"How long they are kept: 1 h or more; null: for ever. At first: 30 days."`
 	LogsRetention      *string           `json:"logs_retention,omitempty" nullable:"true" example:"30 days" doc:"How long log lines are kept: 1 h or more; null: for ever. At first: 30 days."`
+	LogsRows           *int              `json:"logs_rows,omitempty" nullable:"true" minimum:"1000" maximum:"2147483647" example:"1000000" doc:"How many log lines are kept, about, the newest: 1,000 or more; null, as at first: as many as logs_retention keeps."`
 	CompletedRetention *string           `json:"completed_retention,omitempty" nullable:"true" example:"90 days" doc:"How long completed documents are kept: 1 h or more; null: for ever, as at first."`
 	KilledRetention    *string           `json:"killed_retention,omitempty" nullable:"true" example:"1 year" doc:"How long killed documents are kept: 1 h or more; null: for ever, as at first."`
 	SeriesRetention    *string           `json:"series_retention,omitempty" nullable:"true" example:"7 days" doc:"How long series of metrics are kept: 1 h or more; null, as at first: each step as long as the server keeps it, which is the most."`

@@ -58,7 +58,8 @@ func (r Request) arguments() ([]any, error) {
 		wire.CheckText("to_queue", r.ToQueue, 40))
 	if r.Filter != nil {
 		err = errors.Join(err, wire.CheckText("filter.subject_prefix", r.Filter.SubjectPrefix, queue.MaxSubject),
-			wire.CheckText("filter.worker", r.Filter.Worker, queue.MaxWorker), wire.CheckText("filter.status", r.Filter.Status, 40))
+			wire.CheckText("filter.worker", r.Filter.Worker, queue.MaxWorker), wire.CheckText("filter.status", r.Filter.Status, 40),
+			wire.CheckText("filter.fingerprint", r.Filter.Fingerprint, 40))
 	}
 	if len(r.Subjects) > MaxSubjects {
 		err = errors.Join(err, errs.Field("subjects", "the list has %d subjects; 1 to %d are allowed", len(r.Subjects), MaxSubjects))

@@ -56,6 +56,7 @@ type Filter struct {
 	Worker        string     `json:"worker,omitempty"` // who holds the document, or held it last
 	DueAfter      *time.Time `json:"due_after,omitempty"`
 	DueBefore     *time.Time `json:"due_before,omitempty"`
+	Fingerprint   string     `json:"fingerprint,omitempty"` // of a group of errors: documents whose last error is one of it
 }
 
 // Asked says who asks for an operation.

@@ -18,6 +18,8 @@ type ErrorFilter struct {
 	To      time.Time // not included
 	Limit   int       // 1 to MaxList
 	Cursor  string    // from the page before
+
+	Fingerprint string // of a group of errors
 }
 
 // AllLogs returns one page of the errors, or of the notes, of many queues, and the cursor of the next; "" at the end. The order
@@ -28,7 +30,7 @@ type ErrorFilter struct {
 // younger than 2 s may be missing, and show when the list is asked for anew. Notes are looked for in every queue, errors only
 // in those that can have one on the page: with many queues, and a cursor or a bound far back, that is more of them.
 //
-// Errors: Invalid (limit, cursor, kind).
+// Errors: Invalid (limit, cursor, kind, fingerprint).
 func (e *Engine) AllLogs(ctx context.Context, f ErrorFilter) (logs []Log, next string, err error) {
 	if err := checkLimit(f.Limit); err != nil {
 		return nil, "", err
@@ -44,9 +46,13 @@ func (e *Engine) AllLogs(ctx context.Context, f ErrorFilter) (logs []Log, next s
 	if err != nil {
 		return nil, "", err
 	}
+	group, err := fingerprint(f.Fingerprint)
+	if err != nil {
+		return nil, "", err
+	}
 	logs, holds, err := queryPage(ctx, e, "list logs of all queues", scanLogOf, f.Limit, `select queue, `+logColumns+`
-		from fetchq.log_search($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-		code, f.Queues, optional(f.Subject), optional(f.Text), given(f.From), given(f.To), at, in, id, f.Limit+1, scanMost)
+		from fetchq.log_search($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+		code, f.Queues, optional(f.Subject), optional(f.Text), given(f.From), given(f.To), at, in, id, f.Limit+1, scanMost, group)
 	if err != nil {
 		return nil, "", err
 	}

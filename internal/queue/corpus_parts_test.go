@@ -77,7 +77,7 @@ func (v *value) url() string {
 }
 
 func (v *value) file() string {
-	return v.one("/srv/app", "/home/deploy/releases/"+fmt.Sprint(20260000+v.n(9999)), "/var/lib/crawler", "/opt/jobs") + v.path()
+	return v.one("/srv/app", "/data/releases/"+fmt.Sprint(20260000+v.n(9999)), "/var/lib/crawler", "/opt/jobs") + v.path()
 }
 
 func (v *value) time() string {

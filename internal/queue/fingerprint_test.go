@@ -132,3 +132,19 @@ func TestErrorsOfOneKindHaveOneFingerprint(t *testing.T) {
 		})
 	}
 }
+
+// BenchmarkErrorPattern is what a fingerprint adds to the call that writes an error: one of the corpus a turn, in one statement.
+func BenchmarkErrorPattern(b *testing.B) {
+	db := dbtest.New(b)
+	var messages []string
+	for _, l := range corpus(slices.Concat(known, second, third, leftOut), 2000) {
+		messages = append(messages, l.message)
+	}
+	b.ResetTimer()
+	for done := 0; done < b.N; done += len(messages) {
+		batch := messages[:min(len(messages), b.N-done)]
+		if _, err := db.Exec(b.Context(), `select count(fetchq.error_fingerprint(m)) from unnest($1::text[]) m`, batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

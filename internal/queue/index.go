@@ -9,7 +9,8 @@ import (
 )
 
 // Index brings the indexes of a queue in line with its limits by key, without holding anybody up, and returns how many it made or
-// removed. When all are there, picks use them. Errors: NotFound.
+// removed. When all are there, picks use them. In a queue from before errors had groups it makes their index as well, and gives the newest
+// errors their groups. Errors: NotFound.
 func (e *Engine) Index(ctx context.Context, queue string) (Upkeep, error) {
 	if err := find(queue); err != nil {
 		return Upkeep{}, err
@@ -17,7 +18,7 @@ func (e *Engine) Index(ctx context.Context, queue string) (Upkeep, error) {
 	if err := e.exists(ctx, queue); err != nil {
 		return Upkeep{}, err
 	}
-	plan, err := query(ctx, e, "plan the indexes of "+queue, pgx.RowTo[string], `select * from fetchq.key_plan($1)`, queue)
+	plan, err := query(ctx, e, "plan the indexes of "+queue, pgx.RowTo[string], `select * from fetchq.key_plan($1) union all select * from fetchq.errors_plan($1)`, queue)
 	if err != nil {
 		return Upkeep{}, err
 	}
@@ -26,6 +27,9 @@ func (e *Engine) Index(ctx context.Context, queue string) (Upkeep, error) {
 		if _, err := e.db.Exec(ctx, statement); err != nil {
 			return Upkeep{}, database.Error("index "+queue, err)
 		}
+	}
+	if _, err := queryRow(ctx, e, "group the errors of "+queue, pgx.RowTo[int64], `select fetchq.errors_fill($1)`, queue); err != nil {
+		return Upkeep{}, err
 	}
 	done, err := queryRow(ctx, e, "use the indexes of "+queue, pgx.RowTo[bool], `select fetchq.key_done($1)`, queue)
 	if err == nil && done {

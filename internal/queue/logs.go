@@ -28,9 +28,12 @@ type LogFilter struct {
 	From    time.Time // included
 	To      time.Time // not included
 	Text    string    // stands in the message, in any case of its letters
-	Limit   int       // 1 to MaxList
-	Cursor  string
-	Before  string // not with Cursor; both as in DocFilter
+
+	Fingerprint string // of a group of errors; not with Before
+
+	Limit  int // 1 to MaxList
+	Cursor string
+	Before string // not with Cursor; both as in DocFilter
 }
 
 // LogPage is one page of log lines. Next leads to older ones, Previous to newer ones; see DocPage.
@@ -39,13 +42,16 @@ type LogPage struct {
 	Next, Previous string
 }
 
-const logColumns = `id, created_at, kind, subject, message, details, ref_id, worker, attempt`
+const logColumns = `id, created_at, kind, subject, message, details, ref_id, worker, attempt, fingerprint`
 
 // Logs returns one page of a queue's log lines, newest first. A page looks at 10,000 rows at most, and nothing is skipped or
-// shown twice, as with Docs. Errors: NotFound, Invalid (limit, cursor, before, kind).
+// shown twice, as with Docs. Errors: NotFound, Invalid (limit, cursor, before, kind, fingerprint).
 func (e *Engine) Logs(ctx context.Context, queue string, f LogFilter) (out LogPage, err error) {
 	if err := errors.Join(find(queue), checkLimit(f.Limit)); err != nil {
 		return out, err
+	}
+	if f.Fingerprint != "" {
+		return e.logsOfGroup(ctx, queue, f)
 	}
 	p := page{table: table(queue, "logs"), columns: logColumns, key: []string{"created_at", "id"}, desc: true, limit: f.Limit}
 	if err := p.begin(f.Cursor, f.Before); err != nil {
@@ -78,17 +84,40 @@ func (e *Engine) Logs(ctx context.Context, queue string, f LogFilter) (out LogPa
 	return out, nil
 }
 
+// logsOfGroup is Logs for the lines of a group of errors, which turns forward only.
+func (e *Engine) logsOfGroup(ctx context.Context, queue string, f LogFilter) (out LogPage, err error) {
+	if f.Before != "" {
+		return out, errs.Field("before", "a list of the lines of a group goes forward only")
+	}
+	if f.Kind == KindNote {
+		return out, errs.Field("kind", "a note has no fingerprint; error is wanted")
+	}
+	if err := e.exists(ctx, queue); err != nil {
+		return out, err
+	}
+	out.Logs, out.Next, err = e.AllLogs(ctx, ErrorFilter{
+		Queues: []string{queue}, Kind: f.Kind, Subject: f.Subject, Text: f.Text, From: f.From, To: f.To, Limit: f.Limit, Cursor: f.Cursor, Fingerprint: f.Fingerprint,
+	})
+	for i := range out.Logs {
+		out.Logs[i].Queue = ""
+	}
+	return out, err
+}
+
 func scanLog(row pgx.CollectableRow) (l Log, err error) {
 	var kind int
-	err = row.Scan(&l.ID, &l.CreatedAt, &kind, &l.Subject, &l.Message, &l.Details, &l.RefID, &l.Worker, &l.Attempt)
-	l.Kind = kindName(kind)
+	var code *int64
+	err = row.Scan(&l.ID, &l.CreatedAt, &kind, &l.Subject, &l.Message, &l.Details, &l.RefID, &l.Worker, &l.Attempt, &code)
+	l.Kind, l.Fingerprint = kindName(kind), fingerprintText(code)
 	return l, err
 }
 
 // scanLogOf is scanLog with the queue before it. A row without a kind is no line.
 func scanLogOf(row pgx.CollectableRow) (l Log, err error) {
 	var kind *int
-	err = row.Scan(&l.Queue, &l.ID, &l.CreatedAt, &kind, &l.Subject, &l.Message, &l.Details, &l.RefID, &l.Worker, &l.Attempt)
+	var code *int64
+	err = row.Scan(&l.Queue, &l.ID, &l.CreatedAt, &kind, &l.Subject, &l.Message, &l.Details, &l.RefID, &l.Worker, &l.Attempt, &code)
+	l.Fingerprint = fingerprintText(code)
 	if kind != nil {
 		l.Kind = kindName(*kind)
 	}

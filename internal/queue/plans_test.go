@@ -78,6 +78,15 @@ func TestThePlansOfSearchesInLogs(t *testing.T) {
 	w.uses("notes of some time", key, search, 0, nil, nil, ago(time.Hour), ago(time.Minute))
 	w.uses("a subject", subject, search, 0, "s 7", nil, nil, ago(time.Minute))
 	w.uses("last error", key, `select fetchq.log_last_error('a')`)
+	// The newest lines are of other groups: by the dates of all lines a look at the old one would pass them all.
+	w.exec(`update q_a.logs set kind = 1, fingerprint = case when created_at > now() - interval '100000 seconds' then 1 else 2 end`)
+	w.exec(`analyze q_a.logs`)
+	w.exec(`select fetchq.queue_recount('a')`)
+	group := []string{"logs_fingerprint"}
+	w.uses("a group", group, `select * from fetchq.log_visit('a', 1, null, null, '-infinity', null, 'infinity', 1, 51, 10000, 2)`)
+	w.uses("a group of some time", group, `select * from fetchq.log_visit('a', 1, null, 'boom', $1, $2, 'infinity', 1, 51, 10000, 2)`, ago(50*time.Hour), ago(40*time.Hour))
+	w.uses("whom a group concerns", group, `select * from fetchq.error_lately('a', 2)`)
+	w.uses("documents of a group", []string{"logs_fingerprint", "logs_subject"}, `select * from fetchq.operation_count('a', 'drop', '{"fingerprint":"0000000000000002"}')`)
 }
 
 // fill makes a queue of so many documents: pending, planned, active and completed ones, and dead rows of picks.

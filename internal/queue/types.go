@@ -213,6 +213,7 @@ type Settings struct {
 	Journal            string     // off, errors or all: which transitions are written down
 	JournalRetention   *wire.Interval
 	LogsRetention      *wire.Interval
+	LogsRows           *int // lines that are kept, about; nil: as many as LogsRetention keeps
 	CompletedRetention *wire.Interval
 	KilledRetention    *wire.Interval
 	SeriesRetention    *wire.Interval // nil: as each step is kept
@@ -248,6 +249,8 @@ type Log struct {
 	RefID     *string
 	Worker    *string
 	Attempt   *int
+
+	Fingerprint string // of an error: what it shares with others that say the same; "": none
 }
 
 // NewLog is a line to write as a note.

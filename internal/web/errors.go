@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -27,7 +28,13 @@ const errorsPerPage = 50
 type errorsQuery struct {
 	path                               string
 	kind, queue, subject, text, within string
+	from, to                           string // in place of within
 	cursor, before                     string
+
+	fingerprint string // of a group, whose page it is then
+	lines       bool   // one by one, and not by group
+	order       string // of groups
+	version     string // of groups: of the documents
 }
 
 func readErrorsQuery(c echo.Context) errorsQuery {
@@ -38,14 +45,22 @@ func readErrorsQuery(c echo.Context) errorsQuery {
 	if q.kind != "note" && q.kind != "all" {
 		q.kind = "error"
 	}
+	q.from, q.to, q.fingerprint, q.order, q.version = c.QueryParam("from"), c.QueryParam("to"), c.QueryParam("fingerprint"), c.QueryParam("order"), c.QueryParam("version")
+	// Notes have no groups, and a group knows of no single document.
+	q.lines = c.QueryParam("show") == "lines" || q.kind != "error" || q.subject+q.cursor+q.before != ""
 	return q
 }
 
 func (q errorsQuery) url(cursor, before string) string {
 	v := url.Values{}
+	show := ""
+	if q.lines && q.fingerprint == "" {
+		show = "lines"
+	}
 	for _, f := range []struct{ name, value, none string }{
 		{"kind", q.kind, "error"}, {"queue", q.queue, ""}, {"subject", q.subject, ""}, {"q", q.text, ""}, {"within", q.within, ""},
-		{"cursor", cursor, ""}, {"before", before, ""},
+		{"from", q.from, ""}, {"to", q.to, ""}, {"cursor", cursor, ""}, {"before", before, ""}, {"fingerprint", q.fingerprint, ""}, {"show", show, ""},
+		{"order", q.order, ""}, {"version", q.version, ""},
 	} {
 		if f.value != f.none {
 			v.Set(f.name, f.value)
@@ -67,16 +82,31 @@ func (q errorsQuery) check() error {
 	return nil
 }
 
-// from is the begin of the range: so long before now; the zero time where there is none.
-func (q errorsQuery) from(now time.Time) (time.Time, error) {
-	if q.within == "" {
-		return time.Time{}, nil
+// span is the range: the last so long before now, or from a moment up to another; the zero time where there is no bound.
+func (q errorsQuery) span(now time.Time) (from, to time.Time, err error) {
+	if q.within != "" {
+		span, err := wire.ParseInterval(q.within)
+		if err != nil {
+			return from, to, named("within", err)
+		}
+		return now.Add(-span.Approx()), to, nil
 	}
-	span, err := wire.ParseInterval(q.within)
-	if err != nil {
-		return time.Time{}, named("within", err)
+	read := func(field, text string) (at time.Time, err error) {
+		if text == "" {
+			return at, nil
+		}
+		d, err := wire.ParseDate(text)
+		switch {
+		case err != nil:
+			return at, named(field, err)
+		case d.Delay != nil:
+			return now.Add(d.Delay.Approx()), nil
+		}
+		return d.At, nil
 	}
-	return now.Add(-span.Approx()), nil
+	from, err1 := read("from", q.from)
+	to, err2 := read("to", q.to)
+	return from, to, errors.Join(err1, err2)
 }
 
 // logKind is the engine's word; "" is all.
@@ -89,9 +119,14 @@ func (q errorsQuery) logKind() string {
 
 func (q errorsQuery) view(lines []queue.Log) templates.ErrorsView {
 	v := templates.ErrorsView{
-		Path: q.path, Kind: q.kind, Queue: q.queue, Subject: q.subject, Text: q.text, Within: q.within,
-		Filtered: q.subject+q.text+q.within+q.queue != "" || q.kind != "error", Paged: q.cursor+q.before != "",
+		Path: q.path, Kind: q.kind, Queue: q.queue, Subject: q.subject, Text: q.text, Within: q.within, From: q.from, To: q.to, Version: q.version,
+		Filtered: q.subject+q.text+q.within+q.from+q.to+q.queue+q.version != "" || q.kind != "error", Paged: q.cursor+q.before != "",
+		Fingerprint: q.fingerprint, ByLine: q.lines, Order: firstOf(q.order, queue.GroupOrders[0]),
 	}
+	byGroup, byLine := q, q
+	byGroup.lines, byGroup.kind, byGroup.subject, byGroup.fingerprint = false, "error", "", ""
+	byLine.lines, byLine.fingerprint, byLine.order, byLine.version = true, "", "", ""
+	v.Views = []templates.Place{{Word: "Groups", Href: byGroup.url("", ""), Here: !q.lines}, {Word: "Lines", Href: byLine.url("", ""), Here: q.lines}}
 	for _, l := range lines {
 		v.Lines = append(v.Lines, lineView(l))
 	}
@@ -100,7 +135,7 @@ func (q errorsQuery) view(lines []queue.Log) templates.ErrorsView {
 
 func lineView(l queue.Log) templates.LineView {
 	v := templates.LineView{
-		ID: l.ID, At: l.CreatedAt, Kind: l.Kind, Queue: l.Queue, Message: l.Message, RefID: text(l.RefID), Worker: text(l.Worker),
+		Group: groupURL(l), ID: l.ID, At: l.CreatedAt, Kind: l.Kind, Queue: l.Queue, Message: l.Message, RefID: text(l.RefID), Worker: text(l.Worker),
 		Details: string(l.Details), Attempt: l.Attempt,
 	}
 	if l.Subject != nil {
@@ -110,7 +145,15 @@ func lineView(l queue.Log) templates.LineView {
 	return v
 }
 
-// errorsPage lists the log lines of one queue, newest first.
+// groupURL leads to the group of an error in its queue; "": it has none.
+func groupURL(l queue.Log) string {
+	if l.Fingerprint == "" {
+		return ""
+	}
+	return queueURL(l.Queue, "errors") + "?fingerprint=" + l.Fingerprint
+}
+
+// errorsPage shows the errors of one queue: by group, one group, or the log lines, newest first.
 func (s *Server) errorsPage(c echo.Context) error {
 	ctx := c.Request().Context()
 	q, err := s.Engine.Get(ctx, c.Param("queue"))
@@ -118,14 +161,21 @@ func (s *Server) errorsPage(c echo.Context) error {
 		return err
 	}
 	ask := readErrorsQuery(c)
-	from, err := ask.from(s.Now())
+	head := s.queueHead(c, q, "Errors")
+	f := queueFrame(q.Name, "Errors")
+	if ask.fingerprint != "" {
+		return s.errorGroupPage(c, f, ask, &head, []string{q.Name})
+	} else if !ask.lines {
+		return s.errorGroupsPage(c, f, ask, &head, []string{q.Name})
+	}
+	from, to, err := ask.span(s.Now())
 	if err == nil {
 		err = ask.check()
 	}
 	var page queue.LogPage
 	if err == nil {
 		page, err = s.Engine.Logs(ctx, q.Name, queue.LogFilter{
-			Kind: ask.logKind(), Subject: ask.subject, Text: ask.text, From: from, Limit: errorsPerPage, Cursor: ask.cursor, Before: ask.before,
+			Kind: ask.logKind(), Subject: ask.subject, Text: ask.text, From: from, To: to, Limit: errorsPerPage, Cursor: ask.cursor, Before: ask.before,
 		})
 	}
 	said, err := s.filterProblem(err)
@@ -137,7 +187,6 @@ func (s *Server) errorsPage(c echo.Context) error {
 	}
 	v := ask.view(page.Logs)
 	v.Wrong = said
-	head := s.queueHead(c, q, "Errors")
 	v.Head = &head
 	if page.Next != "" {
 		v.Pager.Next = ask.url(page.Next, "")
@@ -146,7 +195,7 @@ func (s *Server) errorsPage(c echo.Context) error {
 		v.Pager.Previous = ask.url("", page.Previous)
 	}
 	v.Pager.Note = shortNote(len(page.Logs), errorsPerPage, page.Next != "")
-	return s.page(c, queueFrame(q.Name, "Errors"), templates.Errors(v))
+	return s.page(c, f, templates.Errors(v))
 }
 
 // filterProblem tells what is wrong with a filter from what is wrong with the server.
@@ -165,20 +214,28 @@ func shortNote(n, most int, more bool) string {
 	return ""
 }
 
-// allErrorsPage lists the log lines of all queues, newest first.
+// allErrorsPage shows the errors of all queues: by group, one group, or the log lines, newest first.
 func (s *Server) allErrorsPage(c echo.Context) error {
 	ctx := c.Request().Context()
 	ask := readErrorsQuery(c)
-	from, err := ask.from(s.Now())
+	f := frame{title: "Errors", section: "Errors", crumbs: []templates.Crumb{{Word: "Errors"}}, live: true}
+	var queues []string
+	if ask.queue != "" {
+		queues = []string{ask.queue}
+	}
+	if ask.fingerprint != "" {
+		f.crumbs = []templates.Crumb{{Word: "Errors", Href: "/errors"}, {Word: "Group"}}
+		return s.errorGroupPage(c, f, ask, nil, queues)
+	} else if !ask.lines {
+		return s.errorGroupsPage(c, f, ask, nil, queues)
+	}
+	from, to, err := ask.span(s.Now())
 	if err == nil {
 		err = ask.check()
 	}
-	filter := queue.ErrorFilter{Kind: ask.logKind(), Subject: ask.subject, Text: ask.text, From: from, Limit: errorsPerPage, Cursor: ask.cursor}
+	filter := queue.ErrorFilter{Kind: ask.logKind(), Subject: ask.subject, Text: ask.text, From: from, To: to, Limit: errorsPerPage, Cursor: ask.cursor, Queues: queues}
 	if ask.kind == "all" {
 		ask.kind, filter.Kind = "error", "error" // notes of all queues are not looked for: each queue would be asked
-	}
-	if ask.queue != "" {
-		filter.Queues = []string{ask.queue}
 	}
 	var lines []queue.Log
 	var next string
@@ -202,6 +259,5 @@ func (s *Server) allErrorsPage(c echo.Context) error {
 		v.Pager.PreviousWord = "Newest"
 	}
 	v.Pager.Note = shortNote(len(lines), errorsPerPage, next != "")
-	f := frame{title: "Errors", section: "Errors", crumbs: []templates.Crumb{{Word: "Errors"}}, live: true}
 	return s.page(c, f, templates.Errors(v))
 }

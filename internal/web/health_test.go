@@ -84,7 +84,7 @@ func TestSettingsOfAFormBecomeThoseOfTheAPI(t *testing.T) {
 	t.Parallel()
 	v := values{"max_attempts": "3", "lock": "5m", "journal": "all", "journal_retention": "7 days", "backoff.kind": "fixed", "backoff.base": "1s", "backoff.cap": "1m", "backoff.jitter": "0", "rate.picks": "10", "rate.per": "1s"}
 	patch, err := v.patch(false)
-	const want = `{"backoff":{"base":"1s","cap":"1m","jitter":0,"kind":"fixed"},"completed_retention":null,"journal":"all","journal_retention":"7 days","key":null,"key_limits":null,"killed_retention":null,"lock":"5m","logs_retention":null,"max_active":null,"max_attempts":3,"rate":{"per":"1s","picks":10},"series_retention":null}`
+	const want = `{"backoff":{"base":"1s","cap":"1m","jitter":0,"kind":"fixed"},"completed_retention":null,"journal":"all","journal_retention":"7 days","key":null,"key_limits":null,"killed_retention":null,"lock":"5m","logs_retention":null,"logs_rows":null,"max_active":null,"max_attempts":3,"rate":{"per":"1s","picks":10},"series_retention":null}`
 	if err != nil || string(patch) != want {
 		t.Errorf("the patch is %s, %v; %s is wanted", patch, err, want)
 	}

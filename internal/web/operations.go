@@ -133,6 +133,7 @@ func filterWords(f operations.Filter) string {
 	}
 	add(f.AttemptsMin > 0, "attempts at least ", strconv.Itoa(f.AttemptsMin))
 	add(f.Worker != "", "worker ", f.Worker)
+	add(f.Fingerprint != "", "last error in the group ", f.Fingerprint)
 	if f.DueAfter != nil {
 		add(true, "due from ", templates.Stamp(*f.DueAfter))
 	}

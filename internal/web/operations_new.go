@@ -79,14 +79,15 @@ func (s *Server) readBulk(c echo.Context) (f bulkForm, err error) {
 	if f.action, err = bulkOf(c.FormValue("action")); err != nil {
 		return f, err
 	}
-	for _, name := range append([]string{"status"}, filterNames...) {
+	for _, name := range append([]string{"status", "fingerprint"}, filterNames...) {
 		f.at.filters[name] = c.FormValue("filter." + name)
 	}
 	of, err := f.at.filter()
 	if err != nil {
 		return f, err
 	}
-	filter := operations.Filter{SubjectPrefix: of.SubjectPrefix, Version: of.Version, Priority: of.Priority, AttemptsMin: of.AttemptsMin, Worker: of.Worker}
+	filter := operations.Filter{SubjectPrefix: of.SubjectPrefix, Version: of.Version, Priority: of.Priority, AttemptsMin: of.AttemptsMin, Worker: of.Worker,
+		Fingerprint: f.at.filters["fingerprint"]}
 	if of.Status != nil {
 		filter.Status = of.Status.String()
 	}
@@ -133,7 +134,7 @@ func (s *Server) askOperation(c echo.Context, status int, f bulkForm, field, sai
 	}
 	n, err := s.Operations.Count(ctx, count)
 	form := templates.Confirm{
-		Title: f.verb + " all that match in " + f.at.queue, Action: queueURL(f.at.queue, "operations", "new"), Back: f.at.url("", ""), Button: f.button(n), Danger: f.danger,
+		Title: f.verb + " all that match in " + f.at.queue, Action: queueURL(f.at.queue, "operations", "new"), Back: f.back(), Button: f.button(n), Danger: f.danger,
 		Fields: []templates.Field{{Name: "action", Value: f.name}, {Name: "key", Value: f.key}},
 	}
 	for name, value := range f.at.filters {
@@ -167,6 +168,14 @@ func (s *Server) askOperation(c echo.Context, status int, f bulkForm, field, sai
 		form.Typed = f.at.queue
 	}
 	return s.dialog(c, status, queueFrame(f.at.queue, f.word), templates.ConfirmForm(form))
+}
+
+// back is where the form was opened: the list of documents, or the page of a group of errors.
+func (f *bulkForm) back() string {
+	if group := f.at.filters["fingerprint"]; group != "" {
+		return queueURL(f.at.queue, "errors") + "?fingerprint=" + url.QueryEscape(group)
+	}
+	return f.at.url("", "")
 }
 
 // wipes says whether the form is to drop all documents of its queue, which wants the queue's name.

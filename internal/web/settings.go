@@ -24,7 +24,7 @@ type values map[string]string
 var settingNames = []string{
 	"max_attempts", "lock", "backoff.kind", "backoff.base", "backoff.cap", "backoff.jitter", "max_active", "rate.picks", "rate.per", "rate.burst",
 	"key.of", "key.payload", "key.until", "key.nth", "key_limits.max_active", "key_limits.rate.picks", "key_limits.rate.per", "key_limits.rate.burst",
-	"journal", "journal_retention", "logs_retention", "completed_retention", "killed_retention", "series_retention",
+	"journal", "journal_retention", "logs_retention", "logs_rows", "completed_retention", "killed_retention", "series_retention",
 	"partitions", "tablespace",
 }
 
@@ -47,6 +47,9 @@ func valuesOf(s queue.Settings) values {
 	}
 	if s.MaxActive != nil {
 		v["max_active"] = strconv.Itoa(*s.MaxActive)
+	}
+	if s.LogsRows != nil {
+		v["logs_rows"] = strconv.Itoa(*s.LogsRows)
 	}
 	v.setRate("rate", s.Rate)
 	if k := s.Key; k != nil {
@@ -160,7 +163,7 @@ func (v values) patch(creating bool) (json.RawMessage, error) {
 	for _, name := range []string{"journal_retention", "logs_retention", "completed_retention", "killed_retention", "series_retention"} {
 		p[name] = orNull(v[name])
 	}
-	for _, name := range []string{"max_attempts", "max_active"} {
+	for _, name := range []string{"max_attempts", "max_active", "logs_rows"} {
 		n, err := parseWhole(name, v[name])
 		if err != nil {
 			return nil, err

@@ -15,31 +15,57 @@ begin
     if position(E'\n' in v) > 0 then
         v := fetchq.error_trace(v, right(p_message, 2048));
     end if;
-    v := left(v, 500);
-    v_code := (regexp_match(v, '(?:\mstatus(?:[ _-]?code)?|\mcode|\mHTTP(?:/[0-9.]+)?|\mexit(?:ed)?(?: with)?(?: status| code)?|\mSQLSTATE)[\s:=("[]*([0-9][0-9A-Z]{4}|[0-9]{1,3})\M', 'i'))[1];
-    v := regexp_replace(v, $r$(?x)
-        \m[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s"'<>`]+[^\s"'<>`.,;:)\]}]           # a URL
-        | \{[^{}]*[:=][^{}]*\}                                                  # an object
-        | "(?:\\.|[^"\\])*" | `[^`]*` | (?<![[:alnum:]])'(?:\\.|[^'\\])*'        # what is quoted
-        | =\([^()]*\)                                                           # the value of a key, as Postgres tells it
-        | [[:alnum:]._%+-]+@[[:alnum:]-]+(?:\.[[:alnum:]-]+)+                    # an address of mail
-        | \m[0-9]{4}-[0-9]{2}-[0-9]{2}[T\s][0-9]{2}:[0-9:.,]+(?:Z|\s?[+-][0-9]{2}:?[0-9]{2}|\sUTC)?
-        | \m(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|Mon|Tue|Wed|Thu|Fri|Sat|Sun)\M,?(?=\s+[0-9])
-        | (?<![[:alnum:]:])[0-9a-fA-F]{1,4}(?::{1,2}[0-9a-fA-F]{1,4}){2,}(?![[:alnum:]:]) # IPv6
-        | (?<![[:alnum:]._-])~?(?:/[^\s/:"'()<>,;|=]+)+/?                        # a path
-        | \m[A-Z]:\\[^\s:"'()<>,;|]+                                            # one of Windows
-        | \m(?:[a-z0-9_-]+\.)+(?:com|org|net|io|dev|app|co|edu|gov|info|biz|eu|de|uk|fr|nl|es|it|ch|at|pl|se|ru|cn|jp|in|br|us|ca|au
-            |example|test|local|localhost|internal|lan|cluster|cloud|corp|home)(?::[0-9]+)?(?![[:alnum:]_.(])  # a host
-        | \marn:[^\s"'()<>,;]+
-        | (?<![[:alnum:]])(?:[[:alnum:]]*[-_ ])?[A-Za-z]*[Ii][Dd]\s*[:=]\s*[^\s"'()<>,;]+              # the value of an id
-        | [^\s/:"'()<>,;|=\[\]]+\.(?:csv|tsv|json|jsonl|ndjson|xml|html?|pdf|png|jpe?g|gif|webp|svg|mp[34]|mov|zip|gz|tgz|tar|zst|parquet
-            |txt|log|xlsx?|docx?|tmp|bak|dat)(?![[:alnum:]_.(])                   # a file of data
-        | \m(?=[[:alnum:]_-]{8})[[:alnum:]_-]*[0-9][[:alnum:]_-]*               # an id
-        | \m(?:0x|U\+)[0-9a-fA-F]+ | \m[A-Za-z]*[0-9]+[A-Za-z]+[0-9][[:alnum:]]*
-        | [+-]?[0-9]+(?:[.,:][0-9]+)*(?:(?:ns|us|µs|ms|s|m|h|d|[kKMGT]?i?B|%)(?![[:alpha:]]))?(?:[0-9.]+(?:ms|s|m)(?![[:alpha:]]))*  # with a unit
-        $r$, '…', 'g');
+    v := left(v, 1000);
+    -- Each rule is tried where its sign stands: an expression that knows them all costs ten times as much, for Postgres begins it anew behind each match.
+    v_code := (regexp_match(v, '\m(?:[Ss]tatus[ _-]?(?:[Cc]ode)?|[Cc]ode|HTTP(?:/[0-9.]+)?|[Ee]xit(?:ed)?(?: with)?(?: status| code)?|SQLSTATE)[\s:=("[]*([0-9][0-9A-Z]{4}|[0-9]{1,3})\M'))[1];
+    if position('://' in v) > 0 then
+        v := regexp_replace(v, '[A-Za-z][A-Za-z0-9+.-]*://[^\s"''<>`]+[^\s"''<>`.,;:)\]}]', '…', 'g');
+    end if;
+    if position('{' in v) > 0 then -- an object
+        v := regexp_replace(v, '\{[^{}]*[:=][^{}]*\}', '…', 'g');
+    end if;
+    if v ~ '["`'']' then
+        v := regexp_replace(v, $r$"(?:\\.|[^"\\])*"|`[^`']*[`']|(?<![[:alnum:]])'(?:\\.|[^'\\])*'$r$, '…', 'g');
+    end if;
+    if position('<' in v) > 0 then
+        v := regexp_replace(v, '<[^<>\s]{1,100}>', '…', 'g');
+    end if;
+    if position('=(' in v) > 0 then -- the value of a key, as Postgres tells it
+        v := regexp_replace(v, '=\([^()]*\)', '=…', 'g');
+    end if;
+    if position('@' in v) > 0 then
+        v := regexp_replace(v, '[^\s<>@"''(),;:=]+@[[:alnum:]-]+(?:\.[[:alnum:]-]+)+', '…', 'g');
+    end if;
+    if position('/' in v) > 0 then -- a path
+        v := regexp_replace(v, '(?<![[:alnum:]._-])~?(?:/[^\s/:"''()<>,;|=]+)+/?', '…', 'g');
+    end if;
+    if position('\' in v) > 0 then -- one of Windows
+        v := regexp_replace(v, '\m[A-Z]:\\[^\s:"''()<>,;|]+', '…', 'g');
+    end if;
+    if position('arn:' in v) > 0 then
+        v := regexp_replace(v, '\marn:[^\s"''()<>,;]+', '…', 'g');
+    end if;
+    if v ~ '(?:\m[Ii]|I|[_-]i)[Dd][ =:]' then -- what stands behind the name of an id
+        v := regexp_replace(v, '(?:\m[Ii][Dd]|[a-z]I[Dd]|[_-]id)(?:\s*[:=]\s*|\s+[A-Z0-9-]{6})[^\s"''()<>,;]+', '…', 'g');
+    end if;
+    if position('.' in v) > 0 then -- hosts, and files of data
+        v := regexp_replace(v, '[a-z0-9_.-]+\.(?:com|org|net|io|dev|app|co|edu|gov|info|biz|eu|de|uk|fr|nl|es|it|ch|at|pl|se|ru|cn|jp|in|br|us|ca|au'
+            '|example|test|local|internal|lan|cluster|cloud|corp|home)(?![[:alnum:]_.(])', '…', 'g');
+        v := regexp_replace(v, '[^\s/:"''()<>,;|=\[\]]+\.(?:csv|tsv|jsonl?|ndjson|xml|html?|pdf|png|jpe?g|gif|webp|svg|mp[34]|mov|zip|gz|tgz|tar|zst|parquet'
+            '|txt|log|xlsx?|docx?|tmp|bak|dat)(?![[:alnum:]_.(])', '…', 'g');
+    end if;
+    if v ~ '::' then -- IPv6
+        v := regexp_replace(v, '(?<![[:alnum:]:])[0-9a-fA-F]{1,4}(?::{1,2}[0-9a-fA-F]{1,4}){2,}(?![[:alnum:]:])', '…', 'g');
+    end if;
+    if v ~ '[0-9]' then -- numbers, dates, ids: words with a digit; then units behind them, and names of days and months before them
+        v := regexp_replace(v, '(?:U\+)?[[:alnum:]-]*[0-9][[:alnum:]-]*(?:[.,:+][[:alnum:]-]*[0-9][[:alnum:]-]*)*', '…', 'g');
+        v := regexp_replace(v, '…\s?(?:ns|us|µs|ms|s|[kKMGT]?i?B|%)(?![[:alpha:]])', '…', 'g');
+        if v ~ '[a-z][a-z],? …' then
+            v := regexp_replace(v, '(?:\m(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|Mon|Tue|Wed|Thu|Fri|Sat|Sun)\M,?\s+)+…', '…', 'g');
+        end if;
+    end if;
     v := regexp_replace(v, '…(?:[\s,;:/.+_()\[\]&>-]*…)+', '…', 'g');
-    v := btrim(regexp_replace(v, '\s+', ' ', 'g'));
+    v := btrim(regexp_replace(v, '\s\s+|[\n\r\t]', ' ', 'g'));
     return left(v, 300) || coalesce(' [' || v_code || ']', '');
 end $f$;
 
@@ -80,6 +106,22 @@ create function fetchq.pattern_code(p_pattern text) returns bigint
 language sql immutable strict parallel safe as $$
     select ('x' || left(md5(p_pattern), 16))::bit(64)::bigint
 $$;
+
+-- fingerprint_text writes a fingerprint as callers see it, 16 hexadecimal digits: JSON's numbers are too short in many languages.
+create function fetchq.fingerprint_text(p_fingerprint bigint) returns text
+language sql immutable strict parallel safe as $$
+    select lpad(to_hex(p_fingerprint), 16, '0')
+$$;
+
+-- fingerprint_of reads what fingerprint_text writes. FQ001 names the field.
+create function fetchq.fingerprint_of(p_field text, p_text text) returns bigint
+language plpgsql immutable as $$
+begin
+    if p_text !~ '^[0-9a-f]{16}$' then
+        perform fetchq.refuse(p_field, 'a fingerprint is 16 of 0-9 and a-f');
+    end if;
+    return ('x' || p_text)::bit(64)::bigint;
+end $$;
 
 -- error_fingerprint returns the fingerprint of a message: that of its pattern.
 create function fetchq.error_fingerprint(p_message text) returns bigint

@@ -36,16 +36,17 @@ begin
     end if;
     execute format($t$
         with line as materialized (
-            select u.*, d.attempts, d.version
+            select u.*, d.attempts, d.version, case when $1 = 1 then fetchq.error_pattern(message) end as pattern
             from unnest($2, $3, $4, $5) with ordinality u (subject, message, details, ref_id, ord)
                 left join lateral (select attempts, version from %1$I.docs where subject = u.subject) d on true
         ), written as (
-            insert into %1$I.logs (created_at, kind, attempt, subject, message, ref_id, worker, details)
-            select $7, $1, attempts, subject, fetchq.cut_text(message, 10240), ref_id, $6, fetchq.cut_json(details, 262144)
+            insert into %1$I.logs (created_at, kind, attempt, subject, message, ref_id, worker, details, fingerprint)
+            select $7, $1, attempts, subject, fetchq.cut_text(message, 10240), ref_id, $6, fetchq.cut_json(details, 262144), fetchq.pattern_code(pattern)
             from line order by ord
-        )
+        )%2$s
         insert into %1$I.deltas (version, ev_errors, ev_logs)
-        select coalesce(version, 0), $1 * count(*), count(*) from line group by 1 $t$, 'q_' || p_queue)
+        select coalesce(version, 0), $1 * count(*), count(*) from line group by 1 $t$, 'q_' || p_queue, case when p_kind = 1 then
+            fetchq.error_deltas_text('q_' || p_queue, 'select $7, version, subject, message, pattern from line') end)
     using p_kind, p_subjects, p_messages, p_details, p_ref_ids, p_worker, p_now;
     perform fetchq.touch(p_queue, 'fold', p_now + interval '1 second');
 end $$;
@@ -89,7 +90,7 @@ end $$;
 -- trace_logs returns the last p_limit lines about a subject in each of these queues, newest first.
 create function fetchq.trace_logs(p_subject text, p_queues text[] default null, p_limit integer default 200) returns table (
     queue text, id bigint, created_at timestamptz, kind smallint, subject text, message text, details jsonb, ref_id text, worker text,
-    attempt integer)
+    attempt integer, fingerprint bigint)
 language plpgsql stable as $$
 declare
     v_queue text;
@@ -97,7 +98,7 @@ begin
     for v_queue in select name from fetchq.queues where p_queues is null or name = any (p_queues) order by name loop
         begin
             return query execute format($t$
-                select $1, id, created_at, kind, subject::text, message, details, ref_id, worker, attempt
+                select $1, id, created_at, kind, subject::text, message, details, ref_id, worker, attempt, fingerprint
                 from %I.logs where subject = $2 order by created_at desc, id desc limit $3 $t$, 'q_' || v_queue)
             using v_queue, p_subject, p_limit;
         exception when undefined_table or invalid_schema_name then

@@ -115,9 +115,9 @@ begin
                 returning d.subject, d.status, d.version, d.priority, l.attempts, d.worker, d.next_iteration, l.old_version, l.dies,
                     d.lease, d.picked_at
             ), logged as (
-                insert into %1$I.logs (created_at, kind, attempt, subject, message, worker)
-                select $2, 1, attempts, subject, 'the lease ran out', worker from changed order by subject
-            ), counted as (
+                insert into %1$I.logs (created_at, kind, attempt, subject, message, worker, fingerprint)
+                select $2, 1, attempts, subject, 'the lease ran out', worker, fetchq.error_fingerprint('the lease ran out') from changed order by subject
+            )%4$s, counted as (
                 insert into %1$I.deltas (version, planned, pending, active, killed, ev_orphaned, ev_killed, ev_errors, ev_logs)
                 select version, sum((status = 0)::integer * n), sum((status = 1)::integer * n), sum((status = 2)::integer * n),
                     sum((status = -1)::integer * n), count(*) filter (where status = 2), count(*) filter (where status = 2 and dies),
@@ -131,7 +131,9 @@ begin
             from changed group by version, priority $t$, 'q_' || p_queue, v_leaves[i],
             case when q.journal <> 'off' then fetchq.journal_text(q, $t$
                 select row_number() over (), 'orphan', false, 2, status, attempts, lease, next_iteration,
-                    fetchq.micros_between(picked_at, $2), subject, worker, null from changed $t$, '$2') end)
+                    fetchq.micros_between(picked_at, $2), subject, worker, null from changed $t$, '$2') end,
+            fetchq.error_deltas_text('q_' || p_queue, $t$
+                select $2, old_version, subject, 'the lease ran out', 'the lease ran out' from changed $t$))
         using q, p_now, p_limit, q.max_attempts, i - 1, coalesce(p_now - p_since, '-infinity');
         if found then
             v_next := p_now;
@@ -230,7 +232,7 @@ begin
     values (p_queue, p_now, v_oldest, case when v_failed then greatest(p_now, clock_timestamp()) end)
     on conflict (queue) do update set as_of = excluded.as_of, oldest_due_at = case when p_oldest then excluded.oldest_due_at else s.oldest_due_at end,
         last_error_at = greatest(s.last_error_at, excluded.last_error_at);
-    return n + fetchq.mnt_measures(p_queue);
+    return n + fetchq.mnt_measures(p_queue) + case when v_failed then fetchq.mnt_errors(p_queue) else 0 end;
 end $$;
 
 -- mnt_expire removes what the queue's settings keep no longer, p_limit rows of each sort at most: answers kept for repeated
@@ -314,6 +316,27 @@ begin
         items := items + n;
         more := more or n = p_limit;
     end if;
+    if q.logs_rows is not null then
+        -- Lines are numbered as they are written, so that the number of the last one tells which are too many, without a count. Among the oldest by
+        -- their dates, those are looked for.
+        execute format($t$
+            with old as materialized (
+                select created_at, id from %1$I.logs
+                where id <= (select last_value from %1$I.logs_id_seq) - $1 and created_at <= (
+                    select max(created_at) from (select created_at from %1$I.logs order by created_at, id limit $2) o)
+                order by created_at, id limit $2
+                for update skip locked
+            ), gone as (
+                delete from %1$I.logs l using old where l.created_at = old.created_at and l.id = old.id returning 1
+            )
+            select count(*) from gone $t$, s)
+        into n using q.logs_rows, p_limit;
+        items := items + n;
+        more := more or n = p_limit;
+    end if;
+    select * into k from fetchq.errors_expire(q, p_limit, p_now);
+    items := items + k.items;
+    more := more or k.more;
     select * into k from fetchq.mnt_journal(p_queue, p_now);
     items := items + k.items;
     more := more or k.more;

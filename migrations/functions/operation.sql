@@ -178,6 +178,7 @@ begin
         when 'priority' then f.priority := fetchq.setting_integer('filter.priority', v, -32767, 32767);
         when 'attempts_min' then f.attempts_min := fetchq.setting_integer('filter.attempts_min', v, 0, 2147483647);
         when 'due_after' then f.due_after := fetchq.filter_date('filter.due_after', v);
+        when 'fingerprint' then f.fingerprint := fetchq.fingerprint_of('filter.fingerprint', v #>> '{}');
         when 'due_before' then f.due_before := fetchq.filter_date('filter.due_before', v);
         else
             perform fetchq.refuse('filter.' || left(k, 40), 'there is no such field here');

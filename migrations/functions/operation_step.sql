@@ -190,7 +190,11 @@ begin
         o.looked := o.looked + cardinality(subjects);
     end if;
     while o.walk <> 'list' and not o.walked and looked < v_looks and cardinality(subjects) < p_limit and (v_bytes > 4194304 or subjects = '{}') loop
-        v := fetchq.operation_look(o, f, p_leaves[o.leaf + 1], v_next, p_limit - cardinality(subjects), v_bytes);
+        if o.walk = 'error' then
+            v := fetchq.operation_error_look(o, f, v_next, p_limit - cardinality(subjects), v_bytes);
+        else
+            v := fetchq.operation_look(o, f, p_leaves[o.leaf + 1], v_next, p_limit - cardinality(subjects), v_bytes);
+        end if;
         v_next := v_looks - looked - v.looked;
         looked := looked + v.looked;
         o.looked := o.looked + v.looked;
@@ -198,7 +202,7 @@ begin
         if v.ended then
             o.leaf := o.leaf + 1;
             o.at_subject := null; o.at_date := null; o.at_seq := null;
-            o.walked := o.leaf = cardinality(p_leaves);
+            o.walked := o.walk = 'error' or o.leaf = cardinality(p_leaves);
         elsif v.looked > 0 then
             o.at_subject := v.at_subject; o.at_date := v.at_date; o.at_seq := v.at_seq;
         end if;

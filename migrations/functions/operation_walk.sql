@@ -1,9 +1,10 @@
 -- How operations find documents: the condition that these fulfil, the order in which they are gone through, and how many there are.
 --
--- An operation goes by one of three ways, chosen when it begins:
+-- An operation goes by one of four ways, chosen when it begins:
 --   list      subjects, up to 10,000 a part: those that were named, or, where up to 100,000 documents are planned, pending or active,
 --             those that a partial index tells at once
 --   finished  the index of completed and killed documents, from the oldest on to those that ended when the operation began
+--   error     the lines of a group of errors, from the oldest on to those that were there when the operation began: each document at its last error
 --   subject   the primary key
 -- Each look is at a bounded number of rows and goes on behind the last one, so that none costs more as the queue grows, and none
 -- walks what an earlier one has left behind.
@@ -69,6 +70,43 @@ begin
     into subjects, looked, ended, at_subject, at_date, at_seq using f, o, p_looks, p_limit, p_bytes;
 end $$;
 
+-- operation_error_look is operation_look by the lines of a group of errors. A document is found at its last error, and not where that is of another group.
+create function fetchq.operation_error_look(
+    o fetchq.operations, f fetchq.document_filter, p_looks integer, p_limit integer, p_bytes bigint,
+    out subjects text[], out looked integer, out ended boolean, out at_subject text, out at_date timestamptz, out at_seq bigint)
+language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+begin
+    execute format($t$
+        with looked as materialized (
+            select row_number() over (order by l.created_at, l.id) as nth, l.created_at, l.id, d.subject, d.size
+            from (
+                select created_at, id, subject from %1$I.logs l
+                where fingerprint >= ($1).fingerprint and (fingerprint, created_at) <= (($1).fingerprint, ($2).started_at)
+                    and (fingerprint, created_at, id) > (($1).fingerprint, coalesce(($2).at_date, '-infinity'), coalesce(($2).at_seq, 0))
+                order by fingerprint, created_at, id limit $3
+            ) l left join lateral (
+                select subject, size from %1$I.docs d
+                where d.subject = l.subject and $t$ || fetchq.operation_condition() || $t$ and not exists (
+                    select from %1$I.logs n
+                    where n.subject = l.subject and (n.created_at, n.id) > (l.created_at, l.id) and n.created_at <= ($2).started_at and n.kind = 1)
+                limit 1
+            ) d on true
+        ), fit as materialized (
+            select nth, subject from (
+                select nth, subject, row_number() over (order by nth) as place, sum(size) over (order by nth) - size as before
+                from looked where subject is not null
+            ) t
+            where place <= $4 and before < $5
+        ), edge as materialized (
+            select case when (select count(*) from fit) < (select count(subject) from looked) then (select max(nth) from fit)
+                else (select max(nth) from looked) end as nth
+        )
+        select array(select subject from fit order by nth), coalesce(edge.nth, 0),
+            coalesce(edge.nth, 0) < $3 and coalesce(edge.nth, 0) = (select count(*) from looked), l.created_at, l.id
+        from edge left join looked l on l.nth = edge.nth $t$, 'q_' || o.queue)
+    into subjects, looked, ended, at_date, at_seq using f, o, p_looks, p_limit, p_bytes;
+end $$;
+
 -- operation_begin chooses the way of an operation, and takes the subjects at once where that is a list.
 create function fetchq.operation_begin(o fetchq.operations, f fetchq.document_filter, q fetchq.queues) returns fetchq.operations
 language plpgsql as $$
@@ -78,6 +116,10 @@ declare
     v_near     integer; -- documents behind the prefix, as far as that is looked at
     v_subjects text[];
 begin
+    if f.fingerprint is not null then
+        o.walk := 'error';
+        return o;
+    end if;
     v_near := fetchq.operation_near(f, q, v_part);
     if v_near < v_part then
         o.walk := 'subject';
@@ -193,6 +235,11 @@ begin
         execute format('select count(*) from (select distinct unnest($3) as subject) u cross join lateral (
             select from %I.docs d where d.subject = u.subject and ' || fetchq.operation_condition() || ' limit 1) d', 'q_' || p_queue)
         into items using f, o, p_subjects;
+        return;
+    elsif f.fingerprint is not null then
+        v_look := fetchq.operation_error_look(o, f, v_looks, v_looks, 9223372036854775807);
+        items := cardinality(v_look.subjects);
+        exact := v_look.ended;
         return;
     elsif f.status is not null and p_action <> 'set_priority'
         and (f.prefix, f.priority, f.attempts_min, f.worker, f.due_after, f.due_before) is null then

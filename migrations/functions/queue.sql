@@ -112,8 +112,10 @@ begin
             ref_id     text,
             worker     text,
             details    jsonb,
+            fingerprint bigint, -- of an error
             primary key (created_at, id)
         ) $t$, s);
+    execute 'create index ' || fetchq.errors_index(s);
     execute format('create index logs_subject on %I.logs (subject, created_at, id)', s);
     execute format($t$
         create table %I.deltas (
@@ -136,6 +138,7 @@ begin
             ev_logs        integer not null default 0
         ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0) $t$, s);
     perform fetchq.queue_measures(s);
+    perform fetchq.errors_build(s);
     perform fetchq.gate_build(s);
     -- Answers kept for callers that repeat themselves under an idempotency key.
     execute format($t$
@@ -191,6 +194,8 @@ begin
             q := fetchq.setting_key_limits(q, v);
         when 'logs_retention' then
             q.logs_retention := case when v <> 'null' then fetchq.setting_interval(k, v, '1 hour', v_max) end;
+        when 'logs_rows' then
+            q.logs_rows := case when v <> 'null' then fetchq.setting_integer(k, v, 1000, 2147483647) end;
         when 'journal' then
             if coalesce(v #>> '{}', '') not in ('off', 'errors', 'all') then
                 perform fetchq.refuse(k, 'off, errors or all is wanted');
@@ -228,7 +233,7 @@ begin
         limits_since = case when (q.max_active, q.rate_picks, q.rate_per, q.rate_burst, q.key, q.key_max_active, q.key_rate_picks,
                 q.key_rate_per, q.key_rate_burst) is distinct from (old.max_active, old.rate_picks, old.rate_per, old.rate_burst, old.key,
                 old.key_max_active, old.key_rate_picks, old.key_rate_per, old.key_rate_burst) then p_now else limits_since end,
-        logs_retention = q.logs_retention, completed_retention = q.completed_retention, killed_retention = q.killed_retention,
+        logs_retention = q.logs_retention, logs_rows = q.logs_rows, completed_retention = q.completed_retention, killed_retention = q.killed_retention,
         journal = q.journal, journal_retention = q.journal_retention,
         series_retention = q.series_retention,
         partitions = q.partitions, tablespace = q.tablespace
@@ -252,6 +257,7 @@ begin
     delete from fetchq.series_queues where queue = p_queue; -- its rows grow old
     delete from fetchq.metrics where queue = p_queue;
     delete from fetchq.marks where queue = p_queue;
+    perform fetchq.errors_forget(p_queue);
     delete from fetchq.asks where queue = p_queue;
     delete from fetchq.jobs where queue = p_queue;
     delete from fetchq.wakes where queue = p_queue; -- after the jobs: who holds a job may take its wakes
@@ -281,7 +287,8 @@ begin
     perform fetchq.mnt_fold(p_queue);
     execute format('truncate %1$I.docs, %1$I.requests', 'q_' || p_queue);
     if p_logs then
-        execute format('truncate %1$I.logs, %1$I.journal', 'q_' || p_queue);
+        execute format('truncate %1$I.logs, %1$I.journal, %1$I.error_deltas', 'q_' || p_queue);
+        perform fetchq.errors_forget(p_queue);
     end if;
     perform fetchq.journal_all(fetchq.queue_find(p_queue), 'truncate', p_by, p_now);
     update fetchq.counters set planned = 0, pending = 0, active = 0, completed = 0, killed = 0 where queue = p_queue;
@@ -315,6 +322,8 @@ begin
     execute format('alter table %I.docs add column if not exists requeue jsonb', s);
     perform fetchq.gate_build(s);
     perform fetchq.journal_build(s);
+    perform fetchq.errors_build(s);
+    execute 'create index if not exists ' || fetchq.errors_index(s);
     execute format('alter table %I.requests drop constraint if exists requests_kind_check', s);
     execute format('alter table %I.requests add constraint requests_kind_check check (kind in (''append'', ''pick'', ''act''))', s);
     q := fetchq.queue_set(p_queue, coalesce(p_settings, '{}') || jsonb_build_object('partitions', v_parts), true);
@@ -326,6 +335,8 @@ begin
     perform fetchq.journal_all(q, 'attach', p_by, p_now);
     perform fetchq.mnt_fold(p_queue);
     perform fetchq.queue_recount(p_queue);
+    perform fetchq.errors_fill(p_queue);
+    perform fetchq.errors_recount(p_queue);
     insert into fetchq.queue_states (queue, as_of) values (p_queue, clock_timestamp()) on conflict do nothing;
     insert into fetchq.jobs (queue, kind) select p_queue, unnest(fetchq.job_kinds()) on conflict do nothing;
     q := fetchq.queue_pause(p_queue, 'attached; look at its dates, then resume it');

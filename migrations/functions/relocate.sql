@@ -35,6 +35,8 @@ begin
     update fetchq.series_queues set queue = p_to where queue = p_queue;
     update fetchq.metrics set queue = p_to where queue = p_queue;
     update fetchq.marks set queue = p_to where queue = p_queue;
+    update fetchq.error_groups set queue = p_to where queue = p_queue;
+    update fetchq.error_counts set queue = p_to where queue = p_queue;
     -- Charts name queues as an address does; a name of a queue stands there as it is.
     update fetchq.dashboards set edits = edits + 1,
         charts = array(select regexp_replace(c, '(^|&)queue=' || p_queue || '(?=&|$)', '\1queue=' || p_to) from unnest(charts) with ordinality u (c, n) order by n)
@@ -64,7 +66,7 @@ begin
     for i in 1 .. 16 loop
         begin
             perform set_config('lock_timeout', '200ms', true);
-            execute format('lock table %1$I.requests, %1$I.docs, %1$I.deltas, %1$I.logs, %1$I.journal, %1$I.measures in access exclusive mode',
+            execute format('lock table %1$I.requests, %1$I.docs, %1$I.deltas, %1$I.logs, %1$I.journal, %1$I.measures, %1$I.error_deltas in access exclusive mode',
                 'q_' || p_queue);
             perform set_config('lock_timeout', v_timeout, true);
             return;
@@ -91,7 +93,7 @@ language sql stable as $$
             'max_active', q.key_max_active,
             'rate', case when q.key_rate_picks is not null then
                 jsonb_build_object('picks', q.key_rate_picks, 'per', q.key_rate_per, 'burst', q.key_rate_burst) end) end,
-        'journal', q.journal, 'journal_retention', q.journal_retention, 'logs_retention', q.logs_retention, 'series_retention', q.series_retention,
+        'journal', q.journal, 'journal_retention', q.journal_retention, 'logs_retention', q.logs_retention, 'logs_rows', q.logs_rows, 'series_retention', q.series_retention,
         'completed_retention', q.completed_retention, 'killed_retention', q.killed_retention,
         'partitions', q.partitions, 'tablespace', q.tablespace)
 $$;

@@ -276,7 +276,8 @@ begin
                 case when goes_on and (goes or new_status in (3, -1)) then 0 else new_attempts end as then_attempts,
                 case when goes_on then coalesce((requeue -> 'version')::integer, new_version) else new_version end as then_version,
                 case when goes_on then coalesce((requeue -> 'priority')::integer, new_priority) else new_priority end as then_priority,
-                goes and not goes_on as gone, goes and goes_on as anew
+                goes and not goes_on as gone, goes and goes_on as anew,
+                case when wins and action = 'reject' then fetchq.error_pattern(coalesce(message, 'rejected')) end as pattern
             from acted a cross join lateral (select (requeue ->> 'date')::timestamptz as date) n
         ), changed as (
             update %1$I.docs d set
@@ -304,12 +305,12 @@ begin
             delete from %1$I.docs d using settled s
             where d.subject = s.subject and s.wins and s.gone
         ), logged as (
-            insert into %1$I.logs (created_at, kind, attempt, subject, message, ref_id, worker, details)
+            insert into %1$I.logs (created_at, kind, attempt, subject, message, ref_id, worker, details, fingerprint)
             select $2, (action = 'reject')::integer, attempts, subject, fetchq.cut_text(coalesce(message, 'rejected'), 10240), ref_id,
-                case when not $3 then worker end, fetchq.cut_json(details, 262144)
+                case when not $3 then worker end, fetchq.cut_json(details, 262144), fetchq.pattern_code(pattern)
             from settled where wins and (message is not null or action = 'reject')
             order by ord
-        ), counted as (
+        )%3$s, counted as (
             insert into %1$I.deltas (version, planned, pending, active, completed, killed, ev_entered, ev_completed, ev_rescheduled,
                 ev_rejected, ev_killed, ev_dropped, ev_forwarded, ev_errors, ev_logs, works)
             select c.version, sum((c.status = 0)::integer * c.n), sum((c.status = 1)::integer * c.n), sum((c.status = 2)::integer * c.n),
@@ -363,7 +364,8 @@ begin
                 case when s.status = 2 then s.worker end, coalesce($21[s.ord], $21[1])
             from settled s
             where s.wins $t$ || case when q.journal = 'errors' then $t$ and (s.action in ('reject', 'kill') or $3 and s.lease is null) $t$ else '' end,
-            '$2') end)
+            '$2') end, case when 'reject' = any (p_actions) and not p_look then fetchq.error_deltas_text('q_' || p_queue, $t$
+            select $2, d_version, subject, coalesce(message, 'rejected'), pattern from settled where pattern is not null $t$) end)
     into v_rows, v_forward, v_next
     using q, p_now, p_admin, p_subjects, p_leases, p_actions, p_dates, p_delays, p_payloads, p_priorities, p_versions, p_messages,
         p_details, p_ref_ids, p_retries, p_to_queues, p_thens, q.max_attempts, v_held, p_look, v_by;

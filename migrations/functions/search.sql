@@ -50,25 +50,31 @@ begin
 end $$;
 
 -- log_visit finds the newest p_limit lines of one kind in a queue that stand before (p_at, p_id) and not before p_from, among the
--- first p_looks lines there. The edge is the last of these where they are so many and had too few to show.
+-- first p_looks lines there, or among those of one fingerprint. The edge is the last of these where they are so many and had too few to show.
 create function fetchq.log_visit(
     p_queue text, p_kind integer, p_subject text, p_text text, p_from timestamptz, p_to timestamptz, p_at timestamptz, p_id bigint,
-    p_limit integer, p_looks integer, out dates timestamptz[], out ids bigint[], out edge_at timestamptz, out edge_id bigint)
+    p_limit integer, p_looks integer, p_fingerprint bigint, out dates timestamptz[], out ids bigint[], out edge_at timestamptz, out edge_id bigint)
 language plpgsql stable set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare
-    v_looked constant text := $t$ (
+    -- The order of a group names the fingerprint, and no condition makes it a constant: else the planner may come by the dates of all lines.
+    v_looked constant text := case when p_fingerprint is null then $t$ (
         select * from %I.logs
         where (created_at, id) < ($1, $2) and created_at >= $3 and ($4 is null or created_at < $4) and ($5 is null or subject = $5)
         order by created_at desc, id desc limit $6
-    ) looked $t$;
+    ) looked $t$ else $t$ (
+        select * from %I.logs
+        where fingerprint >= $10 and (fingerprint, created_at, id) < ($10, $1, $2) and (fingerprint, created_at) >= ($10, $3)
+            and ($4 is null or (fingerprint, created_at) < ($10, $4)) and ($5 is null or subject = $5)
+        order by fingerprint desc, created_at desc, id desc limit $6
+    ) looked $t$ end;
 begin
     execute format('select array_agg(created_at), array_agg(id) from (select created_at, id from' || v_looked || $t$
         where kind = $7 and ($8 is null or position(lower($8) in lower(message)) > 0)
         order by created_at desc, id desc limit $9) found $t$, 'q_' || p_queue)
-    into dates, ids using p_at, p_id, p_from, p_to, p_subject, p_looks, p_kind, p_text, p_limit;
+    into dates, ids using p_at, p_id, p_from, p_to, p_subject, p_looks, p_kind, p_text, p_limit, p_fingerprint;
     if dates is null or cardinality(dates) < p_limit then
         execute format('select created_at, id from' || v_looked || 'offset $6 - 1', 'q_' || p_queue)
-        into edge_at, edge_id using p_at, p_id, p_from, p_to, p_subject, p_looks;
+        into edge_at, edge_id using p_at, p_id, p_from, p_to, p_subject, p_looks, p_kind, p_text, p_limit, p_fingerprint;
     end if;
     raise exception using errcode = 'FQ000';
 exception
@@ -86,10 +92,11 @@ end $$;
 -- what was found. So an error that is not folded yet may be missing.
 create function fetchq.log_search(
     p_kind integer, p_queues text[], p_subject text, p_text text, p_from timestamptz, p_to timestamptz,
-    p_at timestamptz, p_queue text, p_id bigint, p_limit integer, p_looks integer default 10000
+    p_at timestamptz, p_queue text, p_id bigint, p_limit integer, p_looks integer default 10000,
+    p_fingerprint bigint default null
 ) returns table (
     queue text, id bigint, created_at timestamptz, kind smallint, subject text, message text, details jsonb, ref_id text, worker text,
-    attempt integer)
+    attempt integer, fingerprint bigint)
 language plpgsql stable as $$
 declare
     v_name   text;
@@ -114,7 +121,7 @@ begin
         v := fetchq.log_visit(v_name, p_kind, p_subject, p_text, v_floor, p_to, coalesce(p_at, 'infinity'), case
             when p_at is null or v_name collate "C" < p_queue then 9223372036854775807
             when v_name = p_queue then p_id
-            else 0 end, p_limit, p_looks);
+            else 0 end, p_limit, p_looks, p_fingerprint);
         if v.edge_at is not null and (v_edge_at is null or (v.edge_at, v_name collate "C", v.edge_id) > (v_edge_at, v_edge_queue, v_edge_id)) then
             v_edge_at := v.edge_at; v_edge_queue := v_name; v_edge_id := v.edge_id;
         end if;
@@ -130,7 +137,7 @@ begin
     for i in 1 .. cardinality(v_dates) loop
         exit when (v_dates[i], v_queues[i] collate "C", v_ids[i]) < (v_edge_at, v_edge_queue, v_edge_id);
         return query execute format($t$
-            select $1, id, created_at, kind, subject::text, message, details, ref_id, worker, attempt
+            select $1, id, created_at, kind, subject::text, message, details, ref_id, worker, attempt, fingerprint
             from %I.logs where created_at = $2 and id = $3 $t$, 'q_' || v_queues[i])
         using v_queues[i], v_dates[i], v_ids[i];
         if i = p_limit then
@@ -138,6 +145,6 @@ begin
         end if;
     end loop;
     if v_edge_at is not null then
-        return query select v_edge_queue, v_edge_id, v_edge_at, null::smallint, null, '', null::jsonb, null, null, null::integer;
+        return query select v_edge_queue, v_edge_id, v_edge_at, null::smallint, null, '', null::jsonb, null, null, null::integer, null::bigint;
     end if;
 end $$;

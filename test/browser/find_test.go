@@ -46,6 +46,8 @@ func TestErrorsAreFoundFromTheOverview(t *testing.T) {
 	p.visit("/")
 	p.press("g", "e")
 	p.at("/errors")
+	p.see("timeout after …", "no such host")
+	p.click("nav a", "Lines")
 	p.see("timeout after 3000 ms", "no such host", "host-7")
 	p.choose(`[name="within"]`, "1h")
 	p.until("the range in the address", `location.search.includes('within=1h')`)
@@ -62,7 +64,7 @@ func TestErrorsAreFoundFromTheOverview(t *testing.T) {
 	p.see(`"after_ms": 3000`)
 	p.stillMarked()
 
-	p.visit("/queues/pages/errors")
+	p.visit("/queues/pages/errors?show=lines")
 	p.fill(`.filters [name="q"]`, "reset")
 	p.press(kb.Enter)
 	p.gone("timeout after 3000 ms")

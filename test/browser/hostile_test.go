@@ -83,7 +83,7 @@ func TestHostileTextsAreShownAsTheyWereWritten(t *testing.T) {
 	p.allow("status of 422", "status of 404")
 	last := hostile[len(hostile)-1]
 	for path, text := range map[string]string{
-		"/": last, "/queues": markup, "/queues/pages": last, "/queues/pages/errors?kind=all": last, "/errors": last, "/errors?kind=note": last,
+		"/": last, "/queues": markup, "/queues/pages": last, "/queues/pages/errors?kind=all": last, "/errors": "", "/errors?show=lines": last, "/errors?kind=note": last,
 		"/queues/pages/documents": last, "/team": last, "/team?tab=tokens": last, "/team?tab=sessions": markup, "/account": markup, "/queues/pages/settings": last,
 		"/charts": last, "/charts/table?queue=pages&m=picked:rate&range=15m": last,
 	} {
@@ -95,7 +95,7 @@ func TestHostileTextsAreShownAsTheyWereWritten(t *testing.T) {
 		p.visit(s.poisoned[i])
 		p.harmless(s.poisoned[i], text)
 		for path, shows := range map[string]string{
-			"/search?q=" + q: text, "/errors?q=" + q + "&subject=" + q + "&within=" + q + "&queue=" + q: text, "/queues?q=" + q + "&state=" + q + "&sort=" + q: "",
+			"/search?q=" + q: text, "/errors?q=" + q + "&subject=" + q + "&within=" + q + "&queue=" + q: text, "/errors?q=" + q + "&order=" + q: text, "/queues?q=" + q + "&state=" + q + "&sort=" + q: "",
 			"/queues/pages/documents?subject_prefix=" + q + "&worker=" + q + "&version=" + q: text, "/queues/pages/documents?subject_prefix=" + q: text,
 			"/queues/pages/documents/new?subject=" + q: text, documentPath("pages", text): text, "/queues/" + url.PathEscape(text): "",
 			"/queues/pause?queue=pages&back=" + q: "", "/team/tokens/revoke?name=" + q: text,

@@ -75,6 +75,9 @@ func (s *site) operations() {
 	}
 }
 
+// timeoutGroup is the fingerprint of what "timeout after 3000 ms" and others say.
+const timeoutGroup = "d35a729c6bb2619c"
+
 var longSubject = "https://a.example/" + strings.Repeat("a-path-without-an-end/", 10) + "index"
 
 // crawl is a queue with documents in all states, and a subject as long as may be.
@@ -243,6 +246,13 @@ func (s *site) places() []place {
 		{name: "document-edit-dialog", path: documentPath("pages", "v2/first"), role: auth.RoleAdmin, act: dialog(`[data-action="edit"]`, "")},
 		{name: "document-gone", path: documentPath("pages", "nothing"), role: auth.RoleAdmin, says: "status of 404"},
 		{name: "errors", path: "/errors", role: auth.RoleAdmin},
+		{name: "errors-lines", path: "/errors?show=lines", role: auth.RoleAdmin},
+		{name: "errors-none-match", path: "/errors?q=zzz", role: auth.RoleViewer},
+		{name: "queue-error-groups", path: "/queues/pages/errors?within=1h", role: auth.RoleAdmin},
+		{name: "queue-error-group", path: "/queues/pages/errors?fingerprint=" + timeoutGroup, role: auth.RoleAdmin, act: func(p *tab) { p.see("Documents whose last error is this one") }},
+		{name: "error-group", path: "/errors?fingerprint=" + timeoutGroup, role: auth.RoleViewer},
+		{name: "error-group-gone", path: "/errors?fingerprint=00000000000000ff", role: auth.RoleViewer, says: "status of 404"},
+		{name: "queue-error-group-retry-dialog", path: "/queues/pages/errors?fingerprint=" + timeoutGroup, role: auth.RoleAdmin, act: dialog("a", "Retry all killed…")},
 		{name: "errors-filter-wrong", path: "/errors?within=soon", role: auth.RoleAdmin},
 		{name: "search", path: "/search", role: auth.RoleViewer},
 		{name: "search-found", path: "/search?q=https://a.example/articles/1", role: auth.RoleAdmin},

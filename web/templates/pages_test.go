@@ -50,9 +50,15 @@ func everyPage() map[string]templ.Component {
 			Versions: []templates.VersionRow{{Version: 3, Pending: 7, Href: "/queues/pages/documents?version=3"}}, Events: []templates.Fact{{Word: "Entered", Value: "12", Title: "12"}},
 			AsOf: noon, Created: noon.Add(-time.Hour),
 		}),
-		"settings":  templates.Settings(templates.SettingsView{Head: head(), Inputs: templates.SettingInputs(map[string]string{"lock": hostile}, map[string]string{"lock": "5m"}, "lock", "no", false), MayManage: true}),
-		"new queue": templates.NewQueue(templates.NewQueueView{Name: hostile, WrongName: "taken"}),
-		"errors": templates.Errors(templates.ErrorsView{Path: "/errors", Kind: "error", Queues: []string{"pages"}, Lines: []templates.LineView{{
+		"settings":     templates.Settings(templates.SettingsView{Head: head(), Inputs: templates.SettingInputs(map[string]string{"lock": hostile}, map[string]string{"lock": "5m"}, "lock", "no", false), MayManage: true}),
+		"new queue":    templates.NewQueue(templates.NewQueueView{Name: hostile, WrongName: "taken"}),
+		"error groups": templates.Errors(templates.ErrorsView{Path: "/errors", Kind: "error", Order: "errors", Queues: []string{"pages"}, Groups: []templates.GroupView{errorGroup()}, Note: "1 of 7 groups"}),
+		"error group": templates.Errors(templates.ErrorsView{Path: "/errors", Kind: "error", Group: &templates.GroupPage{
+			GroupView: errorGroup(), Back: "/errors", Within: "in the last 1h", Step: "1h", In: []templates.Place{{Word: "pages", Href: "/"}}, Looked: 1000,
+			Actions: []templates.BulkAction{{Word: "Retry all killed", Icon: "undo-2", Href: "/"}}, Workers: []templates.Fact{{Word: hostile, Value: "7"}}, MoreWorkers: 3,
+			Affected: []templates.AffectedRow{{Subject: hostile, Href: "/", Status: "killed", Errors: 3, Last: noon}, {Subject: "gone", Href: "/", Errors: 1, Last: noon}}, MoreAffected: 12,
+		}}),
+		"errors": templates.Errors(templates.ErrorsView{Path: "/errors", Kind: "error", ByLine: true, Queues: []string{"pages"}, Lines: []templates.LineView{{
 			ID: 1, At: noon, Kind: "error", Queue: "pages", Subject: hostile, Href: "/", Message: hostile, Details: `{"a":12345678901234567890}`, RefID: hostile, Worker: hostile, Attempt: new(2),
 		}}}),
 		"operations": templates.Operations(templates.OperationsView{Queues: []string{"pages"}, States: []string{"done"}, Rows: []templates.OperationRow{operationRow()}, Pager: templates.Pager{Next: "/"}}),
@@ -141,15 +147,48 @@ func TestSettingsSayWhatWasWrongAtTheField(t *testing.T) {
 
 func TestErrorsHaveAStateForNoneNoMatchAndMoreToCome(t *testing.T) {
 	t.Parallel()
-	doc := drawn(t, templates.Errors(templates.ErrorsView{Path: "/errors", Kind: "error"}))
+	doc := drawn(t, templates.Errors(templates.ErrorsView{Path: "/errors", Kind: "error", ByLine: true}))
 	says(t, doc, ".empty", "No errors")
-	doc = drawn(t, templates.Errors(templates.ErrorsView{Path: "/errors", Kind: "error", Filtered: true}))
+	doc = drawn(t, templates.Errors(templates.ErrorsView{Path: "/errors", Kind: "error", ByLine: true, Filtered: true}))
 	says(t, doc, ".empty", "No line matches")
-	doc = drawn(t, templates.Errors(templates.ErrorsView{Path: "/errors", Kind: "error", Filtered: true, Pager: templates.Pager{Next: "/errors?cursor=x"}}))
+	doc = drawn(t, templates.Errors(templates.ErrorsView{Path: "/errors", Kind: "error", ByLine: true, Filtered: true, Pager: templates.Pager{Next: "/errors?cursor=x"}}))
 	says(t, doc, ".empty", "None among these rows")
 	has(t, doc, `a[rel="next"][href="/errors?cursor=x"]`, 1)
 	doc = drawn(t, templates.Errors(templates.ErrorsView{Path: "/errors", Wrong: "within: no duration"}))
 	says(t, doc, `[role="alert"]`, "no duration")
+}
+
+func TestGroupsOfErrorsHaveAStateForNoneNoMatchAndFull(t *testing.T) {
+	t.Parallel()
+	says(t, drawn(t, templates.Errors(templates.ErrorsView{Path: "/errors", Kind: "error"})), ".empty", "as one group")
+	says(t, drawn(t, templates.Errors(templates.ErrorsView{Path: "/errors", Kind: "error", Filtered: true})), ".empty", "No group matches")
+	doc := drawn(t, everyPage()["error groups"])
+	says(t, doc, "td.message a", hostile)
+	says(t, doc, `td[data-label="Documents"]`, "≈ 1.24 M")
+	says(t, doc, "footer", "1 of 7 groups")
+	has(t, doc, "svg.spark path", 2)
+	other := errorGroup()
+	other.Other, other.Pattern = true, ""
+	says(t, drawn(t, templates.Errors(templates.ErrorsView{Path: "/errors", Groups: []templates.GroupView{other}})), "td.message", "Other errors")
+}
+
+func TestAGroupTellsWhatItKnowsOnlyOfItsNewestLines(t *testing.T) {
+	t.Parallel()
+	doc := drawn(t, everyPage()["error group"])
+	says(t, doc, `[aria-label="Documents of the group"] header`, "≈ of the newest 1,000 lines")
+	says(t, doc, `[aria-label="Documents of the group"] footer`, "and 12 more")
+	says(t, doc, "summary", "4 workers")
+	says(t, doc, "tbody tr:last-child", "gone")
+	has(t, doc, `a[hx-get="/"]`, 1)
+	has(t, drawn(t, templates.Errors(templates.ErrorsView{Path: "/errors", Group: &templates.GroupPage{GroupView: errorGroup()}})), "a[hx-get]", 0)
+}
+
+// errorGroup is a group whose messages nobody meant well.
+func errorGroup() templates.GroupView {
+	return templates.GroupView{
+		Fingerprint: "00000000000000ff", Href: "/errors?fingerprint=00000000000000ff", Pattern: hostile, Sample: hostile, Queues: []string{"pages", "images"}, Errors: 2_000,
+		Documents: 1_240_000, Versions: []string{"0", "3"}, First: noon.Add(-time.Hour), Last: noon, Values: []float64{0, 3, 1},
+	}
 }
 
 func TestALineKeepsTheDigitsOfItsDetails(t *testing.T) {

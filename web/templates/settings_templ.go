@@ -44,6 +44,7 @@ func SettingInputs(values, defaults map[string]string, wrong, text string, creat
 		{Group: "What is kept", Name: "journal", Label: "Journal", Type: "select", Options: []Option{{"errors", "errors: what failed, and what admins did"}, {"all", "all: every transition of documents"}, {"off", "off"}}, Help: "What is written down of documents, with who did it, when, and how long it took. With all, workers get about three quarters of the documents in the same time."},
 		{Name: "journal_retention", Label: "Keep the journal", Placeholder: "for ever", Help: "At least 1h. Empty: for ever."},
 		{Name: "logs_retention", Label: "Keep log lines", Placeholder: "for ever", Help: "At least 1h. Empty: for ever."},
+		{Name: "logs_rows", Label: "Log lines at most", Placeholder: "no limit", Help: "1,000 or more, about: the oldest go first. Empty: no limit."},
 		{Name: "completed_retention", Label: "Keep completed documents", Placeholder: "for ever", Help: "At least 1h. Empty: for ever; their subjects stay taken."},
 		{Name: "killed_retention", Label: "Keep killed documents", Placeholder: "for ever", Help: "At least 1h. Empty: for ever."},
 		{Name: "series_retention", Label: "Keep what charts show", Placeholder: "400 days", Help: "At least 1h. Empty: as long as the server keeps it, the longest in steps of an hour."},
@@ -96,7 +97,7 @@ func Settings(v SettingsView) templ.Component {
 			var templ_7745c5c3_Var2 string
 			templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinStringErrs(v.Move)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `settings.templ`, Line: 64, Col: 38}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `settings.templ`, Line: 65, Col: 38}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var2))
 			if templ_7745c5c3_Err != nil {
@@ -115,7 +116,7 @@ func Settings(v SettingsView) templ.Component {
 			var templ_7745c5c3_Var3 string
 			templ_7745c5c3_Var3, templ_7745c5c3_Err = templruntime.NewAttributeExpression("/queues/" + v.Head.Name + "/settings").ResolveURL(ctx)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `settings.templ`, Line: 67, Col: 88}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `settings.templ`, Line: 68, Col: 88}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var3)
 			if templ_7745c5c3_Err != nil {

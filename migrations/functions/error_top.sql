@@ -1,0 +1,102 @@
+-- Groups of errors as pages and the API show them: read from what folds have put together, and from no table of a queue.
+
+-- error_top returns the groups of errors of some queues (null: all) that were seen from p_from (null: ever) up to p_to (null: now), as one group
+-- for each fingerprint, in an order: errors (the most), last_seen or first_seen (the newest). It looks at 5,000 groups at most, of the queues that failed last;
+-- looked is how many these were, and groups how many of them fit.
+--
+-- errors are those of that time, to the step: of up to 3 hours 5 minutes, up to 3 days an hour, else 6 hours; without p_from all that there were. So the
+-- first step counts as a whole. counts are those of the steps up to now, the oldest first, from begins on. documents is an estimate where it is
+-- not exact, and counts those since first_seen, of a subject in two queues both.
+create function fetchq.error_top(
+    p_queues text[], p_from timestamptz, p_to timestamptz, p_text text, p_version integer, p_fingerprint bigint, p_order text, p_limit integer,
+    p_now timestamptz default clock_timestamp()
+) returns table (
+    fingerprint bigint, queues text[], first_seen timestamptz, last_seen timestamptz, errors bigint, documents bigint, exact boolean, versions integer[],
+    pattern text, sample text, step integer, begins timestamptz, counts bigint[], groups bigint, looked bigint)
+language plpgsql stable set jit = off as $$
+#variable_conflict use_column
+declare
+    v_most  constant integer := 5000;
+    v_until constant timestamptz := coalesce(p_to, p_now);
+    v_since constant timestamptz := coalesce(p_from, '-infinity');
+    -- What a page draws where no time is asked for: a month.
+    v_drawn constant timestamptz := coalesce(p_from, v_until - interval '30 days');
+    v_step  constant integer := case
+        when v_until - v_drawn <= interval '3 hours' and v_drawn >= p_now - interval '25 hours' then 300
+        when v_until - v_drawn <= interval '3 days' and v_drawn >= p_now - interval '7 days' then 3600
+        else 21600 end;
+    v_width constant interval := make_interval(secs => v_step);
+    v_first constant timestamptz := date_bin(v_width, greatest(v_drawn, v_until - v_width * 400), 'epoch');
+begin
+    return query
+        with asked as materialized (
+            select e.*
+            from (
+                select s.queue from fetchq.queue_states s
+                where s.last_error_at >= v_since and (p_queues is null or s.queue = any (p_queues))
+                order by s.last_error_at desc
+            ) s cross join lateral (
+                select * from fetchq.error_groups e
+                where e.queue = s.queue and (p_fingerprint is null or e.fingerprint = p_fingerprint) offset 0
+            ) e
+            limit v_most
+        ), fit as materialized (
+            select a.*, case when p_from is null and p_to is null then a.errors else (
+                    select sum(c.errors) from fetchq.error_counts c
+                    where c.queue = a.queue and c.fingerprint = a.fingerprint and c.step = v_step
+                        and c.slot >= coalesce(v_first, '-infinity') and c.slot < v_until) end as n
+            from asked a
+            where a.last_seen >= v_since and a.first_seen < v_until and (p_version is null or p_version = any (a.versions))
+                and (p_text is null or position(lower(p_text) in lower(a.pattern || ' ' || a.sample)) > 0)
+        ), merged as materialized (
+            select fingerprint, array_agg(queue::text order by n desc, queue) as queues, min(first_seen) as first_seen, max(last_seen) as last_seen,
+                sum(n)::bigint as n, sum(fetchq.document_estimate(documents))::bigint as documents,
+                bool_and(cardinality(documents) < 128) as exact, (array_agg(pattern order by last_seen desc))[1] as pattern,
+                (array_agg(sample order by last_seen desc))[1] as sample
+            from fit where n > 0 group by fingerprint
+        ), shown as materialized (
+            select m.*, row_number() over (order by case p_order when 'last_seen' then extract(epoch from last_seen) when 'first_seen' then
+                extract(epoch from first_seen) else n end desc, last_seen desc, fingerprint) as place
+            from merged m order by place limit p_limit
+        )
+        select m.fingerprint, m.queues, m.first_seen, m.last_seen, m.n, m.documents, m.exact,
+            array(select distinct v::integer from fit f cross join unnest(f.versions) v where f.fingerprint = m.fingerprint order by 1),
+            m.pattern, m.sample, v_step, v_first, array(
+                select coalesce(sum(c.errors), 0)::bigint
+                from generate_series(v_first, v_until - interval '1 microsecond', v_width) g (slot) left join (
+                    select c.slot, c.errors from fetchq.error_counts c
+                    where c.queue = any (m.queues) and c.fingerprint = m.fingerprint and c.step = v_step and c.slot >= v_first and c.slot < v_until
+                ) c on c.slot = g.slot
+                group by g.slot order by g.slot),
+            (select count(*) from merged), (select count(*) from asked)
+        from shown m order by m.place;
+end $$;
+
+-- error_lately tells of the newest p_looks lines of a group in a queue: how many these were, who wrote them, and about which documents, 20 and
+-- p_limit at most, with how often and when last, and how these documents stand (null: gone). It goes by the index of fingerprints, as log_visit does.
+create function fetchq.error_lately(
+    p_queue text, p_fingerprint bigint, p_looks integer default 1000, p_limit integer default 50,
+    out looked bigint, out workers text[], out works bigint[], out others bigint, out subjects text[], out times bigint[], out dates timestamptz[],
+    out statuses integer[], out documents bigint)
+language plpgsql stable set enable_seqscan = off set enable_bitmapscan = off set enable_mergejoin = off set jit = off as $$
+begin
+    perform fetchq.queue_find(p_queue);
+    execute format($t$
+        with line as materialized (
+            select created_at, subject, worker from %1$I.logs where fingerprint between $1 and $1 order by fingerprint desc, created_at desc, id desc limit $2
+        ), worker as materialized (
+            select worker, count(*) as n, row_number() over (order by count(*) desc, worker) as place from line where worker is not null group by worker
+        ), document as materialized (
+            select subject, count(*) as n, max(created_at) as last, row_number() over (order by max(created_at) desc, subject) as place
+            from line where subject is not null group by subject
+        ), stands as materialized (
+            select d.*, (select status from %1$I.docs where subject = d.subject limit 1)::integer as status from document d where place <= $3
+        )
+        select (select count(*) from line),
+            (select array_agg(worker order by place) from worker where place <= 20), (select array_agg(n order by place) from worker where place <= 20),
+            (select count(*) from worker where place > 20),
+            (select array_agg(subject order by place) from stands), (select array_agg(n order by place) from stands),
+            (select array_agg(last order by place) from stands), (select array_agg(status order by place) from stands),
+            (select count(*) from document) $t$, 'q_' || p_queue)
+    into looked, workers, works, others, subjects, times, dates, statuses, documents using p_fingerprint, p_looks, p_limit;
+end $$;
