@@ -60,7 +60,7 @@ var leftOut = []program{
 			return fmt.Sprintf("gzip: %s.gz: invalid compressed data--crc error (0x%s)", v.file(), v.hex(8))
 		}},
 		{"rsync", func(v *value) string {
-			return fmt.Sprintf("rsync: [sender] change_dir \"%s\" failed: No such file or directory (2)\nrsync error: some files/attrs were not transferred (code 23) at main.c(%d) [sender=3.2.7]", v.file(), v.n(1900))
+			return fmt.Sprintf("rsync: [sender] change_dir %q failed: No such file or directory (2)\nrsync error: some files/attrs were not transferred (code 23) at main.c(%d) [sender=3.2.7]", v.file(), v.n(1900))
 		}},
 		{"ssh", func(v *value) string {
 			return fmt.Sprintf("ssh: connect to host %s port %d: Connection timed out", v.host(), v.port())

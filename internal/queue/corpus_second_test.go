@@ -27,7 +27,7 @@ var second = []program{
 			return fmt.Sprintf("java.lang.OutOfMemoryError: Java heap space: failed reallocation of %d bytes\n\tat java.base/java.util.Arrays.copyOf(Arrays.java:%d)\n", v.n(90000000), v.n(3000)) + v.javaTail()
 		}},
 		{"number", func(v *value) string {
-			return fmt.Sprintf("java.lang.NumberFormatException: For input string: \"%s\"\n\tat java.base/java.lang.Integer.parseInt(Integer.java:%d)\n\tat com.acme.feed.Row.price(Row.java:%d)\n",
+			return fmt.Sprintf("java.lang.NumberFormatException: For input string: %q\n\tat java.base/java.lang.Integer.parseInt(Integer.java:%d)\n\tat com.acme.feed.Row.price(Row.java:%d)\n",
 				v.one(v.word(), v.hex(6), "12,50", ""), v.n(700), v.n(90)) + v.javaTail()
 		}},
 	}},

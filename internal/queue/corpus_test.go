@@ -48,7 +48,7 @@ var known = []program{
 			return fmt.Sprintf("json.decoder.JSONDecodeError: Expecting ',' delimiter: line %d column %d (char %d)", v.n(90), v.n(90), v.n(9000))
 		}},
 		{"schema", func(v *value) string {
-			return fmt.Sprintf("payload {\"id\": %d, \"name\": \"%s\"} does not match the schema %s: /items/%d/price is missing", v.n(9000), v.word(), v.uuid(), v.n(30))
+			return fmt.Sprintf("payload {\"id\": %d, \"name\": %q} does not match the schema %s: /items/%d/price is missing", v.n(9000), v.word(), v.uuid(), v.n(30))
 		}},
 	}},
 	{"postgres", []kind{
@@ -72,7 +72,7 @@ var known = []program{
 			return fmt.Sprintf("failed to connect to `user=app database=shop`: %s:%d (%s): server error: FATAL: sorry, too many clients already (SQLSTATE 53300)", v.ip(), v.port(), v.host())
 		}},
 		{"syntax", func(v *value) string {
-			return fmt.Sprintf("ERROR: invalid input syntax for type integer: \"%s\" (SQLSTATE 22P02)", v.one(v.word(), v.hex(8), "12a"))
+			return fmt.Sprintf("ERROR: invalid input syntax for type integer: %q (SQLSTATE 22P02)", v.one(v.word(), v.hex(8), "12a"))
 		}},
 	}},
 	{"python", []kind{

@@ -6,7 +6,7 @@ import "fmt"
 var third = []program{
 	{"php", []kind{
 		{"undefined key", func(v *value) string {
-			return fmt.Sprintf("PHP Warning:  Undefined array key \"%s\" in %s/src/Feed.php on line %d", v.word(), v.file(), v.n(400))
+			return fmt.Sprintf("PHP Warning:  Undefined array key %q in %s/src/Feed.php on line %d", v.word(), v.file(), v.n(400))
 		}},
 		{"type", func(v *value) string {
 			return fmt.Sprintf("PHP Fatal error:  Uncaught TypeError: strlen(): Argument #1 ($string) must be of type string, array given in %s/src/Text.php:%d\nStack trace:\n#0 %s/src/Page.php(%d): strlen(Array)\n#1 %s/run.php(%d): Page->title()\n#2 {main}\n  thrown in %s/src/Text.php on line %d",
@@ -87,7 +87,7 @@ var third = []program{
 	}},
 	{"browser", []kind{
 		{"navigation", func(v *value) string {
-			return fmt.Sprintf("page.goto: net::ERR_CONNECTION_RESET at %s\nCall log:\n  - navigating to \"%s\", waiting until \"load\"", v.url(), v.url())
+			return fmt.Sprintf("page.goto: net::ERR_CONNECTION_RESET at %s\nCall log:\n  - navigating to %q, waiting until \"load\"", v.url(), v.url())
 		}},
 		{"timeout", func(v *value) string {
 			return fmt.Sprintf("TimeoutError: locator.click: Timeout %dms exceeded.\nCall log:\n  - waiting for locator('%s')\n\n    at Shop.buy (%s/shop.ts:%d:%d)", v.n(60000), v.one("#buy", ".cart > button", "text=Pay"), v.file(), v.n(99), v.n(40))

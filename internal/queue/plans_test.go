@@ -83,7 +83,7 @@ func TestThePlansOfSearchesInLogs(t *testing.T) {
 	w.exec(`analyze q_a.logs`)
 	w.exec(`select fetchq.queue_recount('a')`)
 	group := []string{"logs_fingerprint"}
-	w.uses("a group", group, `select * from fetchq.log_visit('a', 1, null, null, '-infinity', null, 'infinity', 1, 51, 10000, 2)`)
+	w.uses("a group", group, `select * from fetchq.log_visit('a', 1, $1, $1, '-infinity', $2, 'infinity', 1, 51, 10000, 2)`, nil, nil)
 	w.uses("a group of some time", group, `select * from fetchq.log_visit('a', 1, null, 'boom', $1, $2, 'infinity', 1, 51, 10000, 2)`, ago(50*time.Hour), ago(40*time.Hour))
 	w.uses("whom a group concerns", group, `select * from fetchq.error_lately('a', 2)`)
 	w.uses("documents of a group", []string{"logs_fingerprint", "logs_subject"}, `select * from fetchq.operation_count('a', 'drop', '{"fingerprint":"0000000000000002"}')`)
