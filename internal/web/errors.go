@@ -123,6 +123,9 @@ func (q errorsQuery) view(lines []queue.Log) templates.ErrorsView {
 		Filtered: q.subject+q.text+q.within+q.from+q.to+q.queue+q.version != "" || q.kind != "error", Paged: q.cursor+q.before != "",
 		Fingerprint: q.fingerprint, ByLine: q.lines, Order: firstOf(q.order, queue.GroupOrders[0]),
 	}
+	between := q
+	between.within, between.from = "", "-1 day"
+	v.Between = between.url("", "")
 	byGroup, byLine := q, q
 	byGroup.lines, byGroup.kind, byGroup.subject, byGroup.fingerprint = false, "error", "", ""
 	byLine.lines, byLine.fingerprint, byLine.order, byLine.version = true, "", "", ""

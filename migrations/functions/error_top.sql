@@ -41,7 +41,7 @@ begin
             ) e
             limit v_most
         ), fit as materialized (
-            select a.*, case when p_from is null and p_to is null then a.errors else (
+            select a.*, case when p_to is null and (p_from is null or a.first_seen >= p_from) then a.errors else (
                     select sum(c.errors) from fetchq.error_counts c
                     where c.queue = a.queue and c.fingerprint = a.fingerprint and c.step = v_step
                         and c.slot >= coalesce(v_first, '-infinity') and c.slot < v_until) end as n

@@ -112,9 +112,9 @@ begin
             ref_id     text,
             worker     text,
             details    jsonb,
-            fingerprint bigint, -- of an error
             primary key (created_at, id)
         ) $t$, s);
+    perform fetchq.errors_build(s);
     execute 'create index ' || fetchq.errors_index(s);
     execute format('create index logs_subject on %I.logs (subject, created_at, id)', s);
     execute format($t$
@@ -138,7 +138,6 @@ begin
             ev_logs        integer not null default 0
         ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0) $t$, s);
     perform fetchq.queue_measures(s);
-    perform fetchq.errors_build(s);
     perform fetchq.gate_build(s);
     -- Answers kept for callers that repeat themselves under an idempotency key.
     execute format($t$
