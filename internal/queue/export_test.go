@@ -44,3 +44,10 @@ func (e *Engine) Waiting() (n int) {
 
 // TimingBucket is the bucket of a timing.
 var TimingBucket = timingBucket
+
+// LeasesKnown is how many leases this node knows the workers of.
+func (e *Engine) LeasesKnown() int {
+	e.crew.mu.Lock()
+	defer e.crew.mu.Unlock()
+	return len(e.crew.leases)
+}

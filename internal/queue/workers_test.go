@@ -98,6 +98,9 @@ func TestWorkersOfAllNodesAreListedWithWhatTheyDo(t *testing.T) {
 	if n := written(t, here); n != 0 {
 		t.Errorf("%d rows were written again", n)
 	}
+	if n := here.LeasesKnown(); n != 5 { // that of w1, and those that ended at the other, and two of w2
+		t.Errorf("%d leases are remembered", n)
+	}
 	for name, e := range map[string]*queue.Engine{"one": here, "two": there, "three": nodeOf(t, url, "three", clock)} {
 		list, by := workers(t, e)
 		if list.Unnamed != 3 || len(list.Partial) > 0 || len(list.List) != 4 {
