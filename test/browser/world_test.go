@@ -47,8 +47,8 @@ func (s *site) crew() {
 		"thumbs:a-pod-with-a-name-that-goes-on-for-quite-a-while-7d9c6b5f4-x2x9q:1": {"thumbnails", "1 second", 1204, 1204, 0}, "reports.example.org:4711": {"reports", "3 hours", 12, 12, 12},
 	} {
 		s.exec(`insert into fetchq.workers (queue, worker, node, seen_at, over, picked, ended, errors, buckets, counts, work_ms, low_ms, high_ms)
-			values ($1, $2, 'another', clock_timestamp() - $3::interval, '5 minutes', $4, $5, $6, '{250,300,360}', array[$5::integer / 2, $5::integer / 4, $5::integer / 4],
-				$5::integer * 100, 90, 1300)`,
+			values ($1, $2, 'another', clock_timestamp() - $3::interval, '5 minutes', $4, $5, $6, '{250,300,360}', array[$5::bigint / 2, $5::bigint / 4, $5::bigint / 4]::integer[],
+				$5::bigint * 100, 90, 1300)`,
 			w.queue, worker, w.ago, w.picked, w.ended, w.errors)
 	}
 	s.exec(`update q_images.docs set picked_at = picked_at - interval '14 minutes', next_iteration = greatest(next_iteration - interval '14 minutes', clock_timestamp() + interval '3 minutes') where status = 2`)
