@@ -164,6 +164,9 @@ func segment(s string) string {
 	return url.PathEscape(s)
 }
 
+// workerPath returns the path of what is asked of a worker.
+func workerPath(name, rest string) string { return "/workers/" + segment(name) + "/" + rest }
+
 // queuePath returns the path of something in a queue.
 func queuePath(queue string, rest ...string) string {
 	path := "/queues/" + segment(queue)

@@ -34,8 +34,13 @@ func (c *Client) Pick(ctx context.Context, queue string, in PickRequest) (out Pi
 //
 // It is repeated after a broken connection: what the first try did comes back as "already".
 func (c *Client) Resolve(ctx context.Context, queue string, in ...Resolution) (out []Result, err error) {
+	return c.resolve(ctx, queue, "", in)
+}
+
+// resolve is Resolve for a worker that says who it is.
+func (c *Client) resolve(ctx context.Context, queue, worker string, in []Resolution) (out []Result, err error) {
 	var answer ResolveResponse
-	body := ResolveRequest{Resolutions: in}
+	body := ResolveRequest{Worker: worker, Resolutions: in}
 	_, err = c.do(ctx, call{method: http.MethodPost, path: queuePath(queue, "resolve"), body: body, safe: true}, &answer)
 	return answer.Results, err
 }

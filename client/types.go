@@ -267,7 +267,7 @@ type Control struct {
 	Kind   string  `json:"kind,omitempty" enum:"drain,at_once" doc:"at_once: leases that lived are over."`
 	Reason *string `json:"reason,omitempty"`
 	Until  *Time   `json:"until,omitempty"`
-	Quiet  bool    `json:"quiet"`
+	Quiet  bool    `json:"quiet" doc:"The worker is to finish what it holds, and to ask for nothing more; it is handed nothing."`
 }
 
 // PickResponse is the answer to a pick.
@@ -297,6 +297,7 @@ type Resolution struct {
 
 // ResolveRequest is the body of a resolve.
 type ResolveRequest struct {
+	Worker      string       `json:"worker,omitempty" maxLength:"255" example:"host-7" doc:"Who resolves. Where several nodes serve, the list of workers counts by it what another node handed out."`
 	Resolutions []Resolution `json:"resolutions" minItems:"1" maxItems:"1000" nullable:"false" doc:"One for each lease, at most 1,000."`
 }
 

@@ -24,6 +24,10 @@ var (
 // While a document is held its lease is extended at each third of Lock, also while it waits for a free handler. What
 // became of documents travels with the next pick; where none comes soon, with a call of its own. If the server cannot
 // be reached the worker goes on trying until its context ends.
+//
+// A worker that is asked to go quiet (on the page of the workers, or by QuietWorker) finishes what it holds, logs that it was asked, and
+// asks for nothing more but, now and then, whether it may go on. Run does not return: a program that ends would be started anew, and
+// would have to be told again. Who waits for it, to stop the program, sees at the server that it holds nothing any more.
 type Worker struct {
 	Client *Client
 	Queue  string

@@ -17,23 +17,25 @@ import (
 
 // engine is a queue in memory behind the three calls of a worker.
 type engine struct {
-	mu       sync.Mutex
-	due      []string
-	leases   map[string]int64 // who is active
-	ended    []client.Resolution
-	pick     client.PickRequest // the last one
-	given    []client.Leased    // its documents
-	picks    int
-	inPicks  int // resolutions that came with picks
-	extended map[string]int
-	most     int // documents active at a time
-	control  client.Control
-	stale    bool // no lease is good any more
-	refuse   func(client.Resolution) string
-	broken   int // answer so many picks with 503 after carrying them out
-	refused  int // so many picks with resolutions are refused
-	problem  *client.Problem
-	changed  chan struct{}
+	mu            sync.Mutex
+	due           []string
+	leases        map[string]int64 // who is active
+	ended         []client.Resolution
+	pick          client.PickRequest // the last one
+	given         []client.Leased    // its documents
+	picks         int
+	inPicks       int // resolutions that came with picks
+	extended      map[string]int
+	most          int // documents active at a time
+	control       client.Control
+	extendControl client.Control
+	resolver      string // who resolved last
+	stale         bool   // no lease is good any more
+	refuse        func(client.Resolution) string
+	broken        int // answer so many picks with 503 after carrying them out
+	refused       int // so many picks with resolutions are refused
+	problem       *client.Problem
+	changed       chan struct{}
 }
 
 func newEngine(due ...string) *engine {
@@ -69,7 +71,7 @@ func (e *engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if e.pick.IdempotencyKey != before {
 			e.given = nil
 		}
-		for before != e.pick.IdempotencyKey && len(e.due) > 0 && len(e.given) < e.pick.Limit {
+		for before != e.pick.IdempotencyKey && !e.control.Quiet && len(e.due) > 0 && len(e.given) < e.pick.Limit {
 			e.leases[e.due[0]] = 7
 			e.given = append(e.given, client.Leased{Subject: e.due[0], Lease: 7})
 			e.due = e.due[1:]
@@ -84,11 +86,12 @@ func (e *engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/api/v1/queues/q/resolve":
 		var in client.ResolveRequest
 		_ = json.NewDecoder(r.Body).Decode(&in)
+		e.resolver = in.Worker
 		answer(w, http.StatusOK, client.ResolveResponse{Results: e.resolve(in.Resolutions)})
 	case "/api/v1/queues/q/extend":
 		var in client.ExtendRequest
 		_ = json.NewDecoder(r.Body).Decode(&in)
-		out := client.ExtendResponse{}
+		out := client.ExtendResponse{Control: e.extendControl}
 		for _, l := range in.Leases {
 			outcome := client.OutcomeOK
 			if e.stale || e.leases[l.Subject] != l.Lease {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,6 +16,7 @@ type run struct {
 	holds *holds
 	work  chan *hold
 	fail  context.CancelCauseFunc // ends the feeder where going on is of no use
+	quiet atomic.Bool             // the worker is asked to go quiet
 }
 
 func newRun(w Worker) *run {
@@ -67,6 +69,12 @@ func (r *run) feed(ctx, handling context.Context) {
 			}
 			continue
 		}
+		if r.quiet.Load() {
+			sleep(ctx, r.Wait) // then one pick, which is handed nothing, tells whether that is still so
+			if ctx.Err() != nil {
+				return
+			}
+		}
 		began := time.Now()
 		answer, err := r.pick(ctx, handling, min(room, r.Batch))
 		switch {
@@ -78,10 +86,10 @@ func (r *run) feed(ctx, handling context.Context) {
 		case err != nil:
 			r.Log.Warn("pick failed; trying again", "queue", r.Queue, "error", err)
 			idle++
-		case len(answer.Documents) > 0 || time.Since(began) >= r.Wait/2:
+		case len(answer.Documents) > 0 || time.Since(began) >= r.Wait/2 || answer.Control.Quiet:
 			idle = 0
 			continue
-		default: // paused, quiet, or a server that is about to stop
+		default: // paused, or a server that is about to stop
 			idle++
 		}
 		sleep(ctx, min(firstWait<<min(idle, 10), longestWait))
@@ -99,6 +107,7 @@ func (r *run) pick(ctx, handling context.Context, limit int) (PickResponse, erro
 		r.holds.put(sent)
 		return answer, err
 	}
+	r.told(answer.Control)
 	r.answered(sent, answer.Results)
 	for _, doc := range answer.Documents {
 		if h := r.holds.add(handling, doc, r.Lock); h != nil {
@@ -106,6 +115,18 @@ func (r *run) pick(ctx, handling context.Context, limit int) (PickResponse, erro
 		}
 	}
 	return answer, nil
+}
+
+// told takes in what came with an answer, and says so where it is new.
+func (r *run) told(c Control) {
+	if r.quiet.Swap(c.Quiet) == c.Quiet {
+		return
+	}
+	if c.Quiet {
+		r.Log.Info("asked to go quiet: finishing what is held, and asking for nothing more", "queue", r.Queue, "worker", r.Name, "documents", r.holds.inHand())
+	} else {
+		r.Log.Info("woken: asking for documents again", "queue", r.Queue, "worker", r.Name)
+	}
 }
 
 // send sends resolutions that no pick takes along in time.
@@ -131,7 +152,7 @@ func (r *run) resolve(ctx context.Context) error {
 	if len(sent) == 0 {
 		return nil
 	}
-	results, err := r.Client.Resolve(ctx, r.Queue, sent...)
+	results, err := r.Client.resolve(ctx, r.Queue, r.Name, sent)
 	if err != nil {
 		r.holds.put(sent)
 		if ctx.Err() == nil {
@@ -204,6 +225,9 @@ func (r *run) extendAll(ctx context.Context) {
 		if err != nil {
 			r.Log.Warn("extend failed", "queue", r.Queue, "documents", len(refs), "error", err)
 			continue
+		}
+		if answer.Control.Quiet { // that it is not, a pick says: no lease may be left to tell whose they are
+			r.told(answer.Control)
 		}
 		for i, ref := range refs[:min(len(refs), len(answer.Results))] {
 			r.holds.extended(ref, answer.Results[i].Outcome == OutcomeOK, r.Lock)

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -239,17 +241,95 @@ func TestWorkerReturnsTheErrorThatEndedIt(t *testing.T) {
 }
 
 func TestWorkerAsksSeldomWhileThereIsNothingToPick(t *testing.T) {
-	e := newEngine()
-	e.control.Paused = true
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	w := client.Worker{Client: serve(t, e.ServeHTTP), Queue: "q", Handler: complete, Wait: 20 * time.Second}
-	if err := w.Run(ctx); err != nil {
-		t.Error(err)
+	for name, control := range map[string]client.Control{"a queue that is paused": {Paused: true}, "a worker that is quiet": {Quiet: true}} {
+		e := newEngine()
+		e.control = control
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		w := client.Worker{Client: serve(t, e.ServeHTTP), Queue: "q", Handler: complete, Wait: 20 * time.Second}
+		if err := w.Run(ctx); err != nil {
+			t.Error(err)
+		}
+		cancel()
+		if e.picks == 0 || e.picks > 8 {
+			t.Errorf("%s: %d picks in a second", name, e.picks)
+		}
 	}
-	if e.picks > 8 {
-		t.Errorf("%d picks of a paused queue in a second", e.picks)
+}
+
+func TestWorkerThatIsAskedToGoQuietFinishesAndGoesOnWhenItIsWoken(t *testing.T) {
+	for name, tell := range map[string]func(e *engine, quiet bool){
+		"by a pick":       func(e *engine, quiet bool) { e.control.Quiet = quiet },
+		"by an extension": func(e *engine, quiet bool) { e.control.Quiet, e.extendControl.Quiet = quiet, quiet },
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := newEngine("a", "b")
+			log := &lines{}
+			begun, finish := make(chan string, 3), make(chan struct{})
+			start(t, e, client.Worker{Name: "me", Lock: time.Second, Log: slog.New(slog.NewTextHandler(log, nil)), Handler: func(_ context.Context, doc client.Leased) client.Resolution {
+				begun <- doc.Subject
+				<-finish
+				return client.Complete()
+			}})
+			if first := <-begun; first != "a" {
+				t.Fatalf("it began with %s", first)
+			}
+			e.mu.Lock()
+			tell(e, true)
+			e.mu.Unlock()
+			if name == "by an extension" { // its hands are full: no pick tells it
+				e.until(t, "the log says it", func() bool { return strings.Contains(log.String(), "asked to go quiet") })
+			}
+			close(finish)
+			e.until(t, "the end of a", func() bool { return len(e.ended) == 1 })
+			e.until(t, "it asks whether it may go on", func() bool { return e.picks > 4 })
+			e.mu.Lock()
+			if len(e.due) != 1 || len(e.leases) != 0 {
+				t.Errorf("quiet, it holds %v, and %v is due", e.leases, e.due)
+			}
+			tell(e, false)
+			e.mu.Unlock()
+			if next := <-begun; next != "b" {
+				t.Errorf("woken, it works on %s", next)
+			}
+			e.until(t, "the end of b", func() bool { return len(e.ended) == 2 })
+			for _, said := range []string{"asked to go quiet", "woken", "worker=me"} {
+				if n := strings.Count(log.String(), said); n == 0 || n > 2 {
+					t.Errorf("the log says %q %d times: %s", said, n, log)
+				}
+			}
+		})
 	}
+}
+
+func TestWorkerSaysWhoItIsWhereItResolves(t *testing.T) {
+	e := newEngine("a")
+	stuck := &blockedPicks{engine: e, waiting: make(chan struct{})}
+	start(t, stuck, client.Worker{Name: "me", Concurrency: 2, Handler: func(context.Context, client.Leased) client.Resolution {
+		<-stuck.waiting
+		return client.Complete()
+	}})
+	e.until(t, "the end of a", func() bool { return len(e.ended) == 1 })
+	if e.resolver != "me" {
+		t.Errorf("%q resolved", e.resolver)
+	}
+}
+
+// lines is a log that may be read while it is written.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 func TestWorkerRefusesWrongSettings(t *testing.T) {

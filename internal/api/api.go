@@ -88,6 +88,7 @@ func New(opt Options) *Server {
 	s.logRoutes()
 	s.metricRoutes()
 	s.markRoutes()
+	s.workerRoutes()
 	s.operationRoutes()
 	s.describeStream()
 	s.probeRoutes()

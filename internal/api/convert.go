@@ -89,12 +89,13 @@ func clientPause(p *queue.Pause) *client.Pause {
 	return &client.Pause{Version: *p.Version, Kind: string(p.Kind), Reason: p.Reason, Until: optionalTime(p.Until)}
 }
 
-// clientControl tells a worker of a pause; nil: there is none.
-func clientControl(p *queue.Pause) client.Control {
+// clientControl is what an answer tells a worker beside it.
+func clientControl(t queue.Told) client.Control {
+	p := t.Pause
 	if p == nil {
-		return client.Control{}
+		return client.Control{Quiet: t.Quiet}
 	}
-	return client.Control{Paused: true, Kind: string(p.Kind), Reason: p.Reason, Until: optionalTime(p.Until)}
+	return client.Control{Paused: true, Kind: string(p.Kind), Reason: p.Reason, Until: optionalTime(p.Until), Quiet: t.Quiet}
 }
 
 func clientDocument(d queue.Document) client.Document {

@@ -39,7 +39,7 @@ func (s *Server) pick(ctx context.Context, in *InQueueBody) (*out[client.PickRes
 		return nil, err
 	}
 	answer.Documents = each(picked.Documents, clientLeased)
-	answer.Control = clientControl(picked.Pause)
+	answer.Control = clientControl(picked.Told)
 	return &out[client.PickResponse]{answer}, nil
 }
 
@@ -53,7 +53,7 @@ func (s *Server) resolveFirst(ctx context.Context, in *InQueueBody, answer *clie
 	if err != nil || len(body.Resolutions) == 0 {
 		return p, err
 	}
-	answer.Results, err = s.resolveAll(ctx, in.Queue, body.Resolutions)
+	answer.Results, err = s.resolveAll(ctx, in.Queue, body.Worker, body.Resolutions)
 	return p, err
 }
 
@@ -80,12 +80,15 @@ func (s *Server) resolve(ctx context.Context, in *InQueueBody) (*out[client.Reso
 	if len(body.Resolutions) == 0 {
 		return nil, errs.Field("resolutions", "1 to %d resolutions are wanted", queue.MaxBatch)
 	}
-	results, err := s.resolveAll(ctx, in.Queue, body.Resolutions)
+	if err := wire.CheckText("worker", body.Worker, queue.MaxWorker); err != nil {
+		return nil, err
+	}
+	results, err := s.resolveAll(ctx, in.Queue, body.Worker, body.Resolutions)
 	return &out[client.ResolveResponse]{client.ResolveResponse{Results: results}}, err
 }
 
-// resolveAll resolves the good items of a batch. What a token may not forward to is refused before anything is done.
-func (s *Server) resolveAll(ctx context.Context, queueName string, items []client.Resolution) ([]client.Result, error) {
+// resolveAll resolves the good items of a batch; worker is who says they are his. What a token may not forward to is refused before anything is done.
+func (s *Server) resolveAll(ctx context.Context, queueName, worker string, items []client.Resolution) ([]client.Result, error) {
 	for _, r := range items {
 		if r.Action == client.ActionForward {
 			if err := mayForward(ctx, r.ToQueue); err != nil {
@@ -94,7 +97,7 @@ func (s *Server) resolveAll(ctx context.Context, queueName string, items []clien
 		}
 	}
 	results, err := sift(items, resolution, func(r client.Resolution) string { return r.Subject }, func(good []queue.Resolution) ([]queue.Result, error) {
-		return s.Engine.Resolve(ctx, queueName, good)
+		return s.Engine.ResolveOf(ctx, queueName, worker, good)
 	})
 	if err != nil {
 		return nil, err
@@ -124,11 +127,11 @@ func (s *Server) extend(ctx context.Context, in *InQueueBody) (*out[client.Exten
 		}
 		leases[i] = queue.Lease{Subject: l.Subject, Lease: l.Lease}
 	}
-	results, pause, err := s.Engine.Extend(ctx, in.Queue, leases, lock, body.Progress)
+	results, told, err := s.Engine.Extend(ctx, in.Queue, leases, lock, body.Progress)
 	if err != nil {
 		return nil, err
 	}
-	answer := client.ExtendResponse{Control: clientControl(pause)}
+	answer := client.ExtendResponse{Control: clientControl(told)}
 	answer.Results = each(results, func(r queue.ExtendResult) client.ExtendResult {
 		return client.ExtendResult{Subject: r.Subject, Outcome: r.Outcome, Detail: r.Detail, LeaseExpiresAt: optionalTime(r.ExpiresAt)}
 	})

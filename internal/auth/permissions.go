@@ -48,7 +48,7 @@ var rules = map[Permission]rule{
 	Hold:   {nil, Work, "pick documents, extend and resolve leases, write notes"},
 	Note:   {nil, Metrics, "send metrics"},
 	Act:    {[]Role{RoleOperator, RoleAdmin}, Admin, "change documents, whoever holds them"},
-	Halt:   {[]Role{RoleOperator, RoleAdmin}, Admin, "pause and resume queues"},
+	Halt:   {[]Role{RoleOperator, RoleAdmin}, Admin, "pause and resume queues, ask workers to go quiet"},
 	Share:  {[]Role{RoleOperator, RoleAdmin}, "", "keep charts on dashboards, arrange and delete them"},
 	Manage: {[]Role{RoleAdmin}, Admin, "create, change, empty and drop queues"},
 	Govern: {[]Role{RoleAdmin}, "", "add and remove people, end their sessions, make and revoke tokens"},

@@ -62,6 +62,19 @@ func (a *asks) of(s spot) (lastAsk, bool) {
 	return k, known
 }
 
+// byQueue returns when somebody asked each queue last, as far as it is not written yet.
+func (a *asks) byQueue() map[string]time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	last := map[string]time.Time{}
+	for s, k := range a.by {
+		if k.at.After(last[s.queue]) {
+			last[s.queue] = k.at
+		}
+	}
+	return last
+}
+
 // writeAsks writes what picks noted until ctx ends, and then once more.
 func (e *Engine) writeAsks(ctx context.Context) {
 	ticker := time.NewTicker(askEvery)

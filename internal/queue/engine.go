@@ -35,6 +35,9 @@ type Engine struct {
 	peers  *peers
 	states *states
 	asks   *asks
+	crew   *crew
+	quiets *quiets
+	node   string
 
 	pushes   *merger[owned[Push], Result]
 	picks    *merger[pickAsk, []Leased]
@@ -52,7 +55,7 @@ func New(db *pgxpool.Pool, opt Options) *Engine {
 	e := &Engine{
 		db: db, log: opt.Log, now: opt.Now,
 		hub: newHub(opt.Now), marks: newMarks(opt.Now), sweeps: newSweeps(opt.Now), states: newStates(opt.Now),
-		asks:    newAsks(opt.Now),
+		asks: newAsks(opt.Now), crew: newCrew(opt.Now), quiets: newQuiets(), node: opt.Node,
 		stopped: make(chan struct{}),
 	}
 	e.pushes = newMerger[owned[Push], Result](func(p owned[Push]) string { return p.item.Subject }, each, nil)
@@ -67,7 +70,7 @@ func New(db *pgxpool.Pool, opt Options) *Engine {
 // this process does.
 func (e *Engine) Start(ctx context.Context) error {
 	ctx, e.stop = context.WithCancel(context.WithoutCancel(ctx))
-	for _, loop := range []func(context.Context){e.hub.tick, e.peers.listen, e.peers.tell, e.writeAsks} {
+	for _, loop := range []func(context.Context){e.hub.tick, e.peers.listen, e.peers.tell, e.writeAsks, e.writeCrews} {
 		e.running.Go(func() { loop(ctx) })
 	}
 	return nil

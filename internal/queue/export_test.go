@@ -31,3 +31,23 @@ func (m *marks) copied() map[spot]*spotMarks {
 
 // DB is the engine's database.
 func (e *Engine) DB() *pgxpool.Pool { return e.db }
+
+// Waiting is how many picks stand in line.
+func (e *Engine) Waiting() (n int) {
+	e.hub.mu.Lock()
+	defer e.hub.mu.Unlock()
+	for _, line := range e.hub.lines {
+		n += line.Len()
+	}
+	return n
+}
+
+// TimingBucket is the bucket of a timing.
+var TimingBucket = timingBucket
+
+// LeasesKnown is how many leases this node knows the workers of.
+func (e *Engine) LeasesKnown() int {
+	e.crew.mu.Lock()
+	defer e.crew.mu.Unlock()
+	return len(e.crew.leases)
+}

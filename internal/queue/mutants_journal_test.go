@@ -12,7 +12,7 @@ var journalBugs = []bug{
 	replaced("journal: the first caller called for all", "settle", `coalesce($21[s.ord], $21[1])`, `$21[1]`),
 	replaced("journal: the first pusher pushed all", "push_text", `coalesce(p_by[m.seq - block.first], p_by[1])`, `p_by[1]`),
 	replaced("journal: the first holder ended all", "settle_text", `coalesce(p_by[c.ord], p_by[1])`, `p_by[1]`),
-	replaced("journal: an admin is a worker", "settle", `$3 and s.lease is null, s.status`, `false, s.status`),
+	replaced("journal: an admin is a worker", "settle", `$3 and (s.lease is null or $21 is not null), s.status`, `false, s.status`),
 	replaced("journal: the attempts after a resolution", "settle", `s.then_status end, s.attempts,`, `s.then_status end, s.new_attempts,`),
 	replaced("journal: a document that is gone has a status", "settle", `case when not s.gone then s.then_status end, s.attempts`, `s.then_status, s.attempts`),
 	replaced("journal: a lost lease has its old number", "mnt_orphans", `attempts, lease, next_iteration,`, `attempts, lease - 1, next_iteration,`),

@@ -35,7 +35,8 @@ func TestAPauseAtOnceTakesBackWhatIsHeld(t *testing.T) {
 				t.Errorf("%s: %s is %s after %d attempts, %v", partitions, d.Subject, stored.Status, stored.Attempts, err)
 			}
 		}
-		extended, pause, err := e.Extend(ctx, "a", leases, time.Minute, "")
+		extended, told, err := e.Extend(ctx, "a", leases, time.Minute, "")
+		pause := told.Pause
 		if err != nil || extended[0].Outcome != "stale" || pause == nil || pause.Kind != queue.AtOnce || *pause.Reason != "it burns" || pause.Until == nil {
 			t.Errorf("%s: an extension says %+v, %+v, %v", partitions, extended, pause, err)
 		}
@@ -99,16 +100,16 @@ func TestAPauseOfAVersionIsForThatOneOnly(t *testing.T) {
 	if err != nil || len(picked.Documents) > 0 || picked.Pause == nil || *picked.Pause.Version != 1 || *picked.Pause.Reason != "a bug" {
 		t.Errorf("a pick of the version says %+v, %v", picked, err)
 	}
-	results, pause, err := e.Extend(ctx, "a", []queue.Lease{{Subject: held.Subject, Lease: held.Lease}}, time.Minute, "")
-	if err != nil || results[0].Outcome != "stale" || pause == nil || *pause.Version != 1 {
-		t.Errorf("an extension says %+v, %+v, %v", results, pause, err)
+	results, told, err := e.Extend(ctx, "a", []queue.Lease{{Subject: held.Subject, Lease: held.Lease}}, time.Minute, "")
+	if err != nil || results[0].Outcome != "stale" || told.Pause == nil || *told.Pause.Version != 1 {
+		t.Errorf("an extension says %+v, %+v, %v", results, told, err)
 	}
 	old := pick(t, e, queue.PickParams{})
 	if diff := cmp.Diff([]string{"old"}, subjects(old)); diff != "" {
 		t.Errorf("of the other version: %s", diff)
 	}
-	if _, pause, err := e.Extend(ctx, "a", []queue.Lease{{Subject: "old", Lease: old[0].Lease}}, time.Minute, ""); err != nil || pause != nil {
-		t.Errorf("an extension of the other version says %+v, %v", pause, err)
+	if _, told, err := e.Extend(ctx, "a", []queue.Lease{{Subject: "old", Lease: old[0].Lease}}, time.Minute, ""); err != nil || told.Pause != nil {
+		t.Errorf("an extension of the other version says %+v, %v", told, err)
 	}
 	q, err := e.Resume(ctx, "a", nil)
 	if err != nil || q.Paused || len(q.Pauses) != 1 || *q.Pauses[0].Version != 1 {

@@ -18,8 +18,9 @@ const (
 	sayPending = "pending" // documents of the queue became pending
 	sayChanged = "changed" // the queue was paused, resumed, emptied or dropped
 	sayFreed   = "freed"   // leases ended in a queue with limits
-	// SQL says it where an operation is asked for, without a node.
+	// SQL says these without a node: where an operation is asked for, and where a worker is asked to go quiet, or is woken.
 	sayOperation = "operation"
+	sayQuiet     = "quiet"
 )
 
 // message is what one node tells the others, as JSON.
@@ -289,6 +290,8 @@ func (p *peers) hear(m message) {
 		case p.operations <- struct{}{}:
 		default:
 		}
+	case sayQuiet:
+		p.e.heardQuiet()
 	case sayFreed:
 		p.e.hub.freed(m.Queue, m.Count)
 	}

@@ -18,14 +18,20 @@ import (
 // Picked is the answer to a pick.
 type Picked struct {
 	Documents []Leased
-	Pause     *Pause // why nothing is handed out at present; nil: it is
+	Told
+}
+
+// Told is what an answer tells a worker beside it.
+type Told struct {
+	Pause *Pause // why nothing is handed out at present; nil: it is
+	Quiet bool   // the worker is to finish what it holds, and to ask for nothing more; nothing is handed to it
 }
 
 // Pick leases up to p.Limit due documents of one payload version to a worker, and waits up to p.Wait for the first.
 //
 // Order: priority (high first), next_iteration (old first), seq; best effort across partitions and nodes, and across keys where a
 // queue has limits by key. It returns no documents when nothing is due, when the queue is paused or at its limits, and at once when
-// the engine stops, or when the queue is paused while it waits.
+// the engine stops, or when the queue is paused, or the worker is asked to go quiet, while it waits.
 // Errors: NotFound (no such queue), Invalid (limit, version, lock, wait, worker, idempotency_key).
 func (e *Engine) Pick(ctx context.Context, queue string, p PickParams) (Picked, error) {
 	if p.Limit == 0 {
@@ -34,17 +40,35 @@ func (e *Engine) Pick(ctx context.Context, queue string, p PickParams) (Picked, 
 	if err := errors.Join(find(queue), p.check()); err != nil {
 		return Picked{}, err
 	}
-	s := spot{queue, p.Version}
-	if p.Wait <= 0 {
-		e.asks.note(s, p.Worker)
+	s, w := spot{queue, p.Version}, post{queue, p.Worker}
+	e.asks.note(s, p.Worker)
+	var deadline <-chan time.Time
+	if p.Wait > 0 {
+		e.crew.seen(w)
+		timer := time.NewTimer(p.Wait)
+		defer timer.Stop()
+		deadline = timer.C
+	}
+	picked, err := e.pickFrom(ctx, s, p, deadline)
+	if err == nil {
+		e.crew.picked(w, picked.Documents)
+	}
+	return picked, err
+}
+
+// pickFrom is Pick until a deadline; nil: it does not wait.
+func (e *Engine) pickFrom(ctx context.Context, s spot, p PickParams, deadline <-chan time.Time) (Picked, error) {
+	for e.isQuiet(p.Worker) {
+		if picked, stays, err := e.pickQuiet(ctx, s, p, deadline); stays {
+			return picked, err
+		}
+	}
+	if deadline == nil {
 		return e.pickNow(ctx, s, p)
 	}
-	e.asks.note(s, p.Worker)
 	// In line before the first look: what is pushed after it wakes us.
 	w := e.hub.join(s)
 	defer e.hub.leave(w)
-	deadline := time.NewTimer(p.Wait)
-	defer deadline.Stop()
 	var picked Picked
 	pausedBefore := false
 	// Where somebody has just looked, the tick does so within the time that this one waits.
@@ -54,7 +78,7 @@ func (e *Engine) Pick(ctx context.Context, queue string, p PickParams) (Picked, 
 			began := e.now()
 			var err error
 			picked, err = e.pickNow(ctx, s, p)
-			if err != nil || len(picked.Documents) > 0 {
+			if err != nil || picked.Quiet || len(picked.Documents) > 0 {
 				if len(picked.Documents) == p.Limit {
 					e.hub.wake(s, 1) // there may be more for the next in line
 				}
@@ -70,15 +94,46 @@ func (e *Engine) Pick(ctx context.Context, queue string, p PickParams) (Picked, 
 				pausedBefore = true
 			}
 		}
-		e.peers.wait(queue)
+		e.peers.wait(s.queue)
+		switch e.idle(ctx, w, p.Worker, deadline) {
+		case idleWoken:
+		case idleQuiet:
+			return Picked{Told: Told{Quiet: true}}, nil
+		case idleOver:
+			return picked, nil
+		case idleGone:
+			return Picked{}, database.Error("wait for documents of "+s.queue, ctx.Err())
+		}
+	}
+}
+
+// idled is why a pick does not wait any longer.
+type idled int
+
+const (
+	idleWoken idled = iota
+	idleQuiet       // its worker is asked to go quiet
+	idleOver        // its time is over, or the engine stops
+	idleGone        // its caller went away
+)
+
+// idle waits in line.
+func (e *Engine) idle(ctx context.Context, w *waiter, worker string, deadline <-chan time.Time) idled {
+	for {
+		quiet, changed := e.quiets.has(worker)
+		if quiet {
+			return idleQuiet
+		}
 		select {
+		case <-changed:
 		case <-w.woken:
-		case <-deadline.C:
-			return picked, nil
+			return idleWoken
+		case <-deadline:
+			return idleOver
 		case <-e.stopped:
-			return picked, nil
+			return idleOver
 		case <-ctx.Done():
-			return Picked{}, database.Error("wait for documents of "+queue, ctx.Err())
+			return idleGone
 		}
 	}
 }
@@ -111,6 +166,11 @@ func (e *Engine) pickNow(ctx context.Context, s spot, p PickParams) (Picked, err
 	if err != nil {
 		return Picked{}, err
 	}
+	if e.isQuiet(p.Worker) { // this node has learnt it just now
+		if picked, stays, err := e.pickQuiet(ctx, s, p, nil); stays {
+			return picked, err
+		}
+	}
 	asks := []pickAsk{{p.Limit, p.Lock, p.Worker, byOf(ctx)}}
 	pause := pauseOf(state.pauses, s.version)
 	var docs []Leased
@@ -129,7 +189,7 @@ func (e *Engine) pickNow(ctx context.Context, s spot, p PickParams) (Picked, err
 	if err != nil || len(docs) > 0 {
 		return Picked{Documents: docs}, err
 	}
-	return Picked{Pause: pause}, nil
+	return Picked{Told: Told{Pause: pause}}, nil
 }
 
 // share gives each ask its documents: as many as it wants, from the first on.

@@ -15,6 +15,19 @@ import (
 // Resolve ends up to MaxBatch leases and returns one result each, in their order. Outcomes: ok, already, stale,
 // not_found, exists, invalid. Errors: NotFound (no such queue), Invalid (too many).
 func (e *Engine) Resolve(ctx context.Context, queue string, items []Resolution) ([]Result, error) {
+	return e.ResolveOf(ctx, queue, "", items)
+}
+
+// ResolveOf is Resolve for a worker that says who it is: that counts in the list of workers where another node handed out the lease.
+func (e *Engine) ResolveOf(ctx context.Context, queue, worker string, items []Resolution) ([]Result, error) {
+	results, err := e.resolve(ctx, queue, items)
+	if err == nil {
+		e.crew.ended(queue, worker, items, results)
+	}
+	return results, err
+}
+
+func (e *Engine) resolve(ctx context.Context, queue string, items []Resolution) ([]Result, error) {
 	// A forward also writes into another queue, whose state must not be others' concern.
 	forwards := slices.ContainsFunc(items, func(r Resolution) bool { return r.ToQueue != "" })
 	all := own(ctx, items)
@@ -41,6 +54,31 @@ func (e *Engine) Act(ctx context.Context, queue string, items []Resolution) ([]R
 // for another document).
 func (e *Engine) ActOnce(ctx context.Context, queue, key string, item Resolution) ([]Result, error) {
 	return e.settle(ctx, queue, own(ctx, []Resolution{item}), false, key)
+}
+
+// Release takes documents back from whoever holds them under these leases, and returns one result each, in their order: ok, stale (it is
+// another lease's by now), not_found, invalid (nobody holds it any more). They are pending again, and the attempt does not count; what
+// the worker says of them then is stale. Errors: NotFound (no such queue), Invalid (too many).
+func (e *Engine) Release(ctx context.Context, queue string, leases []Lease) ([]Result, error) {
+	if err := errors.Join(find(queue), batch("leases", len(leases))); err != nil {
+		return nil, err
+	}
+	subjects, tokens := make([]string, len(leases)), make([]int64, len(leases))
+	for i, l := range leases {
+		subjects[i], tokens[i] = l.Subject, l.Lease
+	}
+	by := byOf(ctx)
+	if by == "" {
+		by = "fetchq"
+	}
+	results, err := query(ctx, e, "release documents of "+queue, scanResult, `select * from fetchq.doc_put_back($1, $2, $3, p_by => $4)`,
+		queue, subjects, tokens, []string{by})
+	if err != nil {
+		return nil, err
+	}
+	e.noteResults(queue, results)
+	e.freed(ctx, queue, ended(results))
+	return results, nil
 }
 
 func (e *Engine) settle(ctx context.Context, queue string, items []owned[Resolution], leased bool, key string) ([]Result, error) {
@@ -166,11 +204,11 @@ func (e *Engine) noteForwards(items []owned[Resolution], results []Result) {
 }
 
 // Extend moves the end of live leases to now + lock (0: the queue's lock) and returns one result each, in their order:
-// ok, stale, not_found. progress, when not empty, is written to each document's log as a note. pause is that of the
-// queue, or of the version of one of the documents; nil: there is none. Errors: NotFound (no such queue), Invalid (too many, lock).
-func (e *Engine) Extend(ctx context.Context, queue string, leases []Lease, lock time.Duration, progress string) (results []ExtendResult, pause *Pause, err error) {
+// ok, stale, not_found. progress, when not empty, is written to each document's log as a note. told is what the workers are to know:
+// the pause of the queue, or of the version of one of the documents, and whether one who holds them is asked to go quiet. Errors: NotFound (no such queue), Invalid (too many, lock).
+func (e *Engine) Extend(ctx context.Context, queue string, leases []Lease, lock time.Duration, progress string) (results []ExtendResult, told Told, err error) {
 	if err := errors.Join(find(queue), batch("leases", len(leases)), checkLock(lock)); err != nil {
-		return nil, nil, err
+		return nil, Told{}, err
 	}
 	extend := func(ctx context.Context, leases []owned[Lease]) ([]ExtendResult, error) {
 		subjects, tokens := make([]string, len(leases)), make([]int64, len(leases))
@@ -178,7 +216,7 @@ func (e *Engine) Extend(ctx context.Context, queue string, leases []Lease, lock 
 			subjects[i], tokens[i] = l.item.Subject, l.item.Lease
 		}
 		return query(ctx, e, "extend leases of "+queue, scanExtend,
-			`select subject, outcome, detail, lease_expires_at, version from fetchq.doc_extend_many($1, $2, $3, $4, $5, p_by => $6)`,
+			`select subject, outcome, detail, lease_expires_at, version, worker from fetchq.doc_extend_many($1, $2, $3, $4, $5, p_by => $6)`,
 			queue, subjects, tokens, lockInterval(lock), optional(progress), bysOf(leases, owned[Lease].who))
 	}
 	switch n := len(leases); {
@@ -188,20 +226,24 @@ func (e *Engine) Extend(ctx context.Context, queue string, leases []Lease, lock 
 		results, err = e.extends.do(ctx, queue+" "+lock.String(), own(ctx, leases), extend)
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, Told{}, err
 	}
+	e.crew.extended(queue, leases, results)
 	state, err := e.state(ctx, queue)
-	for i := 0; i < len(results) && pause == nil && state.pauses != nil; i++ {
-		pause = pauseOf(state.pauses, results[i].Version)
+	for _, r := range results {
+		if told.Pause == nil && state.pauses != nil {
+			told.Pause = pauseOf(state.pauses, r.Version)
+		}
+		told.Quiet = told.Quiet || e.isQuiet(r.Worker)
 	}
-	return results, pause, err
+	return results, told, err
 }
 
 func scanExtend(row pgx.CollectableRow) (r ExtendResult, err error) {
-	var subject, detail *string
+	var subject, detail, worker *string
 	var version *int
-	err = row.Scan(&subject, &r.Outcome, &detail, &r.ExpiresAt, &version)
-	r.Subject, r.Detail, r.Version = value(subject), value(detail), value(version)
+	err = row.Scan(&subject, &r.Outcome, &detail, &r.ExpiresAt, &version, &worker)
+	r.Subject, r.Detail, r.Version, r.Worker = value(subject), value(detail), value(version), value(worker)
 	return r, err
 }
 

@@ -12,6 +12,7 @@ import (
 type queueState struct {
 	pauses  []Pause // those that last, that of the whole queue first
 	limited bool    // it has max_active, rate or limits by key
+	quiets  int64   // how often it changed which workers are quiet
 	at      time.Time
 }
 
@@ -47,24 +48,29 @@ func (c *states) forget(queue string) {
 	delete(c.known, queue)
 }
 
-// state tells how a queue stands; it may be a second old. NotFound: no such queue.
+// state tells how a queue stands; it may be a second old. With it the node learns which workers are quiet. NotFound: no such queue.
 func (e *Engine) state(ctx context.Context, queue string) (queueState, error) {
 	if s, known := e.states.get(queue); known {
 		return s, nil
 	}
 	s, err := queryRow(ctx, e, "read the state of "+queue, func(row pgx.CollectableRow) (s queueState, err error) {
 		var pauses []byte
-		if err = row.Scan(&pauses, &s.limited); err == nil {
+		if err = row.Scan(&pauses, &s.limited, &s.quiets); err == nil {
 			s.pauses, err = readPauses(pauses)
 		}
 		return s, err
-	}, `select `+pausesColumn+`, q.max_active is not null or q.rate_picks is not null or fetchq.is_keyed(q) from fetchq.queue_find($1) q`, queue)
+	}, `select `+pausesColumn+`, q.max_active is not null or q.rate_picks is not null or fetchq.is_keyed(q),
+			(select changes from fetchq.quiet_state)
+		from fetchq.queue_find($1) q`, queue)
 	if err != nil {
 		return s, err
 	}
 	s.at = e.now()
 	e.states.set(queue, s)
-	return s, nil
+	if e.quiets.old(s.quiets) {
+		err = e.readQuiets(ctx)
+	}
+	return s, err
 }
 
 // forget drops what this node knows about a queue, and lets those who wait for it look again.

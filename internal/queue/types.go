@@ -136,7 +136,8 @@ type ExtendResult struct {
 	Outcome   string
 	Detail    string
 	ExpiresAt *time.Time
-	Version   int // of the document
+	Version   int    // of the document
+	Worker    string // who holds it, where the outcome is ok; "": it gave no name
 }
 
 // Document is one document as stored. Worker and PickedAt are those of the present or last lease.

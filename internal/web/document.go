@@ -198,6 +198,9 @@ func documentFacts(d queue.Document, q queue.Queue) []templates.DocumentFact {
 	attempts.Value = fmt.Sprintf("%d of %d", d.Attempts, q.Settings.MaxAttempts)
 	if d.Worker != nil {
 		worker.Value, worker.Href = *d.Worker, list+"?worker="+url.QueryEscape(*d.Worker)
+		if d.Status == queue.Active && *d.Worker != "" {
+			worker.Href = workerURL(*d.Worker)
+		}
 	}
 	word, next := nextOf(d, q.AsOf)
 	facts := []templates.DocumentFact{

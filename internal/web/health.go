@@ -32,8 +32,8 @@ func (h health) trouble() bool {
 // rank orders the words, the worst first.
 var rank = map[string]int{"failing": 0, "behind": 1, "paused": 2, "attention": 3, "fine": 4, "idle": 5}
 
-// judge says how a queue stands now.
-func judge(q queue.Summary, t metrics.Trend, now time.Time) health {
+// judge says how a queue stands now. workers are those of the queue; nil: that is not known.
+func judge(q queue.Summary, t metrics.Trend, workers *queue.WorkersOf, now time.Time) health {
 	var h health
 	add := func(word, href, format string, args ...any) {
 		if h.word == "" || rank[word] < rank[h.word] {
@@ -48,6 +48,9 @@ func judge(q queue.Summary, t metrics.Trend, now time.Time) health {
 		add("paused", queueURL(q.Name), "%s", pausedWords(q, now))
 	} else if q.OldestDueAt != nil && now.Sub(*q.OldestDueAt) > behindAfter {
 		add("behind", queueURL(q.Name, "documents?status=pending"), "the oldest document has been due for %s; %s", templates.Span(now.Sub(*q.OldestDueAt)), drainWords(q, t))
+		if words := unattended(q, t, workers, now); words != "" {
+			add("behind", workersURL("queue", q.Name), "%s", words)
+		}
 	}
 	open := q.Counts.Pending + q.Counts.Active
 	if n := q.Counts.Killed; n > 0 && (h.word != "" || open == 0 || float64(n) >= killedShare*float64(total(q.Counts))) {
@@ -61,6 +64,20 @@ func judge(q queue.Summary, t metrics.Trend, now time.Time) health {
 		h.word = "fine"
 	}
 	return h
+}
+
+// unattended says that no worker asks for what waits in a queue; "": one does, or nobody knows. Workers that call the SQL functions are
+// known by what they hold and end.
+func unattended(q queue.Summary, t metrics.Trend, workers *queue.WorkersOf, now time.Time) string {
+	switch {
+	case workers == nil || q.Counts.Active > 0 || t.Known && t.ProcessedPerMin > 0:
+		return ""
+	case workers.AskedAt == nil:
+		return "no worker has asked for its documents so far"
+	case now.Sub(*workers.AskedAt) > behindAfter:
+		return "no worker has asked for its documents for " + templates.Span(now.Sub(*workers.AskedAt))
+	}
+	return ""
 }
 
 func killedWords(n int64) string {
@@ -138,7 +155,7 @@ func (s *Server) troubled(ctx context.Context) int {
 	}
 	n := 0
 	for _, q := range list {
-		if judge(q, s.Recent.Of(q.Name), now).trouble() {
+		if judge(q, s.Recent.Of(q.Name), nil, now).trouble() { // who works there is a reason more, and none by itself
 			n++
 		}
 	}

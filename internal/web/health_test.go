@@ -40,9 +40,43 @@ func TestJudge(t *testing.T) {
 		"errors of a moment":        {queue.Summary{Counts: queue.Counts{Active: 1}}, metrics.Trend{Known: true, Over: 5 * time.Second, ErrorsPerMin: 24}, "fine", ""},
 		"failing and behind":        {queue.Summary{Counts: queue.Counts{Pending: 1}, OldestDueAt: before(time.Hour)}, metrics.Trend{Known: true, Over: time.Minute, ErrorsPerMin: 10}, "failing", "errors a minute"},
 	} {
-		h := judge(tt.q, tt.t, now)
+		h := judge(tt.q, tt.t, nil, now)
 		if h.word != tt.word || tt.says != "" && (len(h.reasons) == 0 || !strings.Contains(h.reasons[0].Text, tt.says)) {
 			t.Errorf("%s: it is %s because %q; %s because %q is wanted", name, h.word, h.reasons, tt.word, tt.says)
+		}
+	}
+}
+
+func TestAQueueThatNobodyAsksForSaysSoWhereNobodyWorksThere(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	ago := func(d time.Duration) *time.Time { return new(now.Add(-d)) }
+	due := queue.Summary{Name: "a", Counts: queue.Counts{Pending: 1}, OldestDueAt: ago(time.Hour)}
+	held, paused := due, due
+	held.Counts.Active, paused.Paused = 1, true
+	for name, tt := range map[string]struct {
+		q       queue.Summary
+		t       metrics.Trend
+		workers *queue.WorkersOf
+		says    string
+	}{
+		"nobody ever":         {due, metrics.Trend{}, &queue.WorkersOf{}, "no worker has asked for its documents so far"},
+		"nobody for long":     {due, metrics.Trend{Known: true}, &queue.WorkersOf{AskedAt: ago(6 * time.Minute)}, "no worker has asked for its documents for 6 m"},
+		"somebody":            {due, metrics.Trend{}, &queue.WorkersOf{AskedAt: ago(4 * time.Minute)}, ""},
+		"nobody knows":        {due, metrics.Trend{}, nil, ""},
+		"somebody by SQL":     {held, metrics.Trend{}, &queue.WorkersOf{}, ""},
+		"somebody just ended": {due, metrics.Trend{Known: true, ProcessedPerMin: 1}, &queue.WorkersOf{}, ""},
+		"paused":              {paused, metrics.Trend{}, &queue.WorkersOf{}, ""},
+	} {
+		h := judge(tt.q, tt.t, tt.workers, now)
+		said := ""
+		for _, r := range h.reasons {
+			if strings.HasPrefix(r.Text, "no worker") {
+				said = r.Text
+			}
+		}
+		if said != tt.says || said != "" && h.word != "behind" {
+			t.Errorf("%s: it is %s because %+v; %q is wanted", name, h.word, h.reasons, tt.says)
 		}
 	}
 }
@@ -50,7 +84,7 @@ func TestJudge(t *testing.T) {
 func TestWhatWasKilledIsTheLastReasonOfAQueueInTrouble(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	h := judge(queue.Summary{Name: "a", Counts: queue.Counts{Pending: 1, Completed: 1000, Killed: 1}, OldestDueAt: new(now.Add(-time.Hour))}, metrics.Trend{}, now)
+	h := judge(queue.Summary{Name: "a", Counts: queue.Counts{Pending: 1, Completed: 1000, Killed: 1}, OldestDueAt: new(now.Add(-time.Hour))}, metrics.Trend{}, nil, now)
 	if h.word != "behind" || len(h.reasons) != 2 || !strings.Contains(h.reasons[0].Text, "1 is pending") || !strings.HasPrefix(h.reasons[1].Text, "1 document is killed") {
 		t.Errorf("%+v", h)
 	}

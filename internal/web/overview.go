@@ -30,7 +30,8 @@ func (s *Server) overview(c echo.Context) (frame, templ.Component, error) {
 		return frame{}, nil, err
 	}
 	total := s.Recent.Total()
-	v := templates.OverviewView{Tiles: totalTiles(rows, total, s.Now()), All: len(rows), API: s.apiURL("pages"), MayManage: may(c, auth.Manage)}
+	counts := s.crews.count(c.Request().Context())
+	v := templates.OverviewView{Tiles: totalTiles(rows, total, counts, s.Now()), All: len(rows), API: s.apiURL("pages"), MayManage: may(c, auth.Manage)}
 	slices.SortStableFunc(rows, func(a, b queueRow) int {
 		return cmp.Or(cmp.Compare(rank[a.health.word], rank[b.health.word]), -cmp.Compare(a.Counts.Pending+a.Counts.Active, b.Counts.Pending+b.Counts.Active))
 	})
@@ -77,6 +78,7 @@ type queueRow struct {
 	queue.Summary
 	trend   metrics.Trend
 	health  health
+	workers queue.WorkersOf
 	starred bool
 }
 
@@ -86,10 +88,14 @@ func (s *Server) queueRows(ctx context.Context, stars map[string]bool) ([]queueR
 	if err != nil {
 		return nil, err
 	}
+	counts := s.crews.count(ctx)
 	rows := make([]queueRow, len(list))
 	for i, q := range list {
-		t := s.Recent.Of(q.Name)
-		rows[i] = queueRow{Summary: q, trend: t, health: judge(q, t, s.Now()), starred: stars[q.Name]}
+		t, workers := s.Recent.Of(q.Name), counts.Of(q.Name)
+		rows[i] = queueRow{Summary: q, trend: t, health: judge(q, t, workers, s.Now()), starred: stars[q.Name]}
+		if workers != nil {
+			rows[i].workers = *workers
+		}
 	}
 	return rows, nil
 }
@@ -98,7 +104,8 @@ func (r queueRow) view(now time.Time) templates.QueueRow {
 	v := templates.QueueRow{
 		Name: r.Name, Word: r.health.word, Reasons: r.health.reasons, Starred: r.starred, Paused: r.Paused,
 		Planned: r.Counts.Planned, Pending: r.Counts.Pending, Active: r.Counts.Active, Completed: r.Counts.Completed, Killed: r.Counts.Killed,
-		In: "–", Out: "–", Errors: "–", Processed: r.trend.Processed, Drain: "–",
+		Workers: int64(r.workers.Seen),
+		In:      "–", Out: "–", Errors: "–", Processed: r.trend.Processed, Drain: "–",
 	}
 	if r.trend.Known {
 		v.In, v.Out, v.Errors = templates.Rate(r.trend.EnteredPerMin), templates.Rate(r.trend.ProcessedPerMin), templates.Rate(r.trend.ErrorsPerMin)
@@ -115,7 +122,7 @@ func (r queueRow) view(now time.Time) templates.QueueRow {
 }
 
 // totalTiles are the sums over all queues.
-func totalTiles(rows []queueRow, t metrics.Trend, now time.Time) []templates.Tile {
+func totalTiles(rows []queueRow, t metrics.Trend, workers queue.WorkerCounts, now time.Time) []templates.Tile {
 	var sum queue.Counts
 	var oldest *time.Time
 	for _, r := range rows {
@@ -127,11 +134,24 @@ func totalTiles(rows []queueRow, t metrics.Trend, now time.Time) []templates.Til
 			oldest = r.OldestDueAt
 		}
 	}
-	return tiles(sum, t, oldest, now, func(status string) string { return "/queues?sort=" + status + "&desc=1" }, "/errors")
+	var all *queue.WorkersOf
+	if workers.ByQueue != nil {
+		all = &queue.WorkersOf{Seen: workers.Seen}
+	}
+	return tiles(sum, t, oldest, now, func(status string) string { return "/queues?sort=" + status + "&desc=1" }, "/errors", workersTile(all, "/workers"))
+}
+
+// workersTile is how many workers were seen; nil: that is not known.
+func workersTile(workers *queue.WorkersOf, href string) templates.Tile {
+	tile := templates.Tile{Word: "Workers", Value: "–", Status: "working", Href: href, Note: "seen in the last " + templates.Span(queue.Unseen)}
+	if workers != nil {
+		tile.Value, tile.Exact = templates.Number(int64(workers.Seen)), templates.Exact(int64(workers.Seen))
+	}
+	return tile
 }
 
 // tiles are the numbers that pages begin with. href leads from a status to where its number comes from.
-func tiles(n queue.Counts, t metrics.Trend, oldest *time.Time, now time.Time, href func(status string) string, errorsHref string) []templates.Tile {
+func tiles(n queue.Counts, t metrics.Trend, oldest *time.Time, now time.Time, href func(status string) string, errorsHref string, workers templates.Tile) []templates.Tile {
 	due := templates.Tile{Word: "Oldest due", Value: "–", Note: "nothing is due", Status: "behind"}
 	if oldest != nil && oldest.Before(now) {
 		due.Since, due.Note = oldest, "since "+oldest.UTC().Format("2 Jan 15:04 UTC")
@@ -147,6 +167,7 @@ func tiles(n queue.Counts, t metrics.Trend, oldest *time.Time, now time.Time, hr
 		{Word: "Processed/min", Value: out, Exact: over, Note: in + " entered/min", Status: "completed", Values: t.Processed, Color: "text-completed"},
 		{Word: "Errors/min", Value: bad, Exact: over, Status: "error", Values: t.Errors, Color: "text-errors", Href: errorsHref},
 		due,
+		workers,
 		countTile("Killed", "killed", n.Killed, href, t.Killed),
 	}
 }

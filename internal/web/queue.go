@@ -56,7 +56,8 @@ func (s *Server) queueHead(c echo.Context, q queue.Queue, here string) templates
 	if len(q.Pauses) > 0 && q.Pauses[0].Version == nil {
 		summary.PauseKind = q.Pauses[0].Kind
 	}
-	h := judge(summary, t, s.Now())
+	workers := s.crews.count(c.Request().Context()).Of(q.Name)
+	h := judge(summary, t, workers, s.Now())
 	for _, p := range q.Pauses {
 		if p.Version != nil {
 			h.reasons = append(h.reasons, templates.Reason{
@@ -102,7 +103,7 @@ func (s *Server) queuePage(c echo.Context) (frame, templ.Component, error) {
 	href := func(status string) string { return queueURL(q.Name, "documents") + "?status=" + status }
 	v := templates.QueueView{
 		Head:  s.queueHead(c, q.Queue, "Dashboard"),
-		Tiles: tiles(q.Counts, s.Recent.Of(q.Name), q.OldestDueAt, s.Now(), href, queueURL(q.Name, "errors")),
+		Tiles: tiles(q.Counts, s.Recent.Of(q.Name), q.OldestDueAt, s.Now(), href, queueURL(q.Name, "errors"), workersTile(s.crews.count(c.Request().Context()).Of(q.Name), workersURL("queue", q.Name))),
 		AsOf:  q.AsOf, Created: q.CreatedAt, Settings: settingsFacts(q.Settings),
 		Population: population(q.Counts, href), Events: eventFacts(q.Events), Span: span, Charts: figures(at, shown...), MoreMetrics: more,
 		Calendar: s.calendarView(q.Name),

@@ -77,6 +77,7 @@ var byColumn = map[string]func(a, b queueRow) int{
 	"active":  func(a, b queueRow) int { return cmp.Compare(a.Counts.Active, b.Counts.Active) },
 	"killed":  func(a, b queueRow) int { return cmp.Compare(a.Counts.Killed, b.Counts.Killed) },
 	"in":      func(a, b queueRow) int { return cmp.Compare(a.trend.EnteredPerMin, b.trend.EnteredPerMin) },
+	"workers": func(a, b queueRow) int { return cmp.Compare(a.workers.Seen, b.workers.Seen) },
 	"out":     func(a, b queueRow) int { return cmp.Compare(a.trend.ProcessedPerMin, b.trend.ProcessedPerMin) },
 	"errors":  func(a, b queueRow) int { return cmp.Compare(a.trend.ErrorsPerMin, b.trend.ErrorsPerMin) },
 	"oldest": func(a, b queueRow) int { // the one that waits longest is the largest; none is the smallest
@@ -308,6 +309,7 @@ func (s *Server) resumeQueues(c echo.Context) error {
 // done confirms a change with a toast on the page that is shown next; what is on the board is old.
 func (s *Server) done(c echo.Context, to, text string, u *templates.Undo) error {
 	s.board.forget()
+	s.crews.forget()
 	if err := s.say(c, templates.Toast{Text: text, Undo: u}); err != nil {
 		return err
 	}

@@ -120,6 +120,7 @@ func (s *Server) rail(c echo.Context, user auth.User, here string) []templates.P
 		{Word: "Queues", Href: "/queues", Icon: "layers", MarksID: "trouble", MarksWord: "queues in trouble"},
 		{Word: "Errors", Href: "/errors", Icon: "triangle-alert"},
 		{Word: "Metrics", Href: "/charts", Icon: "chart-line"},
+		{Word: "Workers", Href: "/workers", Icon: "hard-hat"},
 	}
 	if user.May(auth.Govern) {
 		places = append(places, templates.Place{Word: "Team", Href: "/team", Icon: "users", Foot: true})

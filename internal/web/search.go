@@ -19,10 +19,11 @@ func (s *Server) searchRoutes() {
 // Most that a search shows.
 const (
 	searchQueues   = 20
+	searchWorkers  = 20
 	searchSubjects = 50
 )
 
-// searchPage finds pages and queues by a part of their names, and documents by the begin of their subjects.
+// searchPage finds pages, queues and workers by a part of their names, and documents by the begin of their subjects.
 func (s *Server) searchPage(c echo.Context) error {
 	ctx := c.Request().Context()
 	v := templates.SearchView{Text: strings.TrimSpace(c.QueryParam("q"))}
@@ -44,6 +45,15 @@ func (s *Server) searchPage(c echo.Context) error {
 	for _, name := range names {
 		if strings.Contains(name, lower) && len(v.Queues) < searchQueues {
 			v.Queues = append(v.Queues, name)
+		}
+	}
+	workers, err := s.crews.all(ctx)
+	if err != nil {
+		return err
+	}
+	for _, w := range workers.List {
+		if strings.Contains(strings.ToLower(w.Name), lower) && len(v.Workers) < searchWorkers {
+			v.Workers = append(v.Workers, templates.Link{Word: w.Name, Href: workerURL(w.Name)})
 		}
 	}
 	hits, err := s.Engine.SearchSubjects(ctx, v.Text, nil, searchSubjects)

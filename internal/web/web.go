@@ -57,6 +57,7 @@ type Server struct {
 	shared     *shared
 	chartParts *shared // what charts are told
 	trouble    tally
+	crews      *crews
 	calendars  *calendars
 	streams    chan struct{}
 	uploads    chan struct{} // holds one for each file that comes in
@@ -75,6 +76,7 @@ func New(opt Options) *Server {
 	}
 	s.shared = newShared(opt.Now, s.board.age, partLasts)
 	s.chartParts = newShared(opt.Now, func() int { return 0 }, chartLasts)
+	s.crews = newCrews(opt.Engine, opt.Now)
 	s.calendars = newCalendars(opt.Now, s.countDue)
 	s.stopped, s.stop = context.WithCancel(context.Background())
 	if opt.BaseURL != "" {
@@ -121,6 +123,7 @@ func (s *Server) register() {
 	s.searchRoutes()
 	s.documentsRoutes()
 	s.documentRoutes()
+	s.workersRoutes()
 	s.operationsRoutes()
 	s.importRoutes()
 	s.accountRoutes()

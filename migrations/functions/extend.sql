@@ -1,8 +1,8 @@
 -- Extend: a worker holds a document for longer.
 
 -- doc_extend_many moves the end of live leases to now + p_lock (null: the queue's lock), and answers one row for each in
--- their order: ok, stale, not_found. p_progress is written to the log of each document as a note. Where the queue, or the document's
--- version, is paused at once, its lease is about to end and is stale here.
+-- their order: ok, stale, not_found; worker is who holds it, where it is ok. p_progress is written to the log of each document as a
+-- note. Where the queue, or the document's version, is paused at once, its lease is about to end and is stale here.
 create function fetchq.doc_extend_many(
     p_queue    text,
     p_subjects text[],
@@ -11,7 +11,7 @@ create function fetchq.doc_extend_many(
     p_progress text        default null,
     p_now      timestamptz default clock_timestamp(),
     p_by       text[]      default null
-) returns table (ord integer, subject text, outcome text, detail text, lease_expires_at timestamptz, version integer)
+) returns table (ord integer, subject text, outcome text, detail text, lease_expires_at timestamptz, version integer, worker text)
 language plpgsql set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 #variable_conflict use_column
 declare
@@ -65,7 +65,9 @@ begin
             select version, count(*) from (
                 select distinct subject, version from judged where outcome = 'ok' and $5 is not null) t group by version
         )%2$s
-        select ord, subject, outcome, null::text, case when outcome = 'ok' then $4 + $3 end, version::integer from judged order by ord $t$,
+        select ord, subject, outcome, null::text, case when outcome = 'ok' then $4 + $3 end, version::integer,
+            case when outcome = 'ok' then worker end
+        from judged order by ord $t$,
         'q_' || p_queue, case when q.journal = 'all' then fetchq.journal_text(q, $t$
             select ord, 'extend', false, 2, 2, attempts, lease, next_iteration, null::bigint, subject, worker, coalesce($8[ord], $8[1])
             from changed $t$, '$4') end)

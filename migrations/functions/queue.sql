@@ -258,6 +258,7 @@ begin
     delete from fetchq.marks where queue = p_queue;
     perform fetchq.errors_forget(p_queue);
     delete from fetchq.asks where queue = p_queue;
+    delete from fetchq.workers where queue = p_queue;
     delete from fetchq.jobs where queue = p_queue;
     delete from fetchq.wakes where queue = p_queue; -- after the jobs: who holds a job may take its wakes
 end $$;

@@ -31,6 +31,7 @@ begin
     update fetchq.counters set queue = p_to where queue = p_queue;
     update fetchq.queue_states set queue = p_to where queue = p_queue;
     update fetchq.asks set queue = p_to where queue = p_queue;
+    delete from fetchq.workers where queue = p_queue; -- nodes write of the new name from now on
     update fetchq.measures set queue = p_to where queue = p_queue; -- these three in the order of snapshots
     update fetchq.series_queues set queue = p_to where queue = p_queue;
     update fetchq.metrics set queue = p_to where queue = p_queue;

@@ -148,14 +148,15 @@ begin
     return query select * from unnest(v_rows);
 end $$;
 
--- doc_put_back releases documents that were picked for somebody who has gone away since, each while its lease is the one that is
--- named: that pick does not count as an attempt. Outcomes: ok, stale, not_found, invalid (it is not active any more). To the journal
--- it is nobody's doing but the engine's.
-create function fetchq.doc_put_back(p_queue text, p_subjects text[], p_leases bigint[], p_now timestamptz default clock_timestamp())
-returns setof fetchq.result
+-- doc_put_back releases documents that were picked for somebody who has gone away since, or whom p_by takes them from, each while its
+-- lease is the one that is named: that pick does not count as an attempt. Outcomes: ok, stale, not_found, invalid (it is not active any
+-- more). Without p_by it is to the journal nobody's doing but the engine's, else an admin's.
+create function fetchq.doc_put_back(
+    p_queue text, p_subjects text[], p_leases bigint[], p_now timestamptz default clock_timestamp(), p_by text[] default null
+) returns setof fetchq.result
 language sql as $$
     select * from fetchq.settle(p_queue, true, p_subjects, p_leases, array_fill('release'::text, array[cardinality(p_subjects)]), null, null,
-        null, null, null, null, null, null, null, null, null, p_now)
+        null, null, null, null, null, null, null, null, null, p_now, false, p_by)
 $$;
 
 -- settle carries out doc_resolve_many and doc_act_many. In a resolution the first item with the live lease of a subject
@@ -358,12 +359,12 @@ begin
             array_agg(forward order by ord) filter (where forward is not null),
             min(next_iteration) filter (where status = 0)
         from answered $t$, 'q_' || p_queue, case when q.journal <> 'off' and not p_look then fetchq.journal_text(q, $t$
-            select s.ord, s.action, $3 and s.lease is null, s.status, case when not s.gone then s.then_status end, s.attempts,
+            select s.ord, s.action, $3 and (s.lease is null or $21 is not null), s.status, case when not s.gone then s.then_status end, s.attempts,
                 case when s.gone then s.d_lease else s.new_lease end, case when not s.gone then s.then_next end,
                 case when s.status = 2 and s.action <> 'edit' then fetchq.micros_between(s.picked_at, $2) end, s.subject,
                 case when s.status = 2 then s.worker end, coalesce($21[s.ord], $21[1])
             from settled s
-            where s.wins $t$ || case when q.journal = 'errors' then $t$ and (s.action in ('reject', 'kill') or $3 and s.lease is null) $t$ else '' end,
+            where s.wins $t$ || case when q.journal = 'errors' then $t$ and (s.action in ('reject', 'kill') or $3 and (s.lease is null or $21 is not null)) $t$ else '' end,
             '$2') end, case when 'reject' = any (p_actions) and not p_look then fetchq.error_deltas_text('q_' || p_queue, $t$
             select $2, d_version, subject, coalesce(message, 'rejected'), pattern from settled where pattern is not null $t$) end)
     into v_rows, v_forward, v_next

@@ -33,6 +33,27 @@ func (s *site) world() {
 	s.folded()
 	s.dashboards()
 	s.past(20*time.Minute, "pages", "thumbnails")
+	s.crew()
+}
+
+// crew are workers of all states, as another node wrote them: one is silent, and one is asked to go quiet.
+func (s *site) crew() {
+	s.t.Helper()
+	for worker, w := range map[string]struct {
+		queue, ago            string
+		picked, ended, errors int
+	}{
+		"crawler-3/host-2": {"pages", "2 seconds", 410, 398, 7}, "crawler-3/host-3": {"images", "14 minutes", 61, 58, 0}, "mailer-1": {"mail", "8 seconds", 0, 0, 0},
+		"thumbs:a-pod-with-a-name-that-goes-on-for-quite-a-while-7d9c6b5f4-x2x9q:1": {"thumbnails", "1 second", 1204, 1204, 0}, "reports.example.org:4711": {"reports", "3 hours", 12, 12, 12},
+	} {
+		s.exec(`insert into fetchq.workers (queue, worker, node, seen_at, over, picked, ended, errors, buckets, counts, work_ms, low_ms, high_ms)
+			values ($1, $2, 'another', clock_timestamp() - $3::interval, '5 minutes', $4, $5, $6, '{250,300,360}', array[$5::bigint / 2, $5::bigint / 4, $5::bigint / 4]::integer[],
+				$5::bigint * 100, 90, 1300)`,
+			w.queue, worker, w.ago, w.picked, w.ended, w.errors)
+	}
+	s.exec(`update q_images.docs set picked_at = picked_at - interval '14 minutes', next_iteration = greatest(next_iteration - interval '14 minutes', clock_timestamp() + interval '3 minutes') where status = 2`)
+	s.exec(`update q_pages.docs set next_iteration = clock_timestamp() + interval '17 minutes' where status = 2`)
+	s.exec(`select fetchq.worker_quiet('mailer-1', 'user:ann@example.org')`)
 }
 
 // dashboards is one of two charts, as a team would keep it.
@@ -245,6 +266,14 @@ func (s *site) places() []place {
 		{name: "document-long", path: documentPath("pages", longSubject), role: auth.RoleViewer},
 		{name: "document-edit-dialog", path: documentPath("pages", "v2/first"), role: auth.RoleAdmin, act: dialog(`[data-action="edit"]`, "")},
 		{name: "document-gone", path: documentPath("pages", "nothing"), role: auth.RoleAdmin, says: "status of 404"},
+		{name: "workers", path: "/workers", role: auth.RoleAdmin},
+		{name: "workers-selected", path: "/workers?sort=name", role: auth.RoleAdmin, act: func(p *tab) { p.click("input[data-rows]", ""); p.see("selected") }},
+		{name: "workers-viewer", path: "/workers?queue=pages", role: auth.RoleViewer},
+		{name: "workers-none-match", path: "/workers?q=zzz", role: auth.RoleAdmin},
+		{name: "worker", path: "/worker?name=crawler-3/host-2", role: auth.RoleAdmin},
+		{name: "worker-silent", path: "/worker?name=crawler-3/host-3", role: auth.RoleViewer},
+		{name: "worker-quiet", path: "/worker?name=mailer-1", role: auth.RoleAdmin},
+		{name: "worker-gone", path: "/worker?name=nobody", role: auth.RoleAdmin, says: "status of 404"},
 		{name: "errors", path: "/errors", role: auth.RoleAdmin},
 		{name: "errors-lines", path: "/errors?show=lines", role: auth.RoleAdmin},
 		{name: "errors-none-match", path: "/errors?q=zzz", role: auth.RoleViewer},

@@ -749,7 +749,7 @@ func topbar(b Base) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 63, "\" placeholder=\"Queue or subject ( / )\" aria-label=\"Search queues, and subjects by their start\" maxlength=\"255\" autocomplete=\"off\"></form>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 63, "\" placeholder=\"Queue or subject ( / )\" aria-label=\"Search queues and workers, and subjects by their start\" maxlength=\"255\" autocomplete=\"off\"></form>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -1146,7 +1146,7 @@ var keySheet = []struct {
 	keys []string
 	does string
 }{
-	{[]string{"g", "o"}, "overview"}, {[]string{"g", "q"}, "queues"}, {[]string{"g", "e"}, "errors"}, {[]string{"g", "m"}, "metrics"}, {[]string{"g", "t"}, "team"},
+	{[]string{"g", "o"}, "overview"}, {[]string{"g", "q"}, "queues"}, {[]string{"g", "e"}, "errors"}, {[]string{"g", "m"}, "metrics"}, {[]string{"g", "w"}, "workers"}, {[]string{"g", "t"}, "team"},
 	{[]string{"g", "a"}, "your account"}, {[]string{"/"}, "search"}, {[]string{"r"}, "refresh now"}, {[]string{"t"}, "next theme"},
 	{[]string{"j"}, "next row"}, {[]string{"k"}, "row before"}, {[]string{"x"}, "select the row"}, {[]string{"?"}, "this sheet"},
 	{[]string{"Esc"}, "close"},

@@ -66,7 +66,17 @@ func everyPage() map[string]templ.Component {
 			OperationRow: operationRow(), ID: "1", As: "user", From: "::1", Message: hostile, OnConflict: "update", CanceledBy: hostile, Error: hostile, Started: &noon, Import: true,
 			Cancel: "/", Failures: []templates.FailureRow{{Line: new(int64(7)), Subject: hostile, Href: "/", Detail: hostile}}, Most: 1000,
 		}),
-		"search":  templates.Search(templates.SearchView{Text: hostile, Queues: []string{"pages"}, Hits: []templates.HitView{{Queue: "pages", Subject: hostile, Status: "active", Href: "/", Exact: true}}}),
+		"workers": templates.Workers(templates.WorkersView{
+			Tabs: []templates.Tab{{Word: "silent", Href: "/", Here: true, Status: "silent", Count: new(int64(1))}}, Filter: hostile, Queues: []string{"pages"}, All: 2, Matching: 2, MayHalt: true,
+			Here: "/workers", Notes: []string{hostile}, Sort: func(c string) (string, string) { return "/workers?sort=" + c, "none" }, Pager: templates.Pager{Next: "/workers?page=2"},
+			Rows: []templates.WorkerRow{{Name: hostile, Href: "/", State: "silent", Reason: hostile, Queues: []string{"a", "b", "c", "d"}, Active: 2, Picks: "1", Errors: "–", P95: "–", SeenAt: &noon, HeldSince: &noon}, {Name: "b", State: "gone"}},
+		}),
+		"worker": templates.Worker(templates.WorkerView{
+			Name: hostile, State: "quiet", Reason: hostile, Quiet: true, MayAct: true, Here: "/", Tiles: []templates.Tile{{Word: "Active", Value: "1"}}, Notes: []string{hostile},
+			Posts: []templates.PostRow{{Queue: "pages", Active: 1, Picks: "1", Errors: "–", P95: "–"}},
+			Held:  []templates.HeldView{{Queue: "pages", Documents: 2, Href: "/", Rows: []templates.HeldRow{{Subject: hostile, Href: "/", PickedAt: noon, LeaseEnd: noon, Lease: 7}}}, {Queue: "images", Documents: 1, Href: "/"}},
+		}),
+		"search":  templates.Search(templates.SearchView{Text: hostile, Workers: []templates.Link{{Word: hostile, Href: "/"}}, Queues: []string{"pages"}, Hits: []templates.HitView{{Queue: "pages", Subject: hostile, Status: "active", Href: "/", Exact: true}}}),
 		"sign in": templates.SignIn(templates.SignInView{Email: hostile, Wrong: hostile}), "setup": templates.Setup(templates.SetupView{Email: hostile}),
 		"choose":  templates.Choose(templates.ChooseView{Email: hostile}),
 		"problem": templates.ProblemPage(templates.Problem{Title: "Nothing here", Detail: hostile, RequestID: "r"}),

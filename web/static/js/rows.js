@@ -22,8 +22,8 @@ export function toggleRow() {
 }
 
 function count() {
-  const n = document.querySelectorAll('#live input[data-row]:checked').length;
   for (const bar of document.querySelectorAll('[data-selection]')) {
+    const n = bar.closest('form').querySelectorAll('input[data-row]:checked').length; // a page may have several lists
     bar.hidden = n === 0;
     const word = bar.querySelector('[data-count]');
     if (word) word.textContent = `${n} selected`;
@@ -46,7 +46,7 @@ document.addEventListener('click', (e) => {
   }
   const every = e.target.closest('input[data-rows]');
   if (every) {
-    for (const row of rows()) if (box(row)) box(row).checked = every.checked;
+    for (const each of every.closest('form').querySelectorAll('input[data-row]')) each.checked = every.checked;
     count();
   }
   if (e.target.closest('[data-unselect]')) {

@@ -1,0 +1,133 @@
+package web
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+	"github.com/labstack/echo/v4"
+
+	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/errs"
+	"github.com/fetchq/server/internal/queue"
+	"github.com/fetchq/server/internal/wire"
+	"github.com/fetchq/server/web/templates"
+)
+
+// What a page shows of what a worker holds.
+const (
+	heldPerQueue = 100
+	heldQueues   = 10
+)
+
+// workerPage shows one worker: what it does, and the documents that it holds.
+func (s *Server) workerPage(c echo.Context) (frame, templ.Component, error) {
+	ctx, name := c.Request().Context(), c.QueryParam("name")
+	f := frame{title: short(name), section: "Workers", crumbs: []templates.Crumb{{Word: "Workers", Href: "/workers"}, {Word: short(name)}}, live: true}
+	if err := wire.CheckText("name", name, queue.MaxWorker); err != nil {
+		return f, nil, err
+	}
+	all, err := s.crews.all(ctx)
+	if err != nil {
+		return f, nil, err
+	}
+	i := slices.IndexFunc(all.List, func(w queue.Worker) bool { return w.Name == name })
+	if i < 0 {
+		return f, nil, errs.New(errs.NotFound, "no worker of this name was seen in the last day, and none holds a document")
+	}
+	w := all.List[i]
+	v := templates.WorkerView{
+		Name: name, State: string(w.State), Reason: workerReason(w, all.AsOf), Quiet: w.Quiet != nil, Here: c.Request().URL.RequestURI(), Tiles: workerTiles(w),
+		Notes: workerNotes(queue.Workers{Whole: all.Whole, Partial: all.Partial}), MayAct: may(c, auth.Act),
+	}
+	if !may(c, auth.Halt) {
+		v.WhyNoHalt = lacks
+	}
+	shown := 0
+	for _, p := range w.Posts {
+		v.Posts = append(v.Posts, templates.PostRow{
+			Queue: p.Queue, Active: p.Holds.Documents, Picks: templates.Rate(p.Did.PerMin()), Ended: p.Did.Ended, Errors: failedWords(p.Did), P95: p95Words(p.Did), SeenAt: p.SeenAt,
+		})
+		if p.Holds.Documents == 0 {
+			continue
+		}
+		held := templates.HeldView{Queue: p.Queue, Documents: p.Holds.Documents, Href: queueURL(p.Queue, "documents") + "?" + url.Values{"status": {"active"}, "worker": {name}}.Encode()}
+		if shown++; shown <= heldQueues {
+			docs, err := s.Engine.HeldBy(ctx, p.Queue, name, heldPerQueue)
+			if err != nil && errs.Of(err) != errs.NotFound { // dropped meanwhile
+				return f, nil, err
+			}
+			for _, d := range docs {
+				held.Rows = append(held.Rows, templates.HeldRow{
+					Subject: d.Subject, Href: documentURL(p.Queue, d.Subject), Version: d.Version, Attempts: d.Attempts, PickedAt: d.PickedAt, LeaseEnd: d.LeaseEnd, Lease: d.Lease,
+				})
+			}
+		}
+		v.Held = append(v.Held, held)
+	}
+	return f, templates.Worker(v), nil
+}
+
+// releaseHeld takes documents back from a worker: those whose leases the form names, while they last.
+func (s *Server) releaseHeld(c echo.Context) error {
+	form, err := c.FormParams()
+	if err != nil {
+		return err
+	}
+	to := back(c, "/workers")
+	var leases []queue.Lease
+	for _, text := range form["lease"] {
+		number, escaped, _ := strings.Cut(text, " ")
+		lease, failed := strconv.ParseInt(number, 10, 64)
+		subject, err := url.QueryUnescape(escaped)
+		if err != nil || failed != nil {
+			return errs.Field("lease", "a lease of this form is not written as it was")
+		}
+		leases = append(leases, queue.Lease{Subject: subject, Lease: lease})
+	}
+	if len(leases) == 0 {
+		return s.done(c, to, "Nothing was done: no document is selected.", nil)
+	}
+	results, err := s.Engine.Release(c.Request().Context(), c.FormValue("queue"), leases)
+	if err != nil {
+		return err
+	}
+	released := 0
+	for _, r := range results {
+		if r.Outcome == "ok" {
+			released++
+		}
+	}
+	text := "Released " + documentsWord(released) + "."
+	if rest := len(results) - released; rest > 0 {
+		text += " " + documentsWord(rest) + " ended or changed hands before."
+	}
+	return s.done(c, to, text, nil)
+}
+
+// workerTiles are the numbers of a worker in all queues.
+func workerTiles(w queue.Worker) []templates.Tile {
+	over := "in the " + templates.Span(w.Did.Over.Round(time.Second)) + " before it was seen last"
+	if w.Did.Over == 0 {
+		over = "known by what it holds"
+	}
+	held := templates.Tile{Word: "Longest lease", Value: "–", Note: "it holds nothing"}
+	if w.Holds.Documents > 0 {
+		held.Since, held.Note = &w.Holds.FirstPick, "held since "+w.Holds.FirstPick.UTC().Format("2 Jan 15:04 UTC")
+	}
+	seen := templates.Tile{Word: "Not seen for", Value: "–"}
+	if !w.Seen.IsZero() {
+		seen.Since = &w.Seen
+	}
+	return []templates.Tile{
+		{Word: "Active", Status: "active", Value: templates.Number(w.Holds.Documents), Exact: templates.Exact(w.Holds.Documents), Note: "documents that it holds"},
+		{Word: "Picks/min", Value: templates.Rate(w.PicksPerMin), Note: over},
+		{Word: "Error rate", Status: "error", Value: failedWords(w.Did), Note: templates.Number(w.Did.Errors) + " of " + templates.Number(w.Did.Ended) + " that ended"},
+		{Word: "Work, p95", Value: p95Words(w.Did), Note: "from the pick to the end"},
+		held,
+		seen,
+	}
+}
