@@ -36,6 +36,8 @@ type Engine struct {
 	states *states
 	asks   *asks
 
+	containedWait time.Duration // for a statement that looks for payloads by their index
+
 	pushes   *merger[owned[Push], Result]
 	picks    *merger[pickAsk, []Leased]
 	resolves *merger[owned[Resolution], Result]
@@ -52,7 +54,7 @@ func New(db *pgxpool.Pool, opt Options) *Engine {
 	e := &Engine{
 		db: db, log: opt.Log, now: opt.Now,
 		hub: newHub(opt.Now), marks: newMarks(opt.Now), sweeps: newSweeps(opt.Now), states: newStates(opt.Now),
-		asks:    newAsks(opt.Now),
+		asks: newAsks(opt.Now), containedWait: containedWait,
 		stopped: make(chan struct{}),
 	}
 	e.pushes = newMerger[owned[Push], Result](func(p owned[Push]) string { return p.item.Subject }, each, nil)

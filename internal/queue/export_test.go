@@ -2,6 +2,7 @@ package queue
 
 import (
 	"maps"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -31,3 +32,6 @@ func (m *marks) copied() map[spot]*spotMarks {
 
 // DB is the engine's database.
 func (e *Engine) DB() *pgxpool.Pool { return e.db }
+
+// WaitForIndex sets how long a statement may take that looks for payloads by their index; less than a millisecond is one.
+func (e *Engine) WaitForIndex(d time.Duration) { e.containedWait = d }
