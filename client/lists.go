@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"iter"
 	"net/http"
 	"net/url"
@@ -18,6 +19,12 @@ type DocumentFilter struct {
 	AttemptsMin   int
 	Worker        string // who holds the document, or held it last
 	Order         string // subject (default), next_iteration or last_iteration
+
+	// Spans of time, each from a moment on to before another. Due goes with the status planned or pending, Finished with completed or killed.
+	DueAfter, DueBefore           time.Time
+	FinishedAfter, FinishedBefore time.Time
+	CreatedAfter, CreatedBefore   time.Time
+	Payload                       json.RawMessage // an object that the payload contains, as jsonb understands it
 }
 
 // LogFilter says which lines of a queue's log to list; zero fields do not filter.
@@ -40,6 +47,12 @@ func (c *Client) Queues(ctx context.Context) iter.Seq2[Queue, error] {
 
 // Documents lists documents of a queue, page by page as the loop goes on. An error ends the loop. Right: read.
 func (c *Client) Documents(ctx context.Context, queue string, f DocumentFilter) iter.Seq2[Document, error] {
+	return list(ctx, c, queuePath(queue, "documents"), f.query(),
+		func(p DocumentsResponse) ([]Document, *string) { return p.Documents, p.NextCursor })
+}
+
+// query is the filter as the API takes it.
+func (f DocumentFilter) query() url.Values {
 	q := values("status", f.Status, "subject_prefix", f.SubjectPrefix, "worker", f.Worker, "order", f.Order)
 	if f.Version != nil {
 		q.Set("version", strconv.Itoa(*f.Version))
@@ -50,8 +63,30 @@ func (c *Client) Documents(ctx context.Context, queue string, f DocumentFilter) 
 	if f.AttemptsMin > 0 {
 		q.Set("attempts_min", strconv.Itoa(f.AttemptsMin))
 	}
-	return list(ctx, c, queuePath(queue, "documents"), q,
-		func(p DocumentsResponse) ([]Document, *string) { return p.Documents, p.NextCursor })
+	for name, at := range map[string]time.Time{
+		"due_after": f.DueAfter, "due_before": f.DueBefore, "finished_after": f.FinishedAfter, "finished_before": f.FinishedBefore,
+		"created_after": f.CreatedAfter, "created_before": f.CreatedBefore,
+	} {
+		if !at.IsZero() {
+			q.Set(name, at.UTC().Format(timeLayout))
+		}
+	}
+	if f.Payload != nil {
+		q.Set("payload", string(f.Payload))
+	}
+	return q
+}
+
+// DocumentsPage returns one page of the list, of up to 200 documents, and where the next one begins; cursor is "" for the first. A page may be short, and still have
+// a next: see docs/api.md. Right: read.
+func (c *Client) DocumentsPage(ctx context.Context, queue string, f DocumentFilter, cursor string) (page DocumentsResponse, err error) {
+	q := f.query()
+	q.Set("limit", pageSize)
+	if cursor != "" {
+		q.Set("cursor", cursor)
+	}
+	_, err = c.do(ctx, call{method: http.MethodGet, path: queuePath(queue, "documents"), query: q, safe: true}, &page)
+	return page, err
 }
 
 // Logs lists lines of a queue's log, newest first, page by page as the loop goes on. An error ends the loop. Right: read.

@@ -33,6 +33,13 @@ func (c *Client) Operation(ctx context.Context, id string) (o Operation, err err
 	return o, err
 }
 
+// UndoOperation asks for an operation that puts back what another one did within the last ten minutes: kill, reschedule, set_priority or move of up to
+// 100,000 documents. What was changed or picked since is left alone. Right: admin.
+func (c *Client) UndoOperation(ctx context.Context, id string) (o Operation, err error) {
+	_, err = c.do(ctx, call{method: http.MethodPost, path: "/operations/" + segment(id) + "/undo"}, &o)
+	return o, err
+}
+
 // CancelOperation ends an operation; what was done stays. Right: admin, of an import push.
 func (c *Client) CancelOperation(ctx context.Context, id string) (o Operation, err error) {
 	_, err = c.do(ctx, call{method: http.MethodPost, path: "/operations/" + segment(id) + "/cancel", safe: true}, &o)

@@ -158,6 +158,7 @@ type Settings struct {
 	Rate               *Rate      `json:"rate"`
 	Key                *Key       `json:"key"`
 	KeyLimits          *KeyLimits `json:"key_limits"`
+	PayloadIndex       bool       `json:"payload_index"`
 	Journal            string     `json:"journal" enum:"off,errors,all"`
 	JournalRetention   *string    `json:"journal_retention"`
 	LogsRetention      *string    `json:"logs_retention"`

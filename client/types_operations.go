@@ -1,5 +1,7 @@
 package client
 
+import "encoding/json"
+
 // The states of an operation.
 const (
 	OperationUploading = "uploading" // an import whose lines are still coming
@@ -15,12 +17,12 @@ const (
 	ActionRunNow      = "run_now"      // due now
 	ActionRetry       = "retry"        // killed documents, due now
 	ActionSetPriority = "set_priority" // to Priority
+	ActionUndo        = "undo"         // of an operation; see Client.UndoOperation
 	ActionMove        = "move"         // into ToQueue, as they are
 	ActionImport      = "import"       // not asked for by OperationRequest
 )
 
-// OperationFilter chooses documents of a queue by what is given; {} is all of them. The dates go with the status planned or
-// pending.
+// OperationFilter chooses documents of a queue by what is given; {} is all of them.
 type OperationFilter struct {
 	Status        string `json:"status,omitempty" enum:"planned,pending,active,completed,killed" example:"killed" doc:"Documents of this status."`
 	SubjectPrefix string `json:"subject_prefix,omitempty" maxLength:"255" example:"https://a.example/" doc:"Their subjects begin so."`
@@ -31,6 +33,12 @@ type OperationFilter struct {
 	DueAfter      string `json:"due_after,omitempty" doc:"Planned or pending ones: due then or later. An RFC 3339 date, or a span from now with a sign."`
 	DueBefore     string `json:"due_before,omitempty" doc:"Planned or pending ones: due before then."`
 	Fingerprint   string `json:"fingerprint,omitempty" pattern:"^[0-9a-f]{16}$" doc:"Of a group of errors: those whose last error is one of it."`
+
+	FinishedAfter  string          `json:"finished_after,omitempty" doc:"Completed or killed ones: finished then or later."`
+	FinishedBefore string          `json:"finished_before,omitempty" doc:"Completed or killed ones: finished before then."`
+	CreatedAfter   string          `json:"created_after,omitempty" doc:"Created then or later."`
+	CreatedBefore  string          `json:"created_before,omitempty" doc:"Created before then."`
+	Payload        json.RawMessage `json:"payload,omitempty" doc:"An object of up to 4,096 bytes, which that of the document contains as jsonb understands it."`
 }
 
 // OperationRequest is the body that asks for an operation: an action, and either a filter or up to 10,000 subjects. Documents that enter
@@ -56,7 +64,7 @@ type OperationCount struct {
 type Operation struct {
 	ID            string           `json:"id" format:"uuid"`
 	Queue         string           `json:"queue"`
-	Action        string           `json:"action" enum:"run_now,retry,kill,drop,complete,reschedule,set_priority,move,import"`
+	Action        string           `json:"action" enum:"run_now,retry,kill,drop,complete,reschedule,set_priority,move,import,undo"`
 	State         string           `json:"state" enum:"uploading,waiting,running,done,failed,canceled"`
 	Filter        *OperationFilter `json:"filter" doc:"null: a list of subjects, or an import."`
 	ToQueue       *string          `json:"to_queue,omitempty"`
@@ -64,6 +72,7 @@ type Operation struct {
 	NextIteration *Time            `json:"next_iteration,omitempty"`
 	Message       *string          `json:"message,omitempty"`
 	OnConflict    *string          `json:"on_conflict,omitempty" doc:"Of an import."`
+	Undoes        *string          `json:"undoes,omitempty" format:"uuid" doc:"Of an undo: the operation."`
 	AskedBy       string           `json:"asked_by" doc:"The name of a token, or the address of a user."`
 	AskedAs       string           `json:"asked_as" enum:"token,user,sql"`
 	AskedFrom     *string          `json:"asked_from" doc:"An address."`

@@ -37,7 +37,7 @@ type benchmark struct {
 	Rest        time.Duration `placeholder:"0s" help:"Wait between the preparation and the workload, up to 10m."`
 	Raw         bool          `help:"Run the barest SQL of the same work too, and print the ratio to it."`
 	JSON        bool          `name:"json" help:"Print one JSON object for each workload."`
-	Suite       string        `placeholder:"docs|long" help:"Run a list of workloads with their raw limits and print Markdown: docs, the table of docs/performance.md, or long, half an hour of millions."`
+	Suite       string        `placeholder:"docs|long|lists" help:"Run a list of workloads with their raw limits and print Markdown: docs, the table of docs/performance.md, long, half an hour of millions, or lists, every list of ten million documents."`
 	Scale       float64       `default:"1" help:"Sizes of a suite times this, to try it small."`
 	URL         string        `name:"url" placeholder:"URL" help:"A server that runs on the same database, for HTTP. Default: one of its own on a free port."`
 	Token       string        `placeholder:"TEXT" help:"A token of that server with the rights read, push and work."`

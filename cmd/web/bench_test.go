@@ -103,7 +103,7 @@ func TestBenchRefusesInClearWords(t *testing.T) {
 		"ingest --batch 5000":      "--batch is 5000; 1 to 1000 are allowed for",
 		"--url http://127.0.0.1:1": "--url and --token go together",
 		"--url 127.0.0.1:1":        "--url is no address of a server",
-		"--suite all":              `there is no suite "all"; there are docs, long`,
+		"--suite all":              `there is no suite "all"; there are docs, long, lists`,
 		"--suite docs --hold":      "--suite has sizes of its own",
 		"--suite docs mix":         `--suite is a list of workloads; leave out "mix"`,
 		"--suite long --scale 2":   "--scale is 2; more than 0 and at most 1",

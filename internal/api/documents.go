@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/fetchq/server/client"
 	"github.com/fetchq/server/internal/auth"
@@ -27,6 +28,13 @@ type inDocuments struct {
 	Priority      number `query:"priority" minimum:"-32767" maximum:"32767"`
 	AttemptsMin   int    `query:"attempts_min" minimum:"0"`
 	Worker        string `query:"worker" maxLength:"255" doc:"Who holds the document, or held it last."`
+	DueAfter      string `query:"due_after" doc:"Planned or pending ones: due then or later. An RFC 3339 date, or a span from now with a sign."`
+	DueBefore     string `query:"due_before" doc:"Planned or pending ones: due before then."`
+	FinishedAfter string `query:"finished_after" doc:"Completed or killed ones: finished then or later."`
+	FinishedEnd   string `query:"finished_before" doc:"Completed or killed ones: finished before then."`
+	CreatedAfter  string `query:"created_after" doc:"Created then or later."`
+	CreatedBefore string `query:"created_before" doc:"Created before then."`
+	Payload       string `query:"payload" maxLength:"4096" doc:"A JSON object that the payload contains, as jsonb understands it."`
 	Order         string `query:"order" enum:"subject,next_iteration,last_iteration"`
 	Limit         int    `query:"limit" default:"50" minimum:"1" maximum:"200"`
 	Cursor        string `query:"cursor"`
@@ -121,24 +129,49 @@ func (s *Server) listDocuments(ctx context.Context, in *inDocuments) (*documentO
 		d, err := s.document(ctx, in.Queue, in.Subject, in.Logs, in.Journal)
 		return &documentOrList{d}, err
 	}
-	f := queue.DocFilter{
-		SubjectPrefix: in.SubjectPrefix, Version: in.Version.given, Priority: in.Priority.given, AttemptsMin: in.AttemptsMin, Worker: in.Worker,
-		Order: in.Order, Limit: in.Limit, Cursor: in.Cursor,
-	}
-	for _, text := range []struct{ field, value string }{{"subject_prefix", in.SubjectPrefix}, {"worker", in.Worker}} {
-		if err := wire.CheckText(text.field, text.value, 255); err != nil {
-			return nil, err
-		}
-	}
-	if in.Status != "" {
-		status, _ := queue.ParseStatus(in.Status) // huma has checked the word
-		f.Status = &status
+	f, err := s.documentFilter(in)
+	if err != nil {
+		return nil, err
 	}
 	page, err := s.Engine.Docs(ctx, in.Queue, f)
 	if err != nil {
 		return nil, err
 	}
 	return &documentOrList{client.DocumentsResponse{Documents: each(page.Documents, clientDocument), NextCursor: cursor(page.Next)}}, nil
+}
+
+// documentFilter reads the filter of a list.
+func (s *Server) documentFilter(in *inDocuments) (f queue.DocFilter, err error) {
+	f = queue.DocFilter{
+		SubjectPrefix: in.SubjectPrefix, Version: in.Version.given, Priority: in.Priority.given, AttemptsMin: in.AttemptsMin, Worker: in.Worker,
+		Order: in.Order, Limit: in.Limit, Cursor: in.Cursor,
+	}
+	for _, text := range []struct{ field, value string }{{"subject_prefix", in.SubjectPrefix}, {"worker", in.Worker}} {
+		if err := wire.CheckText(text.field, text.value, 255); err != nil {
+			return f, err
+		}
+	}
+	if in.Status != "" {
+		status, _ := queue.ParseStatus(in.Status) // huma has checked the word
+		f.Status = &status
+	}
+	if in.Payload != "" {
+		f.Payload = []byte(in.Payload)
+	}
+	for _, m := range []struct {
+		field, text string
+		to          **time.Time
+	}{
+		{"due_after", in.DueAfter, &f.Due.From}, {"due_before", in.DueBefore, &f.Due.To}, {"finished_after", in.FinishedAfter, &f.Finished.From},
+		{"finished_before", in.FinishedEnd, &f.Finished.To}, {"created_after", in.CreatedAfter, &f.Created.From}, {"created_before", in.CreatedBefore, &f.Created.To},
+	} {
+		at, wrong := s.moment(m.field, m.text)
+		if !at.IsZero() {
+			*m.to = &at
+		}
+		err = errors.Join(err, wrong)
+	}
+	return f, err
 }
 
 func (s *Server) getDocument(ctx context.Context, in *inDocument) (*out[client.Document], error) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -27,6 +28,9 @@ func (s *Server) operationRoutes() {
 	register(s, route{
 		method: http.MethodPost, path: "/operations/{id}/cancel", least: auth.Add, summary: "End an operation; what was done stays [admin, of an import push]",
 	}, s.cancelOperation)
+	register(s, route{
+		method: http.MethodPost, path: "/operations/{id}/undo", needs: auth.Act, status: http.StatusAccepted, summary: "Put back what an operation did within the last ten minutes",
+	}, s.undoOperation)
 	s.importRoute()
 }
 
@@ -99,15 +103,22 @@ func (s *Server) filter(in *client.OperationFilter) (*operations.Filter, error) 
 		Status: in.Status, SubjectPrefix: in.SubjectPrefix, Version: in.Version, Priority: in.Priority, AttemptsMin: in.AttemptsMin, Worker: in.Worker,
 		Fingerprint: in.Fingerprint,
 	}
-	after, err1 := s.moment("filter.due_after", in.DueAfter)
-	before, err2 := s.moment("filter.due_before", in.DueBefore)
-	if !after.IsZero() {
-		f.DueAfter = &after
+	f.Payload = in.Payload
+	var err error
+	for _, m := range []struct {
+		field, text string
+		to          **time.Time
+	}{
+		{"due_after", in.DueAfter, &f.DueAfter}, {"due_before", in.DueBefore, &f.DueBefore}, {"finished_after", in.FinishedAfter, &f.FinishedAfter},
+		{"finished_before", in.FinishedBefore, &f.FinishedBefore}, {"created_after", in.CreatedAfter, &f.CreatedAfter}, {"created_before", in.CreatedBefore, &f.CreatedBefore},
+	} {
+		at, wrong := s.moment("filter."+m.field, m.text)
+		if !at.IsZero() {
+			*m.to = &at
+		}
+		err = errors.Join(err, wrong)
 	}
-	if !before.IsZero() {
-		f.DueBefore = &before
-	}
-	return f, errors.Join(err1, err2)
+	return f, err
 }
 
 func (s *Server) listOperations(ctx context.Context, in *struct {
@@ -209,6 +220,19 @@ func (s *Server) cancelOperation(ctx context.Context, in *InOperation) (*out[cli
 	return &out[client.Operation]{clientOperation(o)}, err
 }
 
+// undoOperation asks for an operation that puts back what another one did.
+func (s *Server) undoOperation(ctx context.Context, in *InOperation) (*out[client.Operation], error) {
+	o, err := s.operation(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	if o.ToQueue != nil && !tokenOf(ctx).Sees(*o.ToQueue) {
+		return nil, &errs.Error{Code: errs.Forbidden, Field: "to_queue", Message: "the token is limited to other queues"}
+	}
+	o, err = s.Operations.Undo(ctx, o.ID, s.asked(ctx))
+	return &out[client.Operation]{clientOperation(o)}, err
+}
+
 func clientOperation(o operations.Operation) client.Operation {
 	out := client.Operation{
 		ID: o.ID.String(), Queue: o.Queue, Action: o.Action, State: o.State, ToQueue: o.ToQueue, Priority: o.Priority,
@@ -220,8 +244,13 @@ func clientOperation(o operations.Operation) client.Operation {
 	if f := o.Filter; f != nil {
 		out.Filter = &client.OperationFilter{
 			Status: f.Status, SubjectPrefix: f.SubjectPrefix, Version: f.Version, Priority: f.Priority, AttemptsMin: f.AttemptsMin, Worker: f.Worker,
-			DueAfter: dateText(f.DueAfter), DueBefore: dateText(f.DueBefore),
+			DueAfter: dateText(f.DueAfter), DueBefore: dateText(f.DueBefore), FinishedAfter: dateText(f.FinishedAfter), FinishedBefore: dateText(f.FinishedBefore),
+			CreatedAfter: dateText(f.CreatedAfter), CreatedBefore: dateText(f.CreatedBefore), Payload: f.Payload,
 		}
+	}
+	if o.Undoes != nil {
+		id := o.Undoes.String()
+		out.Undoes = &id
 	}
 	if p, known := o.Progress(); known {
 		out.Progress = &p

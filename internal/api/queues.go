@@ -22,6 +22,7 @@ type settingsBody struct {
 	Rate               *client.Rate      `json:"rate,omitempty" doc:"How many may be picked in a period, over all nodes; null: no limit, as at first."`
 	Key                *client.Key       `json:"key,omitempty" doc:"By which key_limits count; null: by none, as at first."`
 	KeyLimits          *client.KeyLimits `json:"key_limits,omitempty" doc:"Limits for each key, over all nodes; null: none, as at first."`
+	PayloadIndex       *bool             `json:"payload_index,omitempty" doc:"Keep an index of payloads, so that what they contain is found at once. It costs every write. At first: false."`
 	Journal            *string           `json:"journal,omitempty" enum:"off,errors,all" example:"errors" doc:"Which transitions of documents are written down: none, those that failed and what an admin did (as at first), or every one."`
 	JournalRetention   *string           `json:"journal_retention,omitempty" nullable:"true" example:"30 days" doc:"How long they are kept: 1 h or more; null: for ever. At first: 30 days."`
 	LogsRetention      *string           `json:"logs_retention,omitempty" nullable:"true" example:"30 days" doc:"How long log lines are kept: 1 h or more; null: for ever. At first: 30 days."`

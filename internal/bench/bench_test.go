@@ -107,6 +107,11 @@ func TestDocumentsCountedAreRowsChanged(t *testing.T) {
 				if r.Calls == 0 || r.Lag == nil {
 					t.Errorf("calendar by %s: %d urgent documents, counters behind by %v", door, r.Calls, r.Lag)
 				}
+			case w.name == "lists":
+				want = r.Documents // they change nothing
+				if len(r.Lists) < 50 || r.Lists[0].Rows != 200 || r.Calls != int64(len(r.Lists)*listRuns) {
+					t.Errorf("%d lists in %d calls, the first of %d rows", len(r.Lists), r.Calls, r.Lists[0].Rows)
+				}
 			case w.name == "emptied":
 				want = completed - int64(r.Backlog)
 			case w.name == "mix":

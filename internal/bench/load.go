@@ -39,6 +39,7 @@ type extra struct {
 	kept        *float64 // of the rate that workers had before
 	alone       float64  // that rate, documents a second
 	cancel      *float64 // seconds that a cancel took
+	lists       []ListTime
 	lag         *float64 // seconds that the folded counters were behind, at most
 }
 

@@ -31,7 +31,7 @@ func (r Result) Name() string {
 		"discard": "pick " + size + " + drop " + size, "together": "pick " + size + " with the last " + size + " completed in the same call", "mix": "push " + size + " beside pick " + size + " + complete " + size,
 		"calendar": "pick " + size + " of repeated visits", "pick": "pick " + size, "empty": "empty pick", "emptied": "empty pick after a drain", "elsewhere": "empty pick of a version without documents",
 		"wait": "push to a waiting worker", "due": "mark what becomes due at once",
-		"bulk": "retry what was killed while workers pick and complete", "idle": thousands(r.Queues) + " idle queues", "polls": "waiting picks",
+		"bulk": "retry what was killed while workers pick and complete", "idle": thousands(r.Queues) + " idle queues", "polls": "waiting picks", "lists": "pages of lists of " + thousands(r.Backlog) + " documents",
 	}[r.Workload]
 	if r.By == ByRaw {
 		what = "raw: " + map[string]string{"ingest": "insert " + size, "drain": "take " + size + " + update " + size, "discard": "take " + size + " + delete " + size, "rows": "update " + size + " known rows twice", "wait": "insert, notify, take"}[r.Workload]
@@ -104,6 +104,11 @@ func (t *table) Print(r Result) error {
 	if more := r.more(); more != "" && err == nil {
 		_, err = fmt.Fprintln(t.out, "  "+more)
 	}
+	for _, l := range r.Lists {
+		if err == nil {
+			_, err = fmt.Fprintf(t.out, "  %-50s %5d rows  p50 %8.2f ms  p95 %8.2f ms  max %8.2f ms\n", l.Name, l.Rows, l.P50, l.P95, l.Max)
+		}
+	}
 	return err
 }
 
@@ -160,6 +165,15 @@ func (p *markdown) Print(r Result) error {
 		row[0] += " (" + more + ")"
 	}
 	_, err := fmt.Fprintf(p.out, "| %s |\n", strings.Join(row, " | "))
+	if len(r.Lists) > 0 && err == nil {
+		p.headed = false // another table comes
+		_, err = fmt.Fprint(p.out, "\n| list | rows | p50 ms | p95 ms | max ms |\n|---|---:|---:|---:|---:|\n")
+	}
+	for _, l := range r.Lists {
+		if err == nil {
+			_, err = fmt.Fprintf(p.out, "| %s | %d | %.1f | %.1f | %.1f |\n", l.Name, l.Rows, l.P50, l.P95, l.Max)
+		}
+	}
 	return err
 }
 

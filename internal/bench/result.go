@@ -7,39 +7,40 @@ import (
 
 // Result is what one workload did; --json prints it as one object. What a workload does not measure is null.
 type Result struct {
-	Workload    string   `json:"workload"`
-	By          string   `json:"by"`
-	Batch       int      `json:"batch"`
-	Connections int      `json:"connections"`
-	Payload     int      `json:"payload_bytes"`
-	Backlog     int      `json:"backlog"`
-	Planned     int      `json:"planned"`
-	Queues      int      `json:"queues"`
-	Hold        bool     `json:"held_snapshot"`
-	Journal     string   `json:"journal"`
-	MaxActive   int      `json:"max_active"`
-	Seconds     float64  `json:"seconds"`
-	Documents   int64    `json:"documents"`
-	Pushed      int64    `json:"pushed"` // beside the documents, by the workload mix; drained meanwhile, by due and bulk
-	Rate        float64  `json:"documents_per_second"`
-	OfRaw       *float64 `json:"of_raw"` // ratio to the raw limit of the same run: of rates, or of the limit's median to this one
-	Calls       int64    `json:"calls"`
-	P50         float64  `json:"p50_ms"`
-	P95         float64  `json:"p95_ms"`
-	P99         float64  `json:"p99_ms"`
-	Max         float64  `json:"max_ms"`
-	WAL         *float64 `json:"wal_bytes_per_document"`
-	Commits     *float64 `json:"commits_per_document"`
-	DeadDocs    *int64   `json:"dead_rows_in_docs"`
-	DeadDeltas  *int64   `json:"dead_rows_in_deltas"`
-	Statements  *float64 `json:"commits_per_second"`
-	Program     *float64 `json:"program_cores"`
-	Postgres    *float64 `json:"postgres_cores"`
-	Open        *int     `json:"server_connections"`
-	Alone       float64  `json:"workers_alone"`     // by bulk: their rate before, documents a second
-	Kept        *float64 `json:"workers_kept"`      // of that
-	Cancel      *float64 `json:"cancel_s"`          // that a cancel took
-	Lag         *float64 `json:"counters_behind_s"` // at most: the folded ones, which pages over many queues show
+	Workload    string     `json:"workload"`
+	By          string     `json:"by"`
+	Batch       int        `json:"batch"`
+	Connections int        `json:"connections"`
+	Payload     int        `json:"payload_bytes"`
+	Backlog     int        `json:"backlog"`
+	Planned     int        `json:"planned"`
+	Queues      int        `json:"queues"`
+	Hold        bool       `json:"held_snapshot"`
+	Journal     string     `json:"journal"`
+	MaxActive   int        `json:"max_active"`
+	Seconds     float64    `json:"seconds"`
+	Documents   int64      `json:"documents"`
+	Pushed      int64      `json:"pushed"` // beside the documents, by the workload mix; drained meanwhile, by due and bulk
+	Rate        float64    `json:"documents_per_second"`
+	OfRaw       *float64   `json:"of_raw"` // ratio to the raw limit of the same run: of rates, or of the limit's median to this one
+	Calls       int64      `json:"calls"`
+	P50         float64    `json:"p50_ms"`
+	P95         float64    `json:"p95_ms"`
+	P99         float64    `json:"p99_ms"`
+	Max         float64    `json:"max_ms"`
+	WAL         *float64   `json:"wal_bytes_per_document"`
+	Commits     *float64   `json:"commits_per_document"`
+	DeadDocs    *int64     `json:"dead_rows_in_docs"`
+	DeadDeltas  *int64     `json:"dead_rows_in_deltas"`
+	Statements  *float64   `json:"commits_per_second"`
+	Program     *float64   `json:"program_cores"`
+	Postgres    *float64   `json:"postgres_cores"`
+	Open        *int       `json:"server_connections"`
+	Alone       float64    `json:"workers_alone"`     // by bulk: their rate before, documents a second
+	Kept        *float64   `json:"workers_kept"`      // of that
+	Cancel      *float64   `json:"cancel_s"`          // that a cancel took
+	Lists       []ListTime `json:"lists,omitempty"`   // by lists
+	Lag         *float64   `json:"counters_behind_s"` // at most: the folded ones, which pages over many queues show
 }
 
 func newResult(o Options, m measured, c cost) Result {
@@ -47,7 +48,7 @@ func newResult(o Options, m measured, c cost) Result {
 		Workload: o.Workload, By: o.By, Batch: o.Batch, Connections: o.Connections, Payload: o.Payload, Backlog: o.Backlog, Planned: o.Planned,
 		Queues: o.Queues, Hold: o.Hold, Journal: o.Journal, MaxActive: o.MaxActive, Seconds: m.took.Seconds(), Documents: m.documents, Pushed: m.pushed,
 		Calls: m.times.count, P50: m.times.at(0.5), P95: m.times.at(0.95), P99: m.times.at(0.99), Max: m.times.most(),
-		Statements: m.extra.commits, Program: m.extra.program, Postgres: m.extra.postgres, Open: m.extra.connections, Lag: m.extra.lag, Kept: m.extra.kept, Alone: m.extra.alone, Cancel: m.extra.cancel,
+		Statements: m.extra.commits, Program: m.extra.program, Postgres: m.extra.postgres, Open: m.extra.connections, Lag: m.extra.lag, Kept: m.extra.kept, Alone: m.extra.alone, Cancel: m.extra.cancel, Lists: m.extra.lists,
 	}
 	if m.took > 0 {
 		r.Rate = float64(m.documents) / m.took.Seconds()

@@ -8,8 +8,9 @@ import (
 
 // Suites are named lists of workloads.
 const (
-	SuiteDocs = "docs" // the table of docs/performance.md, in three or four minutes
-	SuiteLong = "long" // what takes long: millions of documents, a thousand queues
+	SuiteDocs  = "docs"  // the table of docs/performance.md, in three or four minutes
+	SuiteLong  = "long"  // what takes long: millions of documents, a thousand queues
+	SuiteLists = "lists" // each list of ten million documents, by each filter and order
 )
 
 // Suite returns the workloads of a suite, each with its sizes times scale, in (0, 1]. Errors: Invalid.
@@ -23,8 +24,10 @@ func Suite(name string, scale float64) ([]Options, error) {
 		all = docsSuite()
 	case SuiteLong:
 		all = longSuite()
+	case SuiteLists:
+		all = []Options{{Workload: "lists", By: ByHTTP, Backlog: 10_000_000}}
 	default:
-		return nil, errs.New(errs.Invalid, "there is no suite %q; there are docs, long", name)
+		return nil, errs.New(errs.Invalid, "there is no suite %q; there are docs, long, lists", name)
 	}
 	for i := range all {
 		o := &all[i]

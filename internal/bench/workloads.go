@@ -45,6 +45,7 @@ func workloads() []workload {
 		{name: "wait", what: "from a push (by SQL or HTTP) until a worker that waited has the document", doors: []string{ByHTTP, BySQL}, raw: "wait", batch: 1, connections: 1, latency: true, begin: wait},
 		{name: "due", what: "--planned documents become due at one moment while picks go on: how many are marked a second", doors: []string{BySQL}, batch: 100, connections: 4, backlog: 200_000, planned: 100_000, duration: time.Minute, lays: true, begin: due},
 		{name: "bulk", what: "--planned documents that were killed are retried by an operation while workers drain the backlog, which they did alone for --duration before", doors: both, batch: 100, connections: 8, backlog: 1_500_000, planned: 500_000, lays: true, begin: bulk},
+		{name: "lists", what: "the first page of each list of --backlog documents in all states, by each filter and order, 50 times", doors: []string{ByHTTP}, batch: 1, connections: 1, backlog: 100_000, lays: true, begin: lists},
 		{name: "idle", what: "what --queues queues cost in which nothing happens", doors: []string{BySQL}, batch: 1, connections: 1, queues: 100, duration: 30 * time.Second, begin: idle},
 		{name: "polls", what: "what --connections workers cost that wait and ask again every 5 s", doors: []string{ByHTTP}, batch: 1, connections: 100, duration: 15 * time.Second, begin: polls},
 	}

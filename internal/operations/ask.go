@@ -59,7 +59,7 @@ func (r Request) arguments() ([]any, error) {
 	if r.Filter != nil {
 		err = errors.Join(err, wire.CheckText("filter.subject_prefix", r.Filter.SubjectPrefix, queue.MaxSubject),
 			wire.CheckText("filter.worker", r.Filter.Worker, queue.MaxWorker), wire.CheckText("filter.status", r.Filter.Status, 40),
-			wire.CheckText("filter.fingerprint", r.Filter.Fingerprint, 40))
+			wire.CheckText("filter.fingerprint", r.Filter.Fingerprint, 40), queue.CheckContained("filter.payload", r.Filter.Payload))
 	}
 	if len(r.Subjects) > MaxSubjects {
 		err = errors.Join(err, errs.Field("subjects", "the list has %d subjects; 1 to %d are allowed", len(r.Subjects), MaxSubjects))
@@ -101,6 +101,26 @@ func (s *Service) Cancel(ctx context.Context, id uuid.UUID, by string) (Operatio
 		s.wake()
 	}
 	return o, err
+}
+
+// Undo asks for what an operation did to be put back: it killed, rescheduled, set priorities or moved up to 100,000 documents, and ended within the
+// last ten minutes. A document that was changed or picked since is left alone. Errors: NotFound, Invalid (id), with the reason why it cannot be.
+func (s *Service) Undo(ctx context.Context, id uuid.UUID, a Asked) (Operation, error) {
+	o, err := s.one(ctx, "undo an operation", `select `+columns+` from fetchq.operation_undo($1, $2, $3, $4, $5) o`,
+		id, a.By, a.As, optional(a.From), optional(a.RequestID))
+	if err == nil {
+		s.wake()
+	}
+	return o, err
+}
+
+// WhyNoUndo says why an operation cannot be undone now; "": it can. Errors: NotFound.
+func (s *Service) WhyNoUndo(ctx context.Context, id uuid.UUID) (why string, err error) {
+	err = s.db.QueryRow(ctx, `select coalesce(fetchq.operation_undo_problem(o), '') from fetchq.operations o where id = $1`, id).Scan(&why)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", &errs.Error{Code: errs.NotFound, Field: "id", Message: "there is no such operation"}
+	}
+	return why, database.Error("see whether an operation can be undone", err)
 }
 
 // ListParams choose operations, the newest first.
@@ -170,12 +190,12 @@ func (s *Service) Failures(ctx context.Context, id uuid.UUID, limit, after int) 
 
 const columns = `o.id, o.number, o.queue, o.action, o.state, o.created_at, o.started_at, o.finished_at, o.filter, o.to_queue, o.priority, o.next_iteration,
 	o.message, o.on_conflict, o.format, o.asked_by, o.asked_as, o.asked_from, o.request_id, o.canceled_by, o.total, o.looked, o.done, o.created,
-	o.left_alone, o.failed, o.failures, o.error`
+	o.left_alone, o.failed, o.failures, o.error, o.undoes`
 
 func scan(row pgx.CollectableRow) (o Operation, err error) {
 	err = row.Scan(&o.ID, &o.number, &o.Queue, &o.Action, &o.State, &o.CreatedAt, &o.StartedAt, &o.FinishedAt, &o.Filter, &o.ToQueue, &o.Priority,
 		&o.NextIteration, &o.Message, &o.OnConflict, &o.Format, &o.AskedBy, &o.AskedAs, &o.AskedFrom, &o.RequestID, &o.CanceledBy, &o.Total,
-		&o.Looked, &o.Done, &o.Created, &o.LeftAlone, &o.Failed, &o.Failures, &o.Error)
+		&o.Looked, &o.Done, &o.Created, &o.LeftAlone, &o.Failed, &o.Failures, &o.Error, &o.Undoes)
 	return o, err
 }
 

@@ -1,6 +1,8 @@
 package operations
 
 import (
+	"encoding/json"
+	"reflect"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,7 +24,7 @@ const (
 var States = []string{Uploading, Waiting, Running, Done, Failed, Canceled}
 
 // The actions of operations. The first ones do what an admin's action of the same name does to one document, set_priority what an
-// edit does; move takes documents over into another queue as they are. Import is what Service.Import asks for.
+// edit does; move takes documents over into another queue as they are. Import is what Service.Import asks for, Undo what Service.Undo does.
 const (
 	RunNow      = "run_now"
 	Retry       = "retry"
@@ -33,6 +35,7 @@ const (
 	SetPriority = "set_priority"
 	Move        = "move"
 	Import      = "import"
+	Undo        = "undo"
 )
 
 // Actions are those that Create takes.
@@ -45,8 +48,8 @@ const (
 	MaxFailures = 1_000  // that are kept of one operation; all are counted
 )
 
-// Filter chooses documents; the zero Filter means all. DueAfter (included) and DueBefore (not included) go with the status planned or
-// pending.
+// Filter chooses documents; the zero Filter means all. Of each span the first moment is included and the last is not. Due goes with the status
+// planned or pending, Finished with completed or killed.
 type Filter struct {
 	Status        string     `json:"status,omitempty"`
 	SubjectPrefix string     `json:"subject_prefix,omitempty"`
@@ -57,7 +60,16 @@ type Filter struct {
 	DueAfter      *time.Time `json:"due_after,omitempty"`
 	DueBefore     *time.Time `json:"due_before,omitempty"`
 	Fingerprint   string     `json:"fingerprint,omitempty"` // of a group of errors: documents whose last error is one of it
+
+	FinishedAfter  *time.Time      `json:"finished_after,omitempty"`
+	FinishedBefore *time.Time      `json:"finished_before,omitempty"`
+	CreatedAfter   *time.Time      `json:"created_after,omitempty"`
+	CreatedBefore  *time.Time      `json:"created_before,omitempty"`
+	Payload        json.RawMessage `json:"payload,omitempty"` // an object that the payload contains
 }
+
+// All says whether all documents are meant.
+func (f Filter) All() bool { return reflect.ValueOf(f).IsZero() }
 
 // Asked says who asks for an operation.
 type Asked struct {
@@ -97,8 +109,9 @@ type Operation struct {
 	Priority      *int
 	NextIteration *time.Time
 	Message       *string
-	OnConflict    *string // of an import
-	Format        *string // of an import: ndjson or csv
+	OnConflict    *string    // of an import
+	Format        *string    // of an import: ndjson or csv
+	Undoes        *uuid.UUID // of an undo: the operation
 	AskedBy       string
 	AskedAs       string // token, user or sql
 	AskedFrom     *string

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -18,6 +19,7 @@ type ErrorFilter struct {
 	To      time.Time // not included
 	Limit   int       // 1 to MaxList
 	Cursor  string    // from the page before
+	Looks   int       // lines of each queue that a page looks at; 0: 10,000
 
 	Fingerprint string // of a group of errors
 }
@@ -25,7 +27,7 @@ type ErrorFilter struct {
 // AllLogs returns one page of the errors, or of the notes, of many queues, and the cursor of the next; "" at the end. The order
 // is the newest first, of one moment by queue and id, from the highest. No line is skipped or shown twice that stands still.
 //
-// Of each queue a page looks at 10,000 lines at most. Where one has more and few that are looked for among them, the page ends
+// Of each queue a page looks at 10,000 lines at most, or at as many as Looks says. Where one has more and few that are looked for among them, the page ends
 // there: it may be short, or empty, and still have a next. It stops growing at 16 MiB as well. An error counts for its queue when the fold has seen it: one that is
 // younger than 2 s may be missing, and show when the list is asked for anew. Notes are looked for in every queue, errors only
 // in those that can have one on the page: with many queues, and a cursor or a bound far back, that is more of them.
@@ -52,7 +54,7 @@ func (e *Engine) AllLogs(ctx context.Context, f ErrorFilter) (logs []Log, next s
 	}
 	logs, holds, err := queryPage(ctx, e, "list logs of all queues", scanLogOf, f.Limit, `select queue, `+logColumns+`
 		from fetchq.log_search($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-		code, f.Queues, optional(f.Subject), optional(f.Text), given(f.From), given(f.To), at, in, id, f.Limit+1, scanMost, group)
+		code, f.Queues, optional(f.Subject), optional(f.Text), given(f.From), given(f.To), at, in, id, f.Limit+1, cmp.Or(f.Looks, scanMost), group)
 	if err != nil {
 		return nil, "", err
 	}

@@ -39,6 +39,8 @@ type Engine struct {
 	quiets *quiets
 	node   string
 
+	containedWait time.Duration // for a statement that looks for payloads by their index
+
 	pushes   *merger[owned[Push], Result]
 	picks    *merger[pickAsk, []Leased]
 	resolves *merger[owned[Resolution], Result]
@@ -56,7 +58,8 @@ func New(db *pgxpool.Pool, opt Options) *Engine {
 		db: db, log: opt.Log, now: opt.Now,
 		hub: newHub(opt.Now), marks: newMarks(opt.Now), sweeps: newSweeps(opt.Now), states: newStates(opt.Now),
 		asks: newAsks(opt.Now), crew: newCrew(opt.Now), quiets: newQuiets(), node: opt.Node,
-		stopped: make(chan struct{}),
+		containedWait: containedWait,
+		stopped:       make(chan struct{}),
 	}
 	e.pushes = newMerger[owned[Push], Result](func(p owned[Push]) string { return p.item.Subject }, each, nil)
 	e.picks = newMerger(func(pickAsk) string { return "" }, func(a pickAsk) int { return a.limit }, e.putBack)

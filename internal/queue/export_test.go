@@ -2,6 +2,7 @@ package queue
 
 import (
 	"maps"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -51,3 +52,6 @@ func (e *Engine) LeasesKnown() int {
 	defer e.crew.mu.Unlock()
 	return len(e.crew.leases)
 }
+
+// WaitForIndex sets how long a statement may take that looks for payloads by their index; less than a millisecond is one.
+func (e *Engine) WaitForIndex(d time.Duration) { e.containedWait = d }

@@ -25,10 +25,13 @@ type page struct {
 	desc    bool
 	within  []string // conditions that the index serves; $n are places in args
 	filter  []string // conditions that it does not
-	args    []any
-	from    place
-	after   []any // its key, as values of the columns
-	limit   int
+
+	contained string // the place of a JSON object that payloads contain; "": none is looked for
+
+	args  []any
+	from  place
+	after []any // its key, as values of the columns
+	limit int
 }
 
 // add appends an argument and returns its place.
@@ -80,29 +83,56 @@ func (p *page) inner() string {
 	return fmt.Sprintf("select * from %s where %s order by %s limit %d", p.table, strings.Join(conditions, " and "), p.order(), scanMost)
 }
 
+// look is the statement that finds the rows of the page in a scan.
+func (p *page) look(scan string) string {
+	return fmt.Sprintf("select %s from (%s) scanned where %s order by %s limit %d", p.columns, scan, p.condition(), p.order(), p.limit+1)
+}
+
+// condition is what no index serves.
+func (p *page) condition() string {
+	all := append([]string{"true"}, p.filter...)
+	if p.contained != "" {
+		all = append(all, "payload @> "+p.contained+"::jsonb")
+	}
+	return strings.Join(all, " and ")
+}
+
+// bounded is the scan as far as a page looks at it, with upto, the bytes of payloads up to each row and with it, and nth, its number.
+func (p *page) bounded(scan string) string {
+	return fmt.Sprintf(`select * from (select *, sum(size) over (order by %[1]s rows unbounded preceding) as upto, row_number() over (order by %[1]s) as nth
+		from (%[2]s) t) t where upto - size < %[3]d`, p.order(), scan, containedBytes)
+}
+
+// snapshot lets several looks see the same rows.
+var snapshot = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+
+const byOrder = `select set_config(name, 'off', true) from unnest(array['enable_seqscan', 'enable_bitmapscan', 'jit']) name`
+
 // fetch returns rows from the place on, one more than the page's limit if there are so many (it lowers the limit where the
 // rows are large), and, when a filter left the page short of a scan that did not reach the end, the key of the last row that was looked at.
 func fetch[T weighed](ctx context.Context, e *Engine, op string, p *page, row pgx.RowToFunc[T], key pgx.RowToFunc[[]string]) (rows []T, edge []string, err error) {
-	inner := p.inner()
-	filter := strings.Join(append([]string{"true"}, p.filter...), " and ")
-	look := fmt.Sprintf("select %s from (%s) scanned where %s order by %s limit %d", p.columns, inner, filter, p.order(), p.limit+1)
-	if len(p.filter) == 0 {
-		rows, p.limit, err = queryPage(ctx, e, op, row, p.limit, look, p.args...)
-		return rows, nil, err
+	scan := p.inner()
+	// The condition is named without effect: each argument must have a type.
+	end := fmt.Sprintf("select %s from (%s) scanned where true or %s offset %d", strings.Join(p.key, ", "), scan, p.condition(), scanMost-1)
+	if p.contained != "" {
+		scan = p.bounded(scan)
+		end = fmt.Sprintf("select %s from (%s) scanned where nth = %d or upto >= %d or upto < 0 and %s order by nth limit 1",
+			strings.Join(p.key, ", "), scan, scanMost, containedBytes, p.condition())
 	}
 	// Both looks see the same rows: with one that goes in between, the page would end behind rows that it did not look at.
-	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err = pgx.BeginTxFunc(ctx, e.db, snapshot, func(tx pgx.Tx) error {
-		found, err := tx.Query(ctx, look, p.args...)
+		// By the index that has the order: of a smaller table the planner would read and sort all of it. To compile a plan takes longer than it.
+		if _, err := tx.Exec(ctx, byOrder); err != nil {
+			return err
+		}
+		found, err := tx.Query(ctx, p.look(scan), p.args...)
 		if err != nil {
 			return err
 		}
-		if rows, p.limit, err = take(found, row, p.limit); err != nil || len(rows) > p.limit {
+		if rows, p.limit, err = take(found, row, p.limit); err != nil || len(rows) > p.limit || len(p.filter) == 0 && p.contained == "" {
 			return err
 		}
-		// The filter is named without effect: each argument must have a type.
-		found, err = tx.Query(ctx, fmt.Sprintf("select %s from (%s) scanned where true or %s offset %d",
-			strings.Join(p.key, ", "), inner, filter, scanMost-1), p.args...)
+		found, err = tx.Query(ctx, end, p.args...)
 		if err != nil {
 			return err
 		}

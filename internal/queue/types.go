@@ -211,6 +211,7 @@ type Settings struct {
 	Rate               *Rate
 	Key                *Key       // nil: documents have none
 	KeyLimits          *KeyLimits // nil: none
+	PayloadIndex       bool       // payloads have an index, or get one
 	Journal            string     // off, errors or all: which transitions are written down
 	JournalRetention   *wire.Interval
 	LogsRetention      *wire.Interval

@@ -108,18 +108,28 @@ func (s *Server) showDocument(c echo.Context, status int, d queue.Document, refu
 		return err
 	}
 	v := templates.DocumentView{
-		Queue: d.Queue, Subject: d.Subject, Status: d.Status.String(), Back: queueURL(d.Queue, "documents"), Actions: actionViews(c, d), Refused: refused,
+		Queue: d.Queue, Subject: d.Subject, Status: d.Status.String(), Actions: actionViews(c, d), Refused: refused,
 		Outlook: outlook(d, q), Paused: q.Paused, Facts: documentFacts(d, q), Timeline: timeline(d, latest.Logs, journal), MoreLogs: latest.Next != "",
 		Journal: journalLacks(q.Settings, len(journal)),
 		Payload: d.Payload, PayloadHref: documentURL(d.Queue, d.Subject, "payload"),
 	}
+	place, err := s.placeInLine(ctx, d)
+	if err != nil {
+		return err
+	}
+	v.Outlook += place
 	if err := s.addLogs(c, d, latest, &v); err != nil {
 		return err
 	}
 	if v.Elsewhere, err = s.elsewhere(ctx, d); err != nil {
 		return err
 	}
-	return s.pageAt(c, status, documentFrame(d, ""), templates.Document(v))
+	if v.Beside, err = s.beside(c, d); err != nil {
+		return err
+	}
+	f := documentFrame(d, "")
+	f.crumbs[2].Href = listOf(c, d.Queue).url("", "")
+	return s.pageAt(c, status, f, templates.Document(v))
 }
 
 // journalLacks says what a timeline cannot tell.
@@ -151,7 +161,7 @@ func (s *Server) addLogs(c echo.Context, d queue.Document, latest queue.LogPage,
 			Href: fmt.Sprintf("%s&id=%d&at=%d", documentURL(d.Queue, d.Subject, "details"), l.ID, l.CreatedAt.UnixMicro()),
 		})
 	}
-	to := documentURL(d.Queue, d.Subject)
+	to := hereURL(c, d)
 	if page.Next != "" {
 		v.Pager.Next = to + "&cursor=" + url.QueryEscape(page.Next) + "#logs"
 	}

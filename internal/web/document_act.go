@@ -35,9 +35,9 @@ func (s *Server) documentAct(c echo.Context) error {
 	if err != nil {
 		return s.refuse(c, a, d, err)
 	}
-	to, said := documentURL(d.Queue, d.Subject), a.past+" "+short(d.Subject)
+	to, said := hereURL(c, d), a.past+" "+short(d.Subject)
 	if a.name == "drop" || r.Then == "drop" {
-		to = queueURL(d.Queue, "documents")
+		to = listOf(c, d.Queue).url("", "")
 	}
 	switch {
 	case result.Outcome == "exists":

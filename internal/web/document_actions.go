@@ -100,7 +100,7 @@ func actionViews(c echo.Context, d queue.Document) []templates.DocumentAction {
 	views := make([]templates.DocumentAction, len(actions))
 	for i, a := range actions {
 		views[i] = templates.DocumentAction{
-			Name: a.name, Word: a.word, Icon: a.Icon, Href: documentURL(d.Queue, d.Subject, a.name), Asks: a.asks, Danger: a.danger,
+			Name: a.name, Word: a.word, Icon: a.Icon, Href: hereURL(c, d, a.name), Asks: a.asks, Danger: a.danger,
 			Why: a.bar(c, d.Status), Primary: a.name == "retry" && d.Status == queue.Killed,
 		}
 	}
@@ -114,7 +114,7 @@ func (s *Server) documentActionPage(c echo.Context) error {
 		return err
 	}
 	if !a.asks {
-		return leave(c, documentURL(d.Queue, d.Subject))
+		return leave(c, hereURL(c, d))
 	}
 	if a.name == "edit" {
 		return s.askEdit(c, http.StatusOK, d, editOf(d), nil)
@@ -136,7 +136,7 @@ func (s *Server) actionOn(c echo.Context) (queue.Document, action, error) {
 func (s *Server) askAction(c echo.Context, status int, a action, d queue.Document, err error) error {
 	field, said, _ := wrong(err)
 	f := templates.Confirm{
-		Title: a.verb + " " + short(d.Subject), Action: documentURL(d.Queue, d.Subject, a.name), Back: documentURL(d.Queue, d.Subject),
+		Title: a.verb + " " + short(d.Subject), Action: hereURL(c, d, a.name), Back: hereURL(c, d),
 		Button: a.word, Danger: a.danger, Wrong: said, Says: []string{"It " + a.says},
 	}
 	switch a.name {

@@ -48,7 +48,7 @@ func editOf(d queue.Document) values {
 func (s *Server) askEdit(c echo.Context, status int, d queue.Document, v values, err error) error {
 	field, said, _ := wrong(err)
 	f := templates.Confirm{
-		Title: "Edit " + short(d.Subject), Action: documentURL(d.Queue, d.Subject, "edit"), Back: documentURL(d.Queue, d.Subject), Button: "Save",
+		Title: "Edit " + short(d.Subject), Action: hereURL(c, d, "edit"), Back: hereURL(c, d), Button: "Save",
 		Large: true, Wrong: said, Inputs: templates.EditInputs(v, field, said, lockedDate(d), lockedPayload(d)),
 	}
 	for _, input := range f.Inputs {
@@ -67,6 +67,7 @@ func (s *Server) askEdit(c echo.Context, status int, d queue.Document, v values,
 	}
 	if errs.Of(err) == errs.Stale {
 		f.Button = "Save over it"
+		f.Diff = templates.Diff(editText(editOf(d), d.Payload), editText(v, []byte(v["payload"])))
 		f.Beside = &templates.Beside{
 			Word: "What stands there now: version " + was["version"] + ", priority " + was["priority"] + ", " + d.Status.String() + ", date " + templates.Stamp(d.Next),
 			Text: templates.Pretty(d.Payload, mostUndone),
@@ -76,6 +77,17 @@ func (s *Server) askEdit(c echo.Context, status int, d queue.Document, v values,
 		f.Wrong, f.Button, f.Inputs = why, "", nil
 	}
 	return s.dialog(c, status, documentFrame(d, "Edit"), templates.ConfirmForm(f))
+}
+
+// editText is what a form says, a line for each field and for each of the payload.
+func editText(v values, payload []byte) string {
+	var b strings.Builder
+	for _, name := range []string{"priority", "version", "next_iteration"} {
+		if v[name] != "" {
+			b.WriteString(name + ": " + v[name] + "\n")
+		}
+	}
+	return b.String() + templates.Pretty(payload, wire.MaxPayload)
 }
 
 func editAction() action {
@@ -124,7 +136,7 @@ func (s *Server) edit(c echo.Context, d queue.Document) error {
 	}
 	r, err := typed.edited(d)
 	if err == nil && r.Payload == nil && r.Priority == nil && r.Version == nil && r.Next.IsZero() {
-		return s.done(c, documentURL(d.Queue, d.Subject), "Nothing was changed.", nil)
+		return s.done(c, hereURL(c, d), "Nothing was changed.", nil)
 	}
 	if err == nil {
 		_, err = s.actOnce(c, d.Queue, r)
@@ -139,7 +151,7 @@ func (s *Server) edit(c echo.Context, d queue.Document) error {
 	if err != nil {
 		return err
 	}
-	return s.done(c, documentURL(d.Queue, d.Subject), "Edited "+short(d.Subject)+".", u)
+	return s.done(c, hereURL(c, d), "Edited "+short(d.Subject)+".", u)
 }
 
 // over fills in what a form did not send.

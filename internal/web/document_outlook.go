@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -63,6 +64,25 @@ func standstill(q queue.Queue, version int) string {
 		return fmt.Sprintf("But %s are active, as many as the queue allows at once: it waits until one of them ends.", documentsWord(*q.Settings.MaxActive))
 	}
 	return ""
+}
+
+// placeInLine says how many documents are picked before a pending one, as a further sentence.
+func (s *Server) placeInLine(ctx context.Context, d queue.Document) (string, error) {
+	if d.Status != queue.Pending {
+		return "", nil
+	}
+	n, known, err := s.Engine.Ahead(ctx, d)
+	switch {
+	case err != nil || !known:
+		return "", err
+	case n == 0:
+		return fmt.Sprintf(" None of version %d stands before it.", d.Version), nil
+	case n == 1:
+		return fmt.Sprintf(" 1 document of version %d stands before it.", d.Version), nil
+	case n == queue.MostAhead:
+		return fmt.Sprintf(" 10,000 or more documents of version %d stand before it.", d.Version), nil
+	}
+	return fmt.Sprintf(" %s documents of version %d stand before it.", templates.Exact(int64(n)), d.Version), nil
 }
 
 func activeOutlook(d queue.Document, q queue.Queue) string {

@@ -3,7 +3,10 @@ package web
 import (
 	"fmt"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -20,6 +23,10 @@ func (s *Server) documentsRoutes() {
 	s.guard(http.MethodPost, "/queues/:queue/documents/new", auth.Add, s.addDocument)
 	s.guard(http.MethodPost, "/queues/:queue/documents/ask", auth.Act, s.askDocuments)
 	s.guard(http.MethodPost, "/queues/:queue/documents/act", auth.Act, s.actOnDocuments)
+	s.guard(http.MethodGet, "/queues/:queue/export", auth.See, s.exportDocuments)
+	s.guard(http.MethodGet, "/queues/:queue/views/new", auth.See, s.newViewPage)
+	s.guard(http.MethodPost, "/queues/:queue/views/new", auth.See, s.saveView)
+	s.guard(http.MethodPost, "/queues/:queue/views/delete", auth.See, s.deleteView)
 }
 
 // statuses are the states of a document in the order of its life.
@@ -32,11 +39,14 @@ func (s *Server) documentsPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	at := readDocumentsQuery(c)
+	at := parseDocumentsQuery(q.Name, c.QueryParams())
 	v := s.documentsView(c, q, at)
+	if v.Views, err = s.viewLinks(c, at); err != nil {
+		return err
+	}
 	status := http.StatusOK
 	var page queue.DocPage
-	f, err := at.filter()
+	f, err := at.filter(s.Now())
 	if err == nil {
 		page, err = s.Engine.Docs(ctx, q.Name, f)
 	}
@@ -45,8 +55,11 @@ func (s *Server) documentsPage(c echo.Context) error {
 	} else if err != nil {
 		return err
 	}
-	for _, d := range page.Documents {
-		v.Rows = append(v.Rows, documentRow(d, q.AsOf))
+	list := at.query().Encode()
+	for i, d := range page.Documents {
+		row := documentRow(d, q.AsOf, v.Paths)
+		row.Href = inList(d.Queue, d.Subject, list, page.Places[i])
+		v.Rows = append(v.Rows, row)
 	}
 	v.Pager.Note, v.Short = pageNote(len(v.Rows), at, page, knownCount(v))
 	if page.Next != "" {
@@ -69,13 +82,7 @@ func (s *Server) documentsView(c echo.Context, q queue.Queue, at documentsQuery)
 		queue.Completed: q.Counts.Completed, queue.Killed: q.Counts.Killed,
 	}
 	tab := func(word, status string, n int64) {
-		to := at
-		to.filters = values{}
-		for name, value := range at.filters {
-			to.filters[name] = value
-		}
-		to.filters["status"] = status
-		v.Tabs = append(v.Tabs, templates.Tab{Word: word, Href: to.url("", ""), Here: at.filters["status"] == status, Count: &n, Status: status})
+		v.Tabs = append(v.Tabs, templates.Tab{Word: word, Href: at.of(status).url("", ""), Here: at.filters["status"] == status, Count: &n, Status: status})
 	}
 	tab("all", "", v.All)
 	for _, status := range statuses {
@@ -89,6 +96,21 @@ func (s *Server) documentsView(c echo.Context, q queue.Queue, at documentsQuery)
 		to.size = size
 		v.Pager.Sizes = append(v.Pager.Sizes, templates.Place{Word: strconv.Itoa(size), Href: to.url("", ""), Here: size == at.size})
 	}
+	v.Chips, v.Orders, v.Order, v.Columns, v.Paths = chips(at), orders(at), at.order, at.columns, pathsOf(at.columns)
+	if v.Columns == nil {
+		v.Columns = templates.UsualColumns
+	}
+	for name, list := range at.query() {
+		for _, value := range list {
+			v.Chosen = append(v.Chosen, templates.Field{Name: name, Value: value})
+		}
+	}
+	list := at.query().Encode()
+	v.SaveView, v.Export = viewsURL(q.Name, "new")+"?list="+url.QueryEscape(list), queueURL(q.Name, "export")
+	if list != "" {
+		v.Export += "?" + list
+	}
+	slices.SortStableFunc(v.Chosen, func(a, b templates.Field) int { return strings.Compare(a.Name, b.Name) })
 	if may(c, auth.Act) {
 		status, chosen := queue.ParseStatus(at.filters["status"])
 		for _, a := range actions {
@@ -138,12 +160,47 @@ func knownCount(v templates.DocumentsView) int64 {
 }
 
 // documentRow is a document in the list.
-func documentRow(d queue.Document, now time.Time) templates.DocumentRow {
+func documentRow(d queue.Document, now time.Time, paths []string) templates.DocumentRow {
 	word, at := nextOf(d, now)
-	return templates.DocumentRow{
-		Subject: d.Subject, Href: documentURL(d.Queue, d.Subject), Status: d.Status.String(), Version: d.Version, Priority: d.Priority,
-		Attempts: d.Attempts, NextWord: word, Next: at, Worker: text(d.Worker), Payload: preview(d.Payload), Large: d.Payload == nil,
+	row := templates.DocumentRow{
+		Subject: d.Subject, Status: d.Status.String(), Version: d.Version, Priority: d.Priority,
+		Attempts: d.Attempts, Iterations: d.Iterations, Created: d.CreatedAt, Picked: d.PickedAt, Last: d.LastIteration, NextWord: word, Next: at, Worker: text(d.Worker), Payload: preview(d.Payload), Large: d.Payload == nil,
 	}
+	for _, path := range paths {
+		steps, _ := readPath(path)
+		row.Values = append(row.Values, valueAt(d.Payload, steps))
+	}
+	return row
+}
+
+// pathsOf are those of columns that are paths into the payload.
+func pathsOf(columns []string) []string {
+	return slices.DeleteFunc(slices.Clone(columns), func(name string) bool { return !isPath(name) })
+}
+
+// chips are the filters that are chosen, each with the URL of the list without it.
+func chips(at documentsQuery) (list []templates.Chip) {
+	for _, name := range filterNames {
+		if value := at.filters[name]; value != "" {
+			list = append(list, templates.Chip{Name: name, Value: value, Without: at.with(values{name: ""}).url("", "")})
+		}
+	}
+	return list
+}
+
+// orders are those that the list may have, the first by itself.
+func orders(at documentsQuery) (list []templates.Option) {
+	by := map[string]templates.Option{
+		queue.BySubject: {Value: queue.BySubject, Word: "subject"}, queue.ByNext: {Value: queue.ByNext, Word: "date, oldest first"}, queue.ByLast: {Value: queue.ByLast, Word: "end, newest first"},
+	}
+	f, err := at.filter(time.Time{})
+	if err != nil {
+		return nil
+	}
+	for _, name := range f.Orders() {
+		list = append(list, by[name])
+	}
+	return list
 }
 
 // nextOf is the moment that matters next for a document, or mattered last, and the word before it.

@@ -33,6 +33,9 @@ type desk struct {
 	engine *queue.Engine
 	jobs   *operations.Service
 	cookie *http.Cookie
+
+	users    *auth.Users
+	sessions *auth.Sessions
 }
 
 func newDesk(t *testing.T, role auth.Role) *desk {
@@ -54,15 +57,25 @@ func newDesk(t *testing.T, role auth.Role) *desk {
 		Metrics: flat{}, Charts: charts.NewStore(db), Users: users, Sessions: sessions, Tokens: auth.NewTokens(db, time.Now), Log: log, Now: time.Now, URL: "https://queue.example.org",
 	})
 	t.Cleanup(site.Stop)
-	user, err := users.Create(t.Context(), "ann@example.org", "Ann", role)
+	d := &desk{t: t, site: site, db: db, engine: e, jobs: jobs, users: users, sessions: sessions}
+	return d.as("ann@example.org", role)
+}
+
+// as is the same site for somebody else, who is made for it.
+func (d *desk) as(email string, role auth.Role) *desk {
+	d.t.Helper()
+	name, _, _ := strings.Cut(email, "@")
+	user, err := d.users.Create(d.t.Context(), email, strings.ToUpper(name[:1])+name[1:], role)
 	if err != nil {
-		t.Fatal(err)
+		d.t.Fatal(err)
 	}
 	w := httptest.NewRecorder()
-	if err := sessions.SignIn(w, httptest.NewRequest(http.MethodPost, "/login", nil), user, "192.0.2.1"); err != nil {
-		t.Fatal(err)
+	if err := d.sessions.SignIn(w, httptest.NewRequest(http.MethodPost, "/login", nil), user, "192.0.2.1"); err != nil {
+		d.t.Fatal(err)
 	}
-	return &desk{t: t, site: site, db: db, engine: e, jobs: jobs, cookie: w.Result().Cookies()[0]}
+	other := *d
+	other.cookie = w.Result().Cookies()[0]
+	return &other
 }
 
 // reply is what the site said.

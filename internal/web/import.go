@@ -22,6 +22,7 @@ const importPath = "/queues/:queue/import"
 func (s *Server) importRoutes() {
 	s.guard(http.MethodGet, importPath, auth.Add, s.importPage)
 	s.guard(http.MethodPost, importPath, auth.Add, s.importFile)
+	s.guard(http.MethodPost, importPath+"/preview", auth.Add, s.previewImport)
 }
 
 func (s *Server) importPage(c echo.Context) error {
@@ -37,7 +38,7 @@ type importForm struct{ format, policy string }
 
 func (s *Server) askImport(c echo.Context, status int, name string, f importForm, field, said string) error {
 	form := templates.Confirm{
-		Title: "Import documents into " + name, Action: queueURL(name, "import"), Back: queueURL(name, "documents"), Button: "Import", Large: true,
+		Title: "Import documents into " + name, Action: queueURL(name, "import"), Back: queueURL(name, "documents"), Button: "Import", Large: true, Preview: queueURL(name, "import", "preview"),
 		Says: []string{
 			"NDJSON: a document on each line, as the API takes it.",
 			"CSV: the first line names the columns: subject, version, priority, next_iteration, and payload (JSON) or payload.NAME for its members.",

@@ -73,3 +73,21 @@ func TestAFileIsImported(t *testing.T) {
 		t.Errorf("%d", a.code)
 	}
 }
+
+func TestAnImportIsPreviewed(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, auth.RoleOperator)
+	d.get("/queues/pages/import", http.StatusOK).count(t, `form.form [data-preview="/queues/pages/import/preview"]`, 1)
+	ask := func(query, text string) reply {
+		t.Helper()
+		return d.send(http.MethodPost, "/queues/pages/import/preview?"+query, "application/octet-stream", strings.NewReader(text)).want(t, http.StatusOK, "POST the preview of "+query)
+	}
+	page := ask("name=a.csv&size=40", "subject,priority,payload.n:json\n<b>,5,1\nc,high,\n")
+	page.says(t, "p", "Of the first 2 documents 1 cannot be imported:")
+	page.says(t, `tr[data-line="2"] .subject`, "<b>")
+	page.says(t, `tr[data-line="2"] .preview`, `{"n":1}`)
+	page.says(t, `tr[data-line="3"]`, "priority must be a whole number")
+	ask("name=a.csv&size=10", "colour\nred\n").says(t, ".notice", `names the column "colour"`)
+	ask("name=a&format=ndjson&size=0", "").says(t, "p", "no document")
+	d.get(docsURL, http.StatusOK).count(t, `[data-empty="queue"]`, 1) // nothing was stored
+}

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/a-h/templ"
 	"github.com/google/uuid"
@@ -22,6 +23,8 @@ func (s *Server) operationsRoutes() {
 	s.share("/operations/:id", s.operationPage)
 	s.guard(http.MethodGet, "/operations/:id/cancel", auth.Add, s.cancelOperationPage)
 	s.guard(http.MethodPost, "/operations/:id/cancel", auth.Add, s.cancelOperation)
+	s.guard(http.MethodGet, "/operations/:id/undo", auth.Act, s.undoOperationPage)
+	s.guard(http.MethodPost, "/operations/:id/undo", auth.Act, s.undoOperation)
 	s.guard(http.MethodGet, "/queues/:queue/operations/new", auth.Act, s.newOperationPage)
 	s.guard(http.MethodPost, "/queues/:queue/operations/new", auth.Act, s.createOperation)
 }
@@ -86,8 +89,11 @@ func operationRow(o operations.Operation) templates.OperationRow {
 
 // operationTitle says what an operation does, as in "Move to images".
 func operationTitle(o operations.Operation) string {
-	if o.Action == operations.Import {
+	switch o.Action {
+	case operations.Import:
 		return "Import"
+	case operations.Undo:
+		return "Undo"
 	}
 	word := o.Action
 	if a, err := bulkOf(o.Action); err == nil {
@@ -109,6 +115,8 @@ func whichWords(o operations.Operation) string {
 	switch {
 	case o.Format != nil:
 		return strings.ToUpper(*o.Format)
+	case o.Undoes != nil:
+		return "those that another operation changed, and nobody since"
 	case o.Filter == nil:
 		return "those that were named"
 	}
@@ -134,12 +142,18 @@ func filterWords(f operations.Filter) string {
 	add(f.AttemptsMin > 0, "attempts at least ", strconv.Itoa(f.AttemptsMin))
 	add(f.Worker != "", "worker ", f.Worker)
 	add(f.Fingerprint != "", "last error in the group ", f.Fingerprint)
-	if f.DueAfter != nil {
-		add(true, "due from ", templates.Stamp(*f.DueAfter))
+	for _, m := range []struct {
+		word string
+		at   *time.Time
+	}{
+		{"due from ", f.DueAfter}, {"due before ", f.DueBefore}, {"finished from ", f.FinishedAfter}, {"finished before ", f.FinishedBefore},
+		{"created from ", f.CreatedAfter}, {"created before ", f.CreatedBefore},
+	} {
+		if m.at != nil {
+			add(true, m.word, templates.Stamp(*m.at))
+		}
 	}
-	if f.DueBefore != nil {
-		add(true, "due before ", templates.Stamp(*f.DueBefore))
-	}
+	add(f.Payload != nil, "payload contains ", short(string(f.Payload)))
 	if parts == nil {
 		return "all documents"
 	}
@@ -165,6 +179,15 @@ func (s *Server) operationPage(c echo.Context) (frame, templ.Component, error) {
 		OperationRow: operationRow(o), ID: o.ID.String(), As: o.AskedAs, From: text(o.AskedFrom), Started: o.StartedAt, Message: text(o.Message),
 		OnConflict: text(o.OnConflict), CanceledBy: text(o.CanceledBy), Error: text(o.Error), LeftAlone: o.LeftAlone, Added: o.Created,
 		Import: o.Action == operations.Import, Cancel: operationURL(o, "/cancel"), WhyNoCancel: s.whyNoCancel(c, o), Most: operations.MaxFailures,
+	}
+	if o.Over() {
+		if v.WhyNoUndo, err = s.whyNoUndo(c, o); err != nil {
+			return frame{}, nil, err
+		}
+		v.Undo = operationURL(o, "/undo")
+	}
+	if o.Undoes != nil {
+		v.Undoes = "/operations/" + o.Undoes.String()
 	}
 	after, _ := strconv.Atoi(c.QueryParam("after"))
 	list, err := s.Operations.Failures(c.Request().Context(), o.ID, failuresPerPage, max(after, 0))

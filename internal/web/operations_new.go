@@ -82,15 +82,12 @@ func (s *Server) readBulk(c echo.Context) (f bulkForm, err error) {
 	for _, name := range append([]string{"status", "fingerprint"}, filterNames...) {
 		f.at.filters[name] = c.FormValue("filter." + name)
 	}
-	of, err := f.at.filter()
+	of, err := f.at.filter(s.Now())
 	if err != nil {
 		return f, err
 	}
-	filter := operations.Filter{SubjectPrefix: of.SubjectPrefix, Version: of.Version, Priority: of.Priority, AttemptsMin: of.AttemptsMin, Worker: of.Worker,
-		Fingerprint: f.at.filters["fingerprint"]}
-	if of.Status != nil {
-		filter.Status = of.Status.String()
-	}
+	filter := operationFilter(of)
+	filter.Fingerprint = f.at.filters["fingerprint"]
 	f.request = operations.Request{Queue: f.at.queue, Action: f.name, Filter: &filter, Message: f.message, Asked: s.askedBy(c)}
 	return f, nil
 }
@@ -180,7 +177,7 @@ func (f *bulkForm) back() string {
 
 // wipes says whether the form is to drop all documents of its queue, which wants the queue's name.
 func (f *bulkForm) wipes() bool {
-	return f.name == operations.Drop && *f.request.Filter == (operations.Filter{})
+	return f.name == operations.Drop && f.request.Filter.All()
 }
 
 // button says what it does, and to how many where that is known.

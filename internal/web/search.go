@@ -21,9 +21,13 @@ const (
 	searchQueues   = 20
 	searchWorkers  = 20
 	searchSubjects = 50
+	searchErrors   = 5   // that differ in their message
+	searchLines    = 50  // in which these are looked for
+	searchLooks    = 200 // of the newest lines of each queue that are looked at
 )
 
-// searchPage finds pages, queues and workers by a part of their names, and documents by the begin of their subjects.
+// searchPage finds pages, queues and workers by a part of their names, documents by the begin of their subjects, and errors among the
+// newest lines of each log by a part of their messages.
 func (s *Server) searchPage(c echo.Context) error {
 	ctx := c.Request().Context()
 	v := templates.SearchView{Text: strings.TrimSpace(c.QueryParam("q"))}
@@ -33,7 +37,11 @@ func (s *Server) searchPage(c echo.Context) error {
 	}
 	user, _ := userOf(c)
 	lower := strings.ToLower(v.Text)
-	for _, p := range s.rail(c, user, "") {
+	places, err := s.places(c, user)
+	if err != nil {
+		return err
+	}
+	for _, p := range places {
 		if strings.Contains(strings.ToLower(p.Word), lower) {
 			v.Pages = append(v.Pages, p)
 		}
@@ -64,7 +72,45 @@ func (s *Server) searchPage(c echo.Context) error {
 		v.Hits = append(v.Hits, hitView(h))
 	}
 	v.More = len(hits) == searchSubjects
+	if v.Wrong == "" {
+		if err := s.searchErrors(c, &v); err != nil {
+			return err
+		}
+	}
 	return s.page(c, f, templates.Search(v))
+}
+
+// searchErrors finds errors, the newest of each message.
+func (s *Server) searchErrors(c echo.Context, v *templates.SearchView) error {
+	lines, _, err := s.Engine.AllLogs(c.Request().Context(), queue.ErrorFilter{Text: v.Text, Limit: searchLines, Looks: searchLooks})
+	if err != nil {
+		return err
+	}
+	seen := map[string]bool{}
+	for _, l := range lines {
+		if !seen[l.Message] && len(v.Errors) < searchErrors {
+			seen[l.Message] = true
+			v.Errors = append(v.Errors, lineView(l))
+		}
+	}
+	v.AllErrors = "/errors?q=" + url.QueryEscape(v.Text)
+	return nil
+}
+
+// places are all pages that have a name of their own, as far as somebody may see them.
+func (s *Server) places(c echo.Context, user auth.User) ([]templates.Place, error) {
+	places := append(s.rail(c, user, ""), templates.Place{Word: "Account and sessions", Href: "/account", Icon: "user"})
+	if user.May(auth.Govern) {
+		places = append(places, templates.Place{Word: "Tokens", Href: "/team?tab=tokens", Icon: "key-round"}, templates.Place{Word: "Sessions of the team", Href: "/team?tab=sessions", Icon: "users"})
+	}
+	if user.May(auth.Manage) {
+		places = append(places, templates.Place{Word: "New queue", Href: "/queues/new", Icon: "plus"})
+	}
+	boards, err := s.Charts.Dashboards(c.Request().Context())
+	for _, b := range boards {
+		places = append(places, templates.Place{Word: b.Name, Href: "/dashboards/" + b.ID.String(), Icon: "chart-line"})
+	}
+	return places, err
 }
 
 func hitView(h queue.Hit) templates.HitView {

@@ -61,6 +61,7 @@ type Server struct {
 	calendars  *calendars
 	streams    chan struct{}
 	uploads    chan struct{} // holds one for each file that comes in
+	exports    chan struct{} // and for each that goes out
 	routes     []Route
 	// compressed are the paths whose answers are kept compressed; false: of their live parts only.
 	compressed map[string]bool
@@ -72,7 +73,7 @@ type Server struct {
 func New(opt Options) *Server {
 	s := &Server{
 		Options: opt, echo: echo.New(), origins: http.NewCrossOriginProtection(),
-		board: newBoard(opt.Engine, opt.Now), streams: make(chan struct{}, maxStreams), uploads: make(chan struct{}, maxUploads), compressed: map[string]bool{},
+		board: newBoard(opt.Engine, opt.Now), streams: make(chan struct{}, maxStreams), uploads: make(chan struct{}, maxUploads), exports: make(chan struct{}, mostExports), compressed: map[string]bool{},
 	}
 	s.shared = newShared(opt.Now, s.board.age, partLasts)
 	s.chartParts = newShared(opt.Now, func() int { return 0 }, chartLasts)

@@ -27,11 +27,14 @@ language sql immutable as $$
     end, '')
 $$;
 
--- key_indexes returns the indexes by key of a queue. Their names end in a hash of the expression, so that another key has
+-- key_indexes returns the indexes of a queue that its settings ask for: of payloads, and by key. The names of those by key end in a hash of the expression, so that another key has
 -- others. Their predicates are written as no other index has them (status + 0): the planner must not come by the index of all
 -- that is due, in which a million documents of a blocked key may stand before an open one.
 create function fetchq.key_indexes(q fetchq.queues) returns table (name text, definition text)
 language sql immutable as $$
+    select l.leaf || '_payload', format('on %I.%I using gin (payload jsonb_path_ops)%s', 'q_' || q.name, l.leaf, coalesce(' tablespace ' || quote_ident(q.tablespace), ''))
+    from unnest(fetchq.leaves(q)) l (leaf) where q.payload_index
+    union all
     select l.leaf || i.name || left(md5(k.key), 8), format('on %I.%I (%s)%s where status + 0 = %s', 'q_' || q.name, l.leaf, i.columns,
             coalesce(' tablespace ' || quote_ident(q.tablespace), ''), i.status)
     from (select fetchq.key_text(q.key) as key) k cross join unnest(fetchq.leaves(q)) l (leaf) cross join lateral (values
@@ -67,8 +70,7 @@ begin
             execute format('create index %I %s', v_index, v_definition);
         end loop;
     end if;
-    update fetchq.queues set key_ready = fetchq.is_keyed(q) and not exists (
-        select from fetchq.key_plan(q.name) p where p like 'create%') where name = q.name returning * into q;
+    update fetchq.queues set key_ready = fetchq.is_keyed(q) and fetchq.keys_built(q.name) where name = q.name returning * into q;
     if not p_creating then
         perform fetchq.queue_functions(q, false);
         if exists (select from fetchq.key_plan(q.name)) then
@@ -79,7 +81,7 @@ begin
     return q;
 end $$;
 
--- key_plan returns what is to be done about the indexes by key of a queue, in its order: statements that run outside of
+-- key_plan returns what is to be done about the indexes of a queue that its settings ask for, in its order: statements that run outside of
 -- transactions. It removes what is not wanted, and what was left by a build that did not come to its end.
 create function fetchq.key_plan(p_queue text) returns setof text
 language sql stable as $$
@@ -88,7 +90,7 @@ language sql stable as $$
     ), here as (
         select c.relname::text as name, i.indisvalid as valid
         from pg_index i join pg_class c on c.oid = i.indexrelid join pg_namespace n on n.oid = c.relnamespace
-        where n.nspname = 'q_' || p_queue and c.relname ~ '^docs(_p[0-9]+)?_(keyed|held)_[0-9a-f]{8}$'
+        where n.nspname = 'q_' || p_queue and c.relname ~ '^docs(_p[0-9]+)?_((keyed|held)_[0-9a-f]{8}|payload)$'
     )
     select statement from (
         select 1 as ord, name, format('drop index concurrently if exists %I.%I', 'q_' || p_queue, name) as statement
@@ -102,6 +104,19 @@ language sql stable as $$
     ) t order by ord, name
 $$;
 
+-- keys_built tells whether no index by key of a queue is missing.
+create function fetchq.keys_built(p_queue text) returns boolean
+language sql stable as $$
+    select not exists (select from fetchq.key_plan(p_queue) p where p like 'create%' and p !~ '_payload on ')
+$$;
+
+-- payload_indexed tells whether a queue has the index of its payloads, on all leaves.
+create function fetchq.payload_indexed(p_queue text) returns boolean
+language sql stable as $$
+    select q.payload_index and not exists (select from fetchq.key_plan(p_queue) p where p like 'create%' and p ~ '_payload on ')
+    from fetchq.queues q where q.name = p_queue
+$$;
+
 -- key_done lets picks use the indexes by key, when all are there. It returns whether that is new.
 create function fetchq.key_done(p_queue text) returns boolean
 language plpgsql as $$
@@ -109,7 +124,7 @@ declare
     q fetchq.queues;
 begin
     select * into q from fetchq.queues where name = p_queue for update;
-    if not found or q.key_ready or not fetchq.is_keyed(q) or exists (select from fetchq.key_plan(p_queue) p where p like 'create%') then
+    if not found or q.key_ready or not fetchq.is_keyed(q) or not fetchq.keys_built(p_queue) then
         return false;
     end if;
     update fetchq.queues set key_ready = true where name = p_queue returning * into q;

@@ -177,6 +177,15 @@ begin
         when 'version' then f.version := fetchq.setting_integer('filter.version', v, 0, 32767);
         when 'priority' then f.priority := fetchq.setting_integer('filter.priority', v, -32767, 32767);
         when 'attempts_min' then f.attempts_min := fetchq.setting_integer('filter.attempts_min', v, 0, 2147483647);
+        when 'finished_after' then f.finished_after := fetchq.filter_date('filter.finished_after', v);
+        when 'finished_before' then f.finished_before := fetchq.filter_date('filter.finished_before', v);
+        when 'created_after' then f.created_after := fetchq.filter_date('filter.created_after', v);
+        when 'created_before' then f.created_before := fetchq.filter_date('filter.created_before', v);
+        when 'payload' then
+            if jsonb_typeof(v) <> 'object' or octet_length(v::text) > 4096 then
+                perform fetchq.refuse('filter.payload', 'an object of up to 4096 bytes is wanted');
+            end if;
+            f.payload := v;
         when 'due_after' then f.due_after := fetchq.filter_date('filter.due_after', v);
         when 'fingerprint' then f.fingerprint := fetchq.fingerprint_of('filter.fingerprint', v #>> '{}');
         when 'due_before' then f.due_before := fetchq.filter_date('filter.due_before', v);
@@ -186,6 +195,8 @@ begin
     end loop;
     if (f.due_after is not null or f.due_before is not null) and (f.status in (0, 1)) is not true then
         perform fetchq.refuse('filter.due_before', 'due_after and due_before go with the status planned or pending');
+    elsif (f.finished_after is not null or f.finished_before is not null) and (f.status in (3, -1)) is not true then
+        perform fetchq.refuse('filter.finished_before', 'finished_after and finished_before go with the status completed or killed');
     end if;
     return f;
 end $$;
@@ -317,5 +328,5 @@ language sql as $$
     ), cleared as (
         delete from fetchq.operation_parts p using left_over l where (p.operation, p.part) = (l.operation, l.part) returning 1
     )
-    select (select count(*) from untold) + (select count(*) from gone) + (select count(*) from cleared)
+    select (select count(*) from untold) + (select count(*) from gone) + (select count(*) from cleared) + fetchq.operation_forget(p_limit, p_now)
 $$;

@@ -22,6 +22,7 @@ declare
     v_statuses smallint[];
     v_versions smallint[];
     v_attempts integer[];
+    v_same     text[];
     v_out      record;
 begin
     done := 0; left_alone := 0; busy := '{}';
@@ -38,7 +39,7 @@ begin
         execute format($t$
             with missing as materialized (
                 select u.subject, d.subject is not null and $t$ || fetchq.operation_condition() || $t$ as fits,
-                    case when ($2).filter is not null then null
+                    case when ($2).filter is not null or ($2).undoes is not null then null
                         when d.subject is null then 'there is no such document'
                         when d.created_at > ($2).started_at then 'the document entered the queue after the operation began'
                         when ($2).action = 'retry' then 'retry is for killed documents'
@@ -54,15 +55,24 @@ begin
             from missing $t$, s, p_leaf)
         into busy, left_alone, wrong, details using f, o, p_subjects, coalesce(v_subjects, '{}');
     end if;
+    if v_subjects is not null and o.undoes is not null then
+        v_same := fetchq.operation_unchanged(o, p_leaf, v_subjects);
+        left_alone := left_alone + cardinality(v_subjects) - coalesce(cardinality(v_same), 0);
+        v_subjects := v_same;
+    end if;
     if v_subjects is null then
         return;
-    elsif o.action = 'move' then
+    elsif o.to_queue is not null then
         v_out := fetchq.operation_move(o, p_leaf, v_subjects, p_now);
+        perform fetchq.operation_keep(o, p_leaf, array(select unnest(v_subjects) except select unnest(v_out.taken)), v_out.lease);
         wrong := wrong || v_out.taken;
         details := details || array_fill('the subject is taken in to_queue'::text, array[cardinality(v_out.taken)]);
     elsif o.action = 'drop' then
         v_out := fetchq.operation_drop(o, p_leaf, v_subjects, p_now);
+    elsif o.undoes is not null then
+        v_out := fetchq.operation_revert(o, p_leaf, v_subjects, p_now);
     else
+        perform fetchq.operation_keep(o, p_leaf, v_subjects);
         v_out := fetchq.operation_change(o, p_leaf, v_subjects, v_statuses, v_versions, v_attempts, p_now);
     end if;
     done := v_out.done;
@@ -143,7 +153,7 @@ begin
             insert into %1$I.deltas (version, planned, pending, active, completed, killed, ev_dropped, ev_forwarded, ev_logs)
             select version, -count(*) filter (where status = 0), -count(*) filter (where status = 1), -count(*) filter (where status = 2),
                 -count(*) filter (where status = 3), -count(*) filter (where status = -1),
-                count(*) filter (where ($1).action = 'drop'), count(*) filter (where ($1).action = 'move'), count(*) filter (where ($1).message is not null)
+                count(*) filter (where ($1).action = 'drop'), count(*) filter (where ($1).to_queue is not null), count(*) filter (where ($1).message is not null)
             from gone group by version
         )%3$s
         select count(*) from gone $t$, 'q_' || o.queue, p_leaf, case when q.journal <> 'off' then fetchq.journal_text(q, $t$
@@ -158,7 +168,7 @@ end $$;
 -- them. One that a worker holds is released first. Where a subject is taken there the document stays here.
 create function fetchq.operation_move(
     o fetchq.operations, p_leaf text, p_subjects text[], p_now timestamptz,
-    out done integer, out taken text[], out versions integer[], out priorities integer[], out dates timestamptz[], out counts integer[],
+    out done integer, out taken text[], out lease bigint, out versions integer[], out priorities integer[], out dates timestamptz[], out counts integer[],
     out planned timestamptz)
 language plpgsql as $$
 declare
@@ -166,6 +176,7 @@ declare
     d       fetchq.moved;
     v_moved text[];
 begin
+    lease := fetchq.micros();
     -- No statement reads one queue and writes another: they may stand on different nodes.
     execute format($t$
         select array_agg(subject), array_agg(coalesce(requeue -> 'payload', payload)),
@@ -207,7 +218,7 @@ begin
             select row_number() over (order by subject), 'move', true, null::smallint, status, attempts, lease, next_iteration, null::bigint, subject,
                 null::text, fetchq.operation_actor($4)
             from made $t$, '$2') end)
-    into v_moved, planned, versions, priorities, dates, counts using d, p_now, fetchq.micros(), o;
+    into v_moved, planned, versions, priorities, dates, counts using d, p_now, lease, o;
     taken := array(select unnest(d.subjects) except select unnest(v_moved) order by 1);
     done := (fetchq.operation_drop(o, p_leaf, v_moved, p_now)).done;
 end $$;

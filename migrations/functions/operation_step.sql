@@ -176,7 +176,7 @@ create function fetchq.operation_find(
     out op fetchq.operations, out subjects text[], out looked integer)
 language plpgsql as $$
 declare
-    v_bytes constant bigint := case when o.action = 'move' then 4194304 else 9223372036854775807 end; -- of payloads that travel
+    v_bytes constant bigint := case when o.to_queue is not null then 4194304 else 9223372036854775807 end; -- of payloads that travel
     v_looks constant integer := least(10 * p_limit, 20000);
     v_next  integer := p_limit; -- rows of the next look: mostly all of them fit
     v       record;
@@ -220,7 +220,7 @@ begin
     select p.subjects[o.place + 1 : o.place + p_limit], cardinality(p.subjects) into subjects, v_held
     from fetchq.operation_parts p where p.operation = o.id and p.part = o.part;
     subjects := coalesce(subjects, '{}');
-    if o.action = 'move' then
+    if o.to_queue is not null then
         execute format($t$
             select count(*) from (
                 select sum(d.size) over (order by u.ord) - d.size as before

@@ -22,6 +22,11 @@ language sql immutable as $f$
         and (($1).worker is null or d.worker = ($1).worker)
         and (($1).due_after is null or d.next_iteration >= ($1).due_after)
         and (($1).due_before is null or d.next_iteration < ($1).due_before)
+        and (($1).finished_after is null or d.last_iteration >= ($1).finished_after)
+        and (($1).finished_before is null or d.last_iteration < ($1).finished_before)
+        and (($1).created_after is null or d.created_at >= ($1).created_after)
+        and (($1).created_before is null or d.created_at < ($1).created_before)
+        and (($1).payload is null or d.payload @> ($1).payload)
         and d.created_at <= ($2).started_at
         and case ($2).action when 'retry' then d.status + 0 = -1 when 'run_now' then d.status + 0 <> 2 when 'kill' then d.status + 0 <> -1
             when 'complete' then d.status + 0 <> 3 when 'set_priority' then d.priority <> ($2).priority else true end,
@@ -242,7 +247,8 @@ begin
         exact := v_look.ended;
         return;
     elsif f.status is not null and p_action <> 'set_priority'
-        and (f.prefix, f.priority, f.attempts_min, f.worker, f.due_after, f.due_before) is null then
+        and (f.prefix, f.priority, f.attempts_min, f.worker, f.due_after, f.due_before, f.finished_after, f.finished_before, f.created_after,
+            f.created_before, f.payload) is null then
         items := fetchq.operation_counted(p_queue, f.status, f.version);
         return;
     end if;

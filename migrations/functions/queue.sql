@@ -195,6 +195,11 @@ begin
             q.logs_retention := case when v <> 'null' then fetchq.setting_interval(k, v, '1 hour', v_max) end;
         when 'logs_rows' then
             q.logs_rows := case when v <> 'null' then fetchq.setting_integer(k, v, 1000, 2147483647) end;
+        when 'payload_index' then
+            if jsonb_typeof(v) <> 'boolean' then
+                perform fetchq.refuse(k, 'true or false is wanted');
+            end if;
+            q.payload_index := v::boolean;
         when 'journal' then
             if coalesce(v #>> '{}', '') not in ('off', 'errors', 'all') then
                 perform fetchq.refuse(k, 'off, errors or all is wanted');
@@ -234,10 +239,10 @@ begin
                 old.key_max_active, old.key_rate_picks, old.key_rate_per, old.key_rate_burst) then p_now else limits_since end,
         logs_retention = q.logs_retention, logs_rows = q.logs_rows, completed_retention = q.completed_retention, killed_retention = q.killed_retention,
         journal = q.journal, journal_retention = q.journal_retention,
-        series_retention = q.series_retention,
+        series_retention = q.series_retention, payload_index = q.payload_index,
         partitions = q.partitions, tablespace = q.tablespace
     where name = p_queue returning * into q;
-    if not p_creating and (fetchq.is_keyed(q), q.key) is distinct from (fetchq.is_keyed(old), old.key) then
+    if not p_creating and (fetchq.is_keyed(q), q.key, q.payload_index) is distinct from (fetchq.is_keyed(old), old.key, old.payload_index) then
         q := fetchq.key_change(q, false);
     end if;
     return q;
@@ -259,6 +264,7 @@ begin
     perform fetchq.errors_forget(p_queue);
     delete from fetchq.asks where queue = p_queue;
     delete from fetchq.workers where queue = p_queue;
+    delete from fetchq.views where queue = p_queue;
     delete from fetchq.jobs where queue = p_queue;
     delete from fetchq.wakes where queue = p_queue; -- after the jobs: who holds a job may take its wakes
 end $$;

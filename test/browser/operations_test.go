@@ -49,6 +49,8 @@ func TestAFileIsImportedInTheDialog(t *testing.T) {
 			quote(text), quote(name)))
 		p.click("#dialog button", "Import")
 	}
+	get[bool](p, `(() => { const d = new DataTransfer(); d.items.add(new File(['subject,priority\na,1\nc,x\n'], 'seen.csv')); const f = document.getElementById('f-file'); f.files = d.files; f.dispatchEvent(new Event('change', { bubbles: true })); return true; })()`)
+	p.see("Of the first 2 documents 1 cannot be imported", "priority must be a whole number")
 	file("list.csv", "colour\nred\n")
 	p.there(`#f-file[aria-invalid="true"]`)
 	file("list.csv", "subject,priority\na,1\nb,2\nc,x\n")

@@ -86,12 +86,28 @@ func TestDocumentWithEverything(t *testing.T) {
 
 func TestDocumentsStates(t *testing.T) {
 	t.Parallel()
-	row := DocumentRow{Subject: "a b", Href: "/d", Status: "planned", NextWord: "due", Next: noon.Add(time.Hour), Payload: "{}"}
-	full := DocumentsView{Queue: "pages", All: 1, Size: 100, Filters: map[string]string{"status": "planned"}, Rows: []DocumentRow{row}, Actions: []BatchAction{{Name: "kill", Word: "Kill", Icon: "circle-x", Danger: true}}}
+	row := DocumentRow{Subject: "a b", Href: "/d", Status: "planned", NextWord: "due", Next: noon.Add(time.Hour), Payload: "{}", Values: []string{"a.example"}, Iterations: 41}
+	full := DocumentsView{Queue: "pages", All: 1, Size: 100, Chosen: []Field{{Name: "size", Value: "100"}, {Name: "status", Value: "planned"}}, Columns: []string{"when", "worker", "iterations"}, Paths: []string{"/meta/host"},
+		Chips: []Chip{{Name: "worker", Value: "w-1", Without: "/without"}}, Orders: []Option{{"next_iteration", "date"}, {"subject", "subject"}}, Order: "subject", Export: "/x?a=1",
+		Views: []ViewLink{{Word: "Mine", Href: "/mine", Delete: "/delete"}, {Word: "Ours", Href: "/ours", By: "Ann", Here: true}}, SaveView: "/save",
+		Filters: map[string]string{"status": "planned"}, Rows: []DocumentRow{row}, Actions: []BatchAction{{Name: "kill", Word: "Kill", Icon: "circle-x", Danger: true}}}
 	page := drawn(t, Documents(full))
 	stands(t, page, `tr[id="d-a+b"] input[name=subject][value="a+b"]`, 1)
 	stands(t, page, `.filters input[type=hidden][name=size][value="100"]`, 1)
 	says(t, page, "tbody tr", "due in 1 h")
+	says(t, page, "table.documents thead", "StatusSubjectIterationsWhenWorker/meta/host")
+	says(t, page, `td[data-label="/meta/host"]`, "a.example")
+	says(t, page, `td[data-label="Iterations"]`, "41")
+	stands(t, page, `.chips a[data-chip=worker][href="/without"]`, 1)
+	stands(t, page, `#columns-menu input[type=checkbox][checked]`, 3)
+	stands(t, page, `#columns-menu input[name=paths][value="/meta/host"]`, 1)
+	stands(t, page, `.filters details[open] select[name=order] option[value=subject][selected]`, 1)
+	stands(t, page, `.filters input[name=due_after]`, 1)
+	stands(t, page, `.filters input[name=finished_after]`, 0)
+	stands(t, page, `#export-menu a[download][href^="/x?a=1&format="]`, 4)
+	stands(t, page, `#views-menu a[href="/ours"][aria-current=true]`, 1)
+	stands(t, page, `#views-menu form`, 1)
+	stands(t, page, `#views-menu a[href="/save"]`, 1)
 
 	for _, test := range []struct {
 		name, says string
@@ -108,4 +124,5 @@ func TestDocumentsStates(t *testing.T) {
 	wrong := drawn(t, Documents(DocumentsView{All: 3, WrongField: "version", Wrong: "is no number"}))
 	stands(t, wrong, `input[name=version][aria-invalid=true][aria-describedby=wrong-version]`, 1)
 	stands(t, wrong, "table, [data-empty]", 0)
+	stands(t, wrong, ".filters details[open]", 1)
 }

@@ -6,5 +6,6 @@ import './rows.js';
 import './times.js';
 import './menus.js';
 import './toasts.js';
+import './preview.js';
 
 window.htmx = htmx;
