@@ -19,7 +19,8 @@ var calls = []string{
 	"GET /queues/{queue}/logs", "POST /queues/{queue}/logs", "GET /trace", "GET /trace/{subject}",
 	"GET /queues/{queue}/metrics", "POST /queues/{queue}/metrics", "GET /series", "POST /marks", "GET /errors",
 	"POST /queues/{queue}/operations", "POST /queues/{queue}/imports", "GET /operations", "GET /operations/{id}", "GET /operations/{id}/failures",
-	"POST /operations/{id}/cancel",
+	"POST /operations/{id}/cancel", "POST /operations/{id}/undo",
+	"GET /workers", "POST /workers/{worker}/quiet", "POST /workers/{worker}/wake",
 }
 
 // bodies are the calls that take one: what its type is called, and what the example of it is answered with.
