@@ -35,6 +35,7 @@ func TestAnExportIsWhatAnImportTakes(t *testing.T) {
 		w := newWorld(t, "a", "b")
 		w.exec(`select fetchq.doc_push_many('a', array['x', 'line' || chr(10) || '"2"', 'ü,;'], array['{"big": 123456789012345678901234567890}', '[1, "a,b"]', '"text"']::jsonb[],
 			array[0, 3, 7], array[-5, 0, 5], p_dates => array_fill('2030-01-01T00:00:00.123456Z'::timestamptz, array[3]))`)
+		w.exec(`update q_a.docs set payload = jsonb_build_object('long', (select string_agg(md5(i::text), '') from generate_series(1, 1000) i)) where subject = 'x'`)
 		file := w.export(ExportRequest{Queue: "a", Format: format, Bare: true})
 		o, err := w.Import(t.Context(), ImportRequest{Queue: "b", Format: format, OnConflict: queue.Ignore, Asked: Asked{By: "ann", As: "user"}}, strings.NewReader(file))
 		if err != nil {
