@@ -21,11 +21,15 @@ func TestCallsMeetAtTheSameDocumentsOfAPartitionedQueue(t *testing.T) {
 	t.Parallel()
 	e := start(t, dbtest.URL(t), "n")
 	put(t, e, "a", `{"partitions":8,"max_attempts":1000000,"backoff":{"kind":"none"}}`)
+	rounds := 25
+	if testing.Short() {
+		rounds = 5
+	}
 	var callers errgroup.Group
 	for i := range 24 {
 		callers.Go(func() error {
 			r := rand.New(rand.NewPCG(7, uint64(i))) //nolint:gosec // a test
-			for range 25 {
+			for range rounds {
 				if err := meet(t.Context(), e, r); err != nil {
 					return err
 				}
