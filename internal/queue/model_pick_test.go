@@ -195,6 +195,9 @@ func (c *calendar) extend(now time.Time, leases []queue.Lease, lock time.Duratio
 				c.noted(now, "extend", false, caller, &before, d)
 			}
 			results[i].Outcome, results[i].ExpiresAt, results[i].Version = "ok", &end, d.Version
+			if d.Worker != nil {
+				results[i].Worker = *d.Worker
+			}
 			if progress != "" && !told[l.Subject] {
 				c.line(now, "note", d, d.Worker, progress)
 				told[l.Subject] = true

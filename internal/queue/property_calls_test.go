@@ -117,11 +117,15 @@ func (s sqlCalls) extend(ctx context.Context, q string, leases []queue.Lease, lo
 	}
 	return collect(ctx, s.db, func(row pgx.CollectableRow) (r queue.ExtendResult, err error) {
 		var version *int
-		if err = row.Scan(&r.Subject, &r.Outcome, &r.ExpiresAt, &version); version != nil {
+		var worker *string
+		if err = row.Scan(&r.Subject, &r.Outcome, &r.ExpiresAt, &version, &worker); version != nil {
 			r.Version = *version
 		}
+		if worker != nil {
+			r.Worker = *worker
+		}
 		return r, err
-	}, `select subject, outcome, lease_expires_at, version from fetchq.doc_extend_many($1, $2, $3, $4, $5, p_now => $6, p_by => $7) order by ord`,
+	}, `select subject, outcome, lease_expires_at, version, worker from fetchq.doc_extend_many($1, $2, $3, $4, $5, p_now => $6, p_by => $7) order by ord`,
 		q, subjects, tokens, span(lock), text(progress), s.now, bys(subjects))
 }
 
