@@ -103,7 +103,8 @@ func TestADocumentWithoutScripts(t *testing.T) {
 	p.scriptsOff()
 	p.visit("/queues/pages/documents")
 	p.click(".rows .subject a", "a")
-	p.at(documentPath("pages", "a"))
+	p.until("the document's page, which knows its list", `document.readyState === 'complete' && (location.pathname + location.search).startsWith(`+
+		quote(documentPath("pages", "a")+"&list=")+`)`)
 	p.click(`[data-action="kill"]`, "")
 	p.click("main button", "Kill")
 	p.see("killed")
