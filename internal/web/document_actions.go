@@ -22,7 +22,6 @@ type action struct {
 	says   string // what happens to a document, after "It" or "Each"
 	asks   bool   // it opens a form first; else it does no harm, or can be taken back
 	danger bool
-	batch  bool // it can be done to the rows that are selected in a list
 	ends   bool // it ends a lease that a worker has
 	adds   bool // it pushes into another queue
 	// why says in which states it cannot be done, or would change nothing, with the reason.
@@ -39,12 +38,12 @@ const (
 // actions is the one table of what can be done to a document in which state.
 var actions = []action{
 	{
-		name: "run_now", word: "Run now", verb: "Run", past: "Made due now:", Icon: "play", batch: true,
+		name: "run_now", word: "Run now", verb: "Run", past: "Made due now:", Icon: "play",
 		says: "gets the date now and 0 attempts, and waits for the next worker that asks. What a worker holds is left alone.",
 		why:  map[queue.Status]string{queue.Active: held},
 	},
 	{
-		name: "retry", word: "Retry", verb: "Retry", past: "Retried", Icon: "rotate-ccw", batch: true,
+		name: "retry", word: "Retry", verb: "Retry", past: "Retried", Icon: "rotate-ccw",
 		says: "is due now with 0 attempts, if it was killed. Documents in other states are left alone.",
 		why:  map[queue.Status]string{queue.Planned: notKilled, queue.Pending: notKilled, queue.Active: notKilled, queue.Completed: notKilled},
 	},
@@ -62,17 +61,17 @@ var actions = []action{
 		says: "goes into another queue with its subject, payload, version and priority, and is completed or dropped here: both, or neither.",
 	},
 	{
-		name: "complete", word: "Complete", verb: "Complete", past: "Completed", Icon: "check", asks: true, batch: true, ends: true,
+		name: "complete", word: "Complete", verb: "Complete", past: "Completed", Icon: "check", asks: true, ends: true,
 		says: "is finished: no worker gets it until its date is set again. Payload and log lines stay, and its subject stays taken.",
 		why:  map[queue.Status]string{queue.Completed: "it is completed already"},
 	},
 	{
-		name: "kill", word: "Kill", verb: "Kill", past: "Killed", Icon: "circle-x", asks: true, danger: true, batch: true, ends: true,
+		name: "kill", word: "Kill", verb: "Kill", past: "Killed", Icon: "circle-x", asks: true, danger: true, ends: true,
 		says: "is set aside: no worker gets it until somebody retries it. Payload and log lines stay.",
 		why:  map[queue.Status]string{queue.Killed: "it is killed already"},
 	},
 	{
-		name: "drop", word: "Drop", verb: "Drop", past: "Dropped", Icon: "trash-2", asks: true, danger: true, batch: true, ends: true,
+		name: "drop", word: "Drop", verb: "Drop", past: "Dropped", Icon: "trash-2", asks: true, danger: true, ends: true,
 		says: "is removed with its payload, and its subject is free again; log lines stay. This cannot be undone.",
 	},
 }

@@ -22,7 +22,6 @@ func (s *Server) documentsRoutes() {
 	s.guard(http.MethodGet, "/queues/:queue/documents/new", auth.Add, s.newDocumentPage)
 	s.guard(http.MethodPost, "/queues/:queue/documents/new", auth.Add, s.addDocument)
 	s.guard(http.MethodPost, "/queues/:queue/documents/ask", auth.Act, s.askDocuments)
-	s.guard(http.MethodPost, "/queues/:queue/documents/act", auth.Act, s.actOnDocuments)
 	s.guard(http.MethodGet, "/queues/:queue/export", auth.See, s.exportDocuments)
 	s.guard(http.MethodGet, "/queues/:queue/views/new", auth.See, s.newViewPage)
 	s.guard(http.MethodPost, "/queues/:queue/views/new", auth.See, s.saveView)
@@ -112,12 +111,6 @@ func (s *Server) documentsView(c echo.Context, q queue.Queue, at documentsQuery)
 	}
 	slices.SortStableFunc(v.Chosen, func(a, b templates.Field) int { return strings.Compare(a.Name, b.Name) })
 	if may(c, auth.Act) {
-		status, chosen := queue.ParseStatus(at.filters["status"])
-		for _, a := range actions {
-			if a.batch && (!chosen || a.why[status] == "") {
-				v.Actions = append(v.Actions, templates.BatchAction{Name: a.name, Word: a.word, Icon: a.Icon, Danger: a.danger})
-			}
-		}
 		v.Bulk = bulkMenu(at)
 		if n := knownCount(v); n >= 0 {
 			v.Matching = templates.Exact(n)

@@ -5,10 +5,13 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"github.com/fetchq/server/internal/errs"
+	"github.com/fetchq/server/internal/operations"
 	"github.com/fetchq/server/internal/queue"
 	"github.com/fetchq/server/web/templates"
 )
@@ -38,43 +41,35 @@ func selected(c echo.Context) ([]string, error) {
 	return subjects, nil
 }
 
-// batchOf is the action for the selected rows that a form names, with the rows.
-func batchOf(c echo.Context) (action, []string, error) {
-	a, err := actionOf(c.FormValue("action"))
-	if err != nil || !a.batch {
-		return a, nil, errs.New(errs.NotFound, "there is no such action for several documents")
-	}
-	subjects, err := selected(c)
-	return a, subjects, err
-}
-
 // askDocuments asks before something is done to the documents that are selected. It is a POST because so many subjects are
 // more than a URL may hold.
 func (s *Server) askDocuments(c echo.Context) error {
-	a, subjects, err := batchOf(c)
+	f, err := s.readBulk(c, true)
 	if err != nil {
 		return err
 	}
-	name := c.Param("queue")
-	if _, err := s.Engine.Get(c.Request().Context(), name); err != nil {
+	if _, err := s.Engine.Get(c.Request().Context(), f.at.queue); err != nil {
 		return err
 	}
-	return s.dialog(c, http.StatusOK, queueFrame(name, a.word), templates.ConfirmForm(batchForm(name, a, subjects, back(c, queueURL(name, "documents")))))
+	if len(f.request.Subjects) == 0 {
+		return s.sayNone(c, http.StatusOK, f)
+	}
+	f.key = uuid.NewString()
+	return s.askOperation(c, http.StatusOK, f, "", "")
+}
+
+// sayNone refuses a form in which nothing is selected.
+func (s *Server) sayNone(c echo.Context, status int, f bulkForm) error {
+	return s.dialog(c, status, queueFrame(f.at.queue, f.word), templates.ConfirmForm(templates.Confirm{
+		Title: f.verb + " documents of " + f.at.queue, Back: f.back(), Wrong: "Select documents in the list first.",
+	}))
 }
 
 // namedSubjects is how many subjects a sentence names; of more it says how many.
 const namedSubjects = 3
 
-func batchForm(name string, a action, subjects []string, to string) templates.Confirm {
-	f := templates.Confirm{
-		Title: fmt.Sprintf("%s %s of %s", a.verb, documentsWord(len(subjects)), name), Action: queueURL(name, "documents", "act"), Back: to, Danger: a.danger,
-		Button: fmt.Sprintf("%s %s", a.verb, documentsWord(len(subjects))),
-		Fields: []templates.Field{{Name: "action", Value: a.name}, {Name: "back", Value: to}},
-	}
-	if len(subjects) == 0 {
-		f.Title, f.Button, f.Wrong = a.verb+" documents of "+name, "", "Select documents in the list first."
-		return f
-	}
+// namesOf are the first of some subjects, for a sentence.
+func namesOf(subjects []string) string {
 	var names []string
 	for _, subject := range subjects[:min(len(subjects), namedSubjects)] {
 		names = append(names, short(subject))
@@ -82,18 +77,7 @@ func batchForm(name string, a action, subjects []string, to string) templates.Co
 	if more := len(subjects) - len(names); more > 0 {
 		names = append(names, fmt.Sprintf("and %d more", more))
 	}
-	who := "Each "
-	if len(subjects) == 1 {
-		who = "It "
-	}
-	f.Says = append(f.Says, strings.Join(names, ", "), who+a.says)
-	if a.ends {
-		f.Says = append(f.Says, "A worker that holds one of them loses it.")
-	}
-	for _, subject := range subjects {
-		f.Fields = append(f.Fields, templates.Field{Name: "subject", Value: url.QueryEscape(subject)})
-	}
-	return f
+	return strings.Join(names, ", ")
 }
 
 func documentsWord(n int) string {
@@ -113,44 +97,52 @@ func short(subject string) string {
 	return string(letters[:most]) + "…"
 }
 
-// actOnDocuments does one thing to the documents that are selected, in one call of the engine.
-func (s *Server) actOnDocuments(c echo.Context) error {
-	a, subjects, err := batchOf(c)
-	if err != nil {
-		return err
-	}
-	name := c.Param("queue")
-	to := back(c, queueURL(name, "documents"))
-	if len(subjects) == 0 {
-		return s.dialog(c, http.StatusUnprocessableEntity, queueFrame(name, a.word), templates.ConfirmForm(batchForm(name, a, subjects, to)))
-	}
-	items := make([]queue.Resolution, len(subjects))
-	for i, subject := range subjects {
-		items[i] = queue.Resolution{Subject: subject, Action: a.name}
-	}
-	results, err := s.Engine.Act(c.Request().Context(), name, items)
-	if err != nil {
-		return err
-	}
-	return s.done(c, to, strings.TrimSuffix(a.past, ":")+": "+summed(results)+".", nil)
-}
+const (
+	soon     = 2 * time.Second       // so long somebody waits for what is done to the rows of a page
+	lookSoon = 20 * time.Millisecond // between two looks whether it is over
+)
 
-// outcomeWords say what became of documents; %d is how many.
-var outcomeWords = []struct{ outcome, words string }{
-	{"ok", "%d done"}, {"active", "%d held by a worker"}, {"not_found", "%d no longer there"}, {"invalid", "%d in another state"},
-}
-
-// summed says what became of a batch.
-func summed(results []queue.Result) string {
-	counts := map[string]int{}
-	for _, r := range results {
-		counts[r.Outcome]++
-	}
-	var parts []string
-	for _, w := range outcomeWords {
-		if n := counts[w.outcome]; n > 0 {
-			parts = append(parts, fmt.Sprintf(w.words, n))
+// soonOver waits for an operation for as long as a person would wait for the answer to a click.
+func (s *Server) soonOver(c echo.Context, o operations.Operation) (operations.Operation, error) {
+	ctx := c.Request().Context()
+	for deadline := s.Now().Add(soon); !o.Over() && s.Now().Before(deadline); {
+		select {
+		case <-ctx.Done():
+			return o, ctx.Err()
+		case <-time.After(lookSoon):
+		}
+		var err error
+		if o, err = s.Operations.Get(ctx, o.ID); err != nil {
+			return o, err
 		}
 	}
-	return strings.Join(parts, ", ")
+	return o, nil
+}
+
+// told leads to where an operation is told of: back to the list where it is done already, with a button that undoes it where that can
+// be, and else, or where documents were refused, to the page of the operation, which has the reasons.
+func (s *Server) told(c echo.Context, o operations.Operation, did, to string) error {
+	o, err := s.soonOver(c, o)
+	if err != nil {
+		return err
+	}
+	if o.State != operations.Done {
+		return s.done(c, operationURL(o, ""), "Started: "+operationTitle(o)+" in "+o.Queue+".", nil)
+	}
+	said := did + " " + documentsWord(int(o.Done)) + "."
+	if o.LeftAlone > 0 {
+		said += fmt.Sprintf(" %d left alone: gone, or in another state.", o.LeftAlone)
+	}
+	if o.Failed > 0 {
+		return s.done(c, operationURL(o, ""), said+fmt.Sprintf(" %d refused, for the reasons below.", o.Failed), nil)
+	}
+	why, err := s.whyNoUndo(c, o)
+	if err != nil {
+		return err
+	}
+	var undo *templates.Undo
+	if why == "" && o.Done > 0 {
+		undo = &templates.Undo{Action: operationURL(o, "/undo"), Fields: []templates.Field{{Name: "back", Value: to}}}
+	}
+	return s.done(c, to, said, undo)
 }

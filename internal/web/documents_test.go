@@ -46,7 +46,7 @@ func TestDocumentsHaveExactCountsAndRows(t *testing.T) {
 	}
 	page.says(t, `tr[id="d-doc+active"] td.worker`, "worker-1")
 	page.says(t, "td.preview", `{"n": 1}`)
-	page.count(t, "[data-selection] button[name=action]", 5)
+	page.count(t, "[data-selection] button[name=action]", 8)
 }
 
 func TestDocumentsAreFiltered(t *testing.T) {
@@ -154,22 +154,28 @@ func TestDocumentsBatchAsksAndTells(t *testing.T) {
 		form.Add("subject", value)
 	})
 	form.Add("subject", url.QueryEscape("gone meanwhile"))
+	d.work()
 	ask := d.post(docsURL+"/ask", form, http.StatusOK)
 	ask.says(t, "form h1", "Run 5 documents of pages")
+	ask.says(t, "form.form", "2 of them would be left alone: gone, or in another state.")
 	confirm := ask.form("form.form")
-	done := d.leads(d.post(docsURL+"/act", confirm, http.StatusSeeOther), docsURL+"?size=100")
-	done.says(t, ".toast p", "Made due now: 3 done, 1 held by a worker, 1 no longer there.")
+	done := d.over(d.post(newOperationURL, confirm, http.StatusSeeOther))
+	done.says(t, ".toast p", "Made due now: 3 documents. 2 refused, for the reasons below.")
+	done.says(t, "main", "the document is held by a worker; release it first")
+	done.says(t, "main", "there is no such document")
 	if got := d.doc(hostile).Status; got != queue.Pending {
 		t.Errorf("the document with a subject of two lines is %s", got)
 	}
 
-	confirm.Set("action", "retry")
-	d.leads(d.post(docsURL+"/act", confirm, http.StatusSeeOther), docsURL+"?size=100").says(t, ".toast p", "Retried: 1 no longer there, 4 in another state.")
+	form.Set("action", "retry")
+	none := d.post(docsURL+"/ask", form, http.StatusOK)
+	none.says(t, `.notice[data-kind="error"]`, "None of them would change")
+	none.count(t, "form.form footer button", 0)
 	for _, action := range []string{"complete", "kill", "drop"} {
-		confirm.Set("action", action)
-		ask := d.post(docsURL+"/ask", confirm, http.StatusOK)
+		form.Set("action", action)
+		ask := d.post(docsURL+"/ask", form, http.StatusOK)
 		ask.says(t, "form.form", "A worker that holds one of them loses it.")
-		d.post(docsURL+"/act", confirm, http.StatusSeeOther)
+		d.post(newOperationURL, ask.form("form.form"), http.StatusSeeOther)
 	}
 	d.get(docsURL, http.StatusOK).count(t, `[data-empty="queue"]`, 1)
 }
@@ -181,18 +187,23 @@ func TestDocumentsBatchRefuses(t *testing.T) {
 	none := d.post(docsURL+"/ask", url.Values{"action": {"kill"}}, http.StatusOK)
 	none.says(t, `.notice[data-kind="error"]`, "Select documents")
 	none.count(t, "form.form button", 0)
-	d.post(docsURL+"/act", url.Values{"action": {"kill"}}, http.StatusUnprocessableEntity)
-	for _, action := range []string{"", "edit", "release", "forward"} {
-		d.post(docsURL+"/act", url.Values{"action": {action}, "subject": {"a"}}, http.StatusNotFound)
+	named := func(action string, subjects ...string) url.Values {
+		return url.Values{"which": {"selected"}, "action": {action}, "subject": subjects, "back": {"https://evil.example/"}}
 	}
-	many := url.Values{"action": {"kill"}}
+	d.post(newOperationURL, named("kill"), http.StatusUnprocessableEntity) // and not all
+	for _, action := range []string{"", "edit", "release", "forward"} {
+		d.post(newOperationURL, named(action, "a"), http.StatusNotFound)
+	}
+	many := named("kill")
 	for i := range queue.MaxList + 1 {
 		many.Add("subject", fmt.Sprint(i))
 	}
-	d.post(docsURL+"/act", many, http.StatusUnprocessableEntity)
-	d.post(docsURL+"/act", url.Values{"action": {"kill"}, "subject": {"%zz"}}, http.StatusUnprocessableEntity)
+	d.post(newOperationURL, many, http.StatusUnprocessableEntity)
+	d.post(newOperationURL, named("kill", "%zz"), http.StatusUnprocessableEntity)
 	d.post("/queues/missing/documents/ask", url.Values{"action": {"kill"}, "subject": {"a"}}, http.StatusNotFound)
-	away := d.post(docsURL+"/act", url.Values{"action": {"kill"}, "subject": {"a"}, "back": {"https://evil.example/"}}, http.StatusSeeOther)
+	d.doc("a") // nothing was done to it
+	d.work()
+	away := d.post(newOperationURL, named("kill", "a"), http.StatusSeeOther)
 	if to := away.header.Get("Location"); to != docsURL {
 		t.Errorf("a form leads away to %q", to)
 	}
@@ -206,7 +217,7 @@ func TestDocumentsAreForRoles(t *testing.T) {
 	d.get(docsURL+"/new", http.StatusForbidden)
 	d.post(docsURL+"/new", url.Values{"subject": {"b"}}, http.StatusForbidden)
 	d.post(docsURL+"/ask", url.Values{"action": {"kill"}, "subject": {"a"}}, http.StatusForbidden)
-	d.post(docsURL+"/act", url.Values{"action": {"kill"}, "subject": {"a"}}, http.StatusForbidden)
+	d.post(newOperationURL, url.Values{"which": {"selected"}, "action": {"kill"}, "subject": {"a"}}, http.StatusForbidden)
 	if got := d.doc("a").Status; got != queue.Pending {
 		t.Errorf("a viewer made it %s", got)
 	}

@@ -20,14 +20,14 @@ var bulkNames = []string{"run_now", "retry", "reschedule", "set_priority", "comp
 
 // bulkOnly are those of them that are nothing for a single document.
 var bulkOnly = []action{
-	{name: operations.SetPriority, word: "Set priority", verb: "Set the priority of", past: "Set priority", Icon: "arrow-up-down", says: "gets this priority, the higher goes first; nothing else of it changes."},
+	{name: operations.SetPriority, word: "Set priority", verb: "Set the priority of", past: "Set the priority of", Icon: "arrow-up-down", says: "gets this priority, the higher goes first; nothing else of it changes."},
 	{
-		name: operations.Move, word: "Move", verb: "Move", past: "Move", Icon: "arrow-right-left", ends: true,
+		name: operations.Move, word: "Move", verb: "Move", past: "Moved", Icon: "arrow-right-left", ends: true,
 		says: "goes into another queue as it is, with its state, date and attempts. Where its subject is taken there, it stays here.",
 	},
 }
 
-// bulkOf finds an action for all documents that match. Errors: NotFound.
+// bulkOf finds an action for many documents. Errors: NotFound.
 func bulkOf(name string) (action, error) {
 	for _, a := range bulkOnly {
 		if a.name == name {
@@ -40,7 +40,7 @@ func bulkOf(name string) (action, error) {
 	return actionOf(name)
 }
 
-// bulkMenu are the forms for all documents that a list has; those are left out that would change none of them.
+// bulkMenu are the forms for the documents of a list, those that are selected or all; those are left out that would change none of them.
 func bulkMenu(at documentsQuery) []templates.BulkAction {
 	var menu []templates.BulkAction
 	status, chosen := queue.ParseStatus(at.filters["status"])
@@ -55,7 +55,9 @@ func bulkMenu(at documentsQuery) []templates.BulkAction {
 				q.Set("filter."+field, value)
 			}
 		}
-		menu = append(menu, templates.BulkAction{Word: a.word, Icon: a.Icon, Danger: a.danger, Href: queueURL(at.queue, "operations", "new") + "?" + q.Encode()})
+		menu = append(menu, templates.BulkAction{
+			Name: name, Word: a.word, Icon: a.Icon, Danger: a.danger, Href: queueURL(at.queue, "operations", "new") + "?" + q.Encode(),
+		})
 	}
 	return menu
 }
@@ -67,16 +69,24 @@ type bulkForm struct {
 	message, priority, date, toQueue string
 	key                              string // makes a form that is sent twice one operation
 	confirm                          string
+	list                             string // where the documents were selected; "": it is for all that match
 	request                          operations.Request
 }
 
-// readBulk reads the form. Errors: NotFound (action), Invalid (a field).
-func (s *Server) readBulk(c echo.Context) (f bulkForm, err error) {
+// readBulk reads the form, which is for the documents that it names where these were selected, and else for all that fit its filter. Errors:
+// NotFound (action), Invalid (a field).
+func (s *Server) readBulk(c echo.Context, named bool) (f bulkForm, err error) {
 	f = bulkForm{
 		at: documentsQuery{queue: c.Param("queue"), filters: values{}, size: pageSizes[0]}, message: strings.TrimSpace(c.FormValue("message")), priority: c.FormValue("priority"),
 		date: strings.TrimSpace(c.FormValue("next_iteration")), toQueue: c.FormValue("to_queue"), key: c.FormValue("key"), confirm: c.FormValue("confirm"),
 	}
 	if f.action, err = bulkOf(c.FormValue("action")); err != nil {
+		return f, err
+	}
+	f.request = operations.Request{Queue: f.at.queue, Action: f.name, Message: f.message, Asked: s.askedBy(c)}
+	if named {
+		f.list = back(c, f.at.url("", ""))
+		f.request.Subjects, err = selected(c)
 		return f, err
 	}
 	for _, name := range append([]string{"status", "fingerprint"}, filterNames...) {
@@ -88,7 +98,7 @@ func (s *Server) readBulk(c echo.Context) (f bulkForm, err error) {
 	}
 	filter := operationFilter(of)
 	filter.Fingerprint = f.at.filters["fingerprint"]
-	f.request = operations.Request{Queue: f.at.queue, Action: f.name, Filter: &filter, Message: f.message, Asked: s.askedBy(c)}
+	f.request.Filter = &filter
 	return f, nil
 }
 
@@ -112,7 +122,7 @@ func (f *bulkForm) fields() (err error) {
 }
 
 func (s *Server) newOperationPage(c echo.Context) error {
-	f, err := s.readBulk(c)
+	f, err := s.readBulk(c, false)
 	if err != nil {
 		return err
 	}
@@ -120,7 +130,7 @@ func (s *Server) newOperationPage(c echo.Context) error {
 	return s.askOperation(c, http.StatusOK, f, "", "")
 }
 
-// askOperation asks before something is done to all documents that match, and says how many these are.
+// askOperation asks before something is done to many documents, and says how many these are.
 func (s *Server) askOperation(c echo.Context, status int, f bulkForm, field, said string) error {
 	ctx := c.Request().Context()
 	count := f.request
@@ -131,26 +141,19 @@ func (s *Server) askOperation(c echo.Context, status int, f bulkForm, field, sai
 	}
 	n, err := s.Operations.Count(ctx, count)
 	form := templates.Confirm{
-		Title: f.verb + " all that match in " + f.at.queue, Action: queueURL(f.at.queue, "operations", "new"), Back: f.back(), Button: f.button(n), Danger: f.danger,
-		Fields: []templates.Field{{Name: "action", Value: f.name}, {Name: "key", Value: f.key}},
+		Title: f.title(), Action: queueURL(f.at.queue, "operations", "new"), Back: f.back(), Button: f.button(n), Danger: f.danger, Fields: f.hidden(),
 	}
-	for name, value := range f.at.filters {
-		if value != "" {
-			form.Fields = append(form.Fields, templates.Field{Name: "filter." + name, Value: value})
-		}
-	}
-	slices.SortFunc(form.Fields, func(a, b templates.Field) int { return strings.Compare(a.Name, b.Name) })
 	if _, text, ok := wrong(err); ok {
 		form.Button, form.Wrong = "", text
 		return s.dialog(c, http.StatusOK, queueFrame(f.at.queue, f.word), templates.ConfirmForm(form))
 	} else if err != nil {
 		return err
 	}
-	form.Says = append(form.Says, countWords(n)+" in "+f.at.queue+": "+filterWords(*f.request.Filter)+".", "Each "+f.says)
-	if f.ends && (f.request.Filter.Status == "" || f.request.Filter.Status == "active") {
-		form.Says = append(form.Says, "A worker that holds one of them loses it.")
+	form.Says = f.sentences(n)
+	if f.list != "" && n.Documents == 0 {
+		form.Button, form.Wrong = "", "None of them would change: they are gone, or in another state."
+		return s.dialog(c, http.StatusOK, queueFrame(f.at.queue, f.word), templates.ConfirmForm(form))
 	}
-	form.Says = append(form.Says, "This goes on in the background, and can be canceled. What enters the queue, or changes its state, before its turn comes is left alone.")
 	form.Inputs, err = s.bulkInputs(c, f, field, said)
 	if err != nil {
 		return err
@@ -167,8 +170,64 @@ func (s *Server) askOperation(c echo.Context, status int, f bulkForm, field, sai
 	return s.dialog(c, status, queueFrame(f.at.queue, f.word), templates.ConfirmForm(form))
 }
 
+// selectedRows is what a form says of its documents that were selected in a list.
+const selectedRows = "selected"
+
+func (f *bulkForm) title() string {
+	if f.list != "" {
+		return f.verb + " " + documentsWord(len(f.request.Subjects)) + " of " + f.at.queue
+	}
+	return f.verb + " all that match in " + f.at.queue
+}
+
+// hidden are the fields that say again what was asked.
+func (f *bulkForm) hidden() []templates.Field {
+	fields := []templates.Field{{Name: "action", Value: f.name}, {Name: "key", Value: f.key}}
+	if f.list != "" {
+		fields = append(fields, templates.Field{Name: "which", Value: selectedRows}, templates.Field{Name: "back", Value: f.list})
+		for _, subject := range f.request.Subjects {
+			fields = append(fields, templates.Field{Name: "subject", Value: url.QueryEscape(subject)})
+		}
+		return fields
+	}
+	for name, value := range f.at.filters {
+		if value != "" {
+			fields = append(fields, templates.Field{Name: "filter." + name, Value: value})
+		}
+	}
+	slices.SortFunc(fields, func(a, b templates.Field) int { return strings.Compare(a.Name, b.Name) })
+	return fields
+}
+
+// sentences say what would be done, and to how many.
+func (f *bulkForm) sentences(n operations.Count) []string {
+	const loses = "A worker that holds one of them loses it."
+	if f.list != "" {
+		who := "Each "
+		if len(f.request.Subjects) == 1 {
+			who = "It "
+		}
+		says := []string{namesOf(f.request.Subjects), who + f.says}
+		if left := int64(len(f.request.Subjects)) - n.Documents; left > 0 {
+			says = append(says, templates.Exact(left)+" of them would be left alone: gone, or in another state.")
+		}
+		if f.ends {
+			says = append(says, loses)
+		}
+		return says
+	}
+	says := []string{countWords(n) + " in " + f.at.queue + ": " + filterWords(*f.request.Filter) + ".", "Each " + f.says}
+	if f.ends && (f.request.Filter.Status == "" || f.request.Filter.Status == "active") {
+		says = append(says, loses)
+	}
+	return append(says, "This goes on in the background, and can be canceled. What enters the queue, or changes its state, before its turn comes is left alone.")
+}
+
 // back is where the form was opened: the list of documents, or the page of a group of errors.
 func (f *bulkForm) back() string {
+	if f.list != "" {
+		return f.list
+	}
 	if group := f.at.filters["fingerprint"]; group != "" {
 		return queueURL(f.at.queue, "errors") + "?fingerprint=" + url.QueryEscape(group)
 	}
@@ -177,7 +236,7 @@ func (f *bulkForm) back() string {
 
 // wipes says whether the form is to drop all documents of its queue, which wants the queue's name.
 func (f *bulkForm) wipes() bool {
-	return f.name == operations.Drop && f.request.Filter.All()
+	return f.name == operations.Drop && f.request.Filter != nil && f.request.Filter.All()
 }
 
 // button says what it does, and to how many where that is known.
@@ -233,9 +292,12 @@ func (s *Server) bulkInputs(c echo.Context, f bulkForm, field, said string) ([]t
 
 // createOperation asks for the operation and leads to its page.
 func (s *Server) createOperation(c echo.Context) error {
-	f, err := s.readBulk(c)
+	f, err := s.readBulk(c, c.FormValue("which") == selectedRows)
 	if err != nil {
 		return err
+	}
+	if f.list != "" && len(f.request.Subjects) == 0 {
+		return s.sayNone(c, http.StatusUnprocessableEntity, f)
 	}
 	if f.wipes() && f.confirm != f.at.queue {
 		return s.askOperation(c, http.StatusUnprocessableEntity, f, "confirm", "The name that you typed is not that of the queue. Nothing was dropped.")
@@ -255,6 +317,9 @@ func (s *Server) createOperation(c echo.Context) error {
 		return s.askOperation(c, http.StatusUnprocessableEntity, f, fieldOf(err), said)
 	} else if err != nil {
 		return err
+	}
+	if f.list != "" {
+		return s.told(c, o, f.past, f.list)
 	}
 	return s.done(c, operationURL(o, ""), "Started: "+operationTitle(o)+" in "+o.Queue+".", nil)
 }

@@ -59,5 +59,8 @@ func (s *Server) undoOperation(c echo.Context) error {
 	} else if err != nil {
 		return err
 	}
+	if c.FormValue("back") != "" { // from what a list was told
+		return s.told(c, undo, "Put back", back(c, "/operations"))
+	}
 	return s.done(c, operationURL(undo, ""), "Started: undo of "+operationTitle(o)+" in "+o.Queue+".", nil)
 }

@@ -21,13 +21,13 @@ const (
 	searchQueues   = 20
 	searchWorkers  = 20
 	searchSubjects = 50
-	searchErrors   = 5   // that differ in their message
-	searchLines    = 50  // in which these are looked for
+	searchErrors   = 5   // groups, or lines that differ in their message
+	searchLines    = 50  // in which the latter are looked for
 	searchLooks    = 200 // of the newest lines of each queue that are looked at
 )
 
-// searchPage finds pages, queues and workers by a part of their names, documents by the begin of their subjects, and errors among the
-// newest lines of each log by a part of their messages.
+// searchPage finds pages, queues and workers by a part of their names, documents by the begin of their subjects, and errors by a part of
+// their messages.
 func (s *Server) searchPage(c echo.Context) error {
 	ctx := c.Request().Context()
 	v := templates.SearchView{Text: strings.TrimSpace(c.QueryParam("q"))}
@@ -80,9 +80,22 @@ func (s *Server) searchPage(c echo.Context) error {
 	return s.page(c, f, templates.Search(v))
 }
 
-// searchErrors finds errors, the newest of each message.
+// searchErrors finds groups of errors by their pattern or sample, the last seen first, and, where there are none, single errors among the newest
+// lines: a text that changes from error to error, such as an id, stands in no pattern.
 func (s *Server) searchErrors(c echo.Context, v *templates.SearchView) error {
-	lines, _, err := s.Engine.AllLogs(c.Request().Context(), queue.ErrorFilter{Text: v.Text, Limit: searchLines, Looks: searchLooks})
+	ctx := c.Request().Context()
+	v.AllErrors = "/errors?q=" + url.QueryEscape(v.Text)
+	groups, err := s.Engine.ErrorGroups(ctx, queue.GroupFilter{Text: v.Text, Order: "last_seen", Limit: searchErrors})
+	if err != nil {
+		return err
+	}
+	for _, g := range groups.Groups {
+		v.Groups = append(v.Groups, groupView(g, "/errors?fingerprint="+g.Fingerprint))
+	}
+	if len(v.Groups) > 0 {
+		return nil
+	}
+	lines, _, err := s.Engine.AllLogs(ctx, queue.ErrorFilter{Text: v.Text, Limit: searchLines, Looks: searchLooks})
 	if err != nil {
 		return err
 	}
@@ -93,7 +106,7 @@ func (s *Server) searchErrors(c echo.Context, v *templates.SearchView) error {
 			v.Errors = append(v.Errors, lineView(l))
 		}
 	}
-	v.AllErrors = "/errors?q=" + url.QueryEscape(v.Text)
+	v.AllErrors += "&show=lines"
 	return nil
 }
 

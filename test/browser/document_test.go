@@ -79,7 +79,7 @@ func TestActionsOnSelectedDocuments(t *testing.T) {
 	p.click("[data-selection] button", "Kill")
 	p.see("Kill 2 documents of pages")
 	p.click("#dialog button", "Kill 2 documents")
-	p.see("2 done")
+	p.see("Killed 2 documents.")
 	if got := s.api("GET", "/queues/pages", ""); !strings.Contains(got, `"killed":2`) {
 		t.Errorf("the queue is %s", got)
 	}
@@ -88,8 +88,19 @@ func TestActionsOnSelectedDocuments(t *testing.T) {
 	p.see("2 selected")
 	p.click("[data-selection] button", "Retry")
 	p.click("#dialog button", "Retry 2 documents")
-	p.see("2 done")
+	p.see("Retried 2 documents.")
 	if got := s.api("GET", "/queues/pages", ""); !strings.Contains(got, `"killed":0`) {
+		t.Errorf("the queue is %s", got)
+	}
+	p.visit("/queues/pages/documents?status=pending")
+	p.click(`input[data-rows]`, "")
+	p.click("[data-selection] button", "Reschedule")
+	p.fill(`#dialog [name="next_iteration"]`, "+2h")
+	p.click("#dialog button", "Reschedule 3 documents")
+	p.see("Rescheduled 3 documents.")
+	p.click(".toast button", "Undo")
+	p.see("Put back 3 documents.")
+	if got := s.api("GET", "/queues/pages", ""); !strings.Contains(got, `"pending":3`) {
 		t.Errorf("the queue is %s", got)
 	}
 }

@@ -53,6 +53,22 @@ func TestPagesKeepUpWithoutAReload(t *testing.T) {
 	}
 }
 
+// TestALinkThatAppearsOpensInTheDialog resumes a queue beside its open page, which has the link to pause it then.
+func TestALinkThatAppearsOpensInTheDialog(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.queue("pages")
+	s.api("POST", "/queues/pages/pause", `{"reason":"a look at it"}`)
+	p := s.as(t, auth.RoleOperator)
+	p.visit("/queues/pages")
+	p.see("a look at it")
+	p.mark()
+	s.api("POST", "/queues/pages/resume", `{}`)
+	p.click("a", "Pause…")
+	p.there(`#dialog[open] [name="reason"]`)
+	p.stillMarked()
+}
+
 // shows waits until an expression has a value in all of these tabs.
 func (s *site) shows(expression, want string, tabs ...*tab) {
 	s.t.Helper()

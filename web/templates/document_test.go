@@ -90,7 +90,7 @@ func TestDocumentsStates(t *testing.T) {
 	full := DocumentsView{Queue: "pages", All: 1, Size: 100, Chosen: []Field{{Name: "size", Value: "100"}, {Name: "status", Value: "planned"}}, Columns: []string{"when", "worker", "iterations"}, Paths: []string{"/meta/host"},
 		Chips: []Chip{{Name: "worker", Value: "w-1", Without: "/without"}}, Orders: []Option{{"next_iteration", "date"}, {"subject", "subject"}}, Order: "subject", Export: "/x?a=1",
 		Views: []ViewLink{{Word: "Mine", Href: "/mine", Delete: "/delete"}, {Word: "Ours", Href: "/ours", By: "Ann", Here: true}}, SaveView: "/save",
-		Filters: map[string]string{"status": "planned"}, Rows: []DocumentRow{row}, Actions: []BatchAction{{Name: "kill", Word: "Kill", Icon: "circle-x", Danger: true}}}
+		Filters: map[string]string{"status": "planned"}, Rows: []DocumentRow{row}, Bulk: []BulkAction{{Name: "kill", Word: "Kill", Icon: "circle-x", Danger: true}}}
 	page := drawn(t, Documents(full))
 	stands(t, page, `tr[id="d-a+b"] input[name=subject][value="a+b"]`, 1)
 	stands(t, page, `.filters input[type=hidden][name=size][value="100"]`, 1)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fetchq/server/internal/charts"
+	"github.com/fetchq/server/test/bench/serve"
 )
 
 // Timing of web/static/js/charts.js.
@@ -30,17 +31,17 @@ type figures struct {
 }
 
 // ask does what charts.js does: it asks for what is new of all charts of a page.
-func (f *figures) ask(ctx context.Context, s *server, page []byte, size *atomic.Int64) error {
+func (f *figures) ask(ctx context.Context, s *server, page serve.Page, size *atomic.Int64) error {
 	if time.Since(f.asked) < chartsGap {
 		return nil
 	}
 	f.asked = time.Now()
-	page, err := plain(page)
+	shown, err := page.Plain()
 	if err != nil {
 		return err
 	}
 	var addresses []string
-	for _, m := range figure.FindAllSubmatch(page, -1) {
+	for _, m := range figure.FindAllSubmatch(shown, -1) {
 		addresses = append(addresses, html.UnescapeString(string(m[1])))
 	}
 	seen := map[string]int64{}
@@ -53,16 +54,16 @@ func (f *figures) ask(ctx context.Context, s *server, page []byte, size *atomic.
 				q.Add("c", address)
 			}
 		}
-		a, err := s.get(ctx, "/charts/data?"+q.Encode(), true)
+		a, err := s.browser.Get(ctx, "/charts/data?"+q.Encode(), true)
 		if err != nil {
 			return err
 		}
-		size.Add(int64(len(a.body)))
+		size.Add(int64(len(a.Body)))
 		var told []struct {
 			Status int         `json:"status"`
 			Spec   charts.Spec `json:"spec"`
 		}
-		text, err := plain(a.body)
+		text, err := a.Plain()
 		if err != nil {
 			return err
 		}

@@ -158,12 +158,12 @@ func (s *server) watch(ctx context.Context, path, queue string, refreshes, size 
 		return nil
 	case <-time.After(rand.N(2 * time.Second)): //nolint:gosec // people open pages at any time
 	}
-	first, err := s.get(ctx, path, false)
+	first, err := s.browser.Get(ctx, path, false)
 	if err != nil {
 		return err
 	}
 	drawn := figures{}
-	if err := drawn.ask(ctx, s, first.body, size); err != nil {
+	if err := drawn.ask(ctx, s, first, size); err != nil {
 		return err
 	}
 	arrived := time.Now()
@@ -171,7 +171,7 @@ func (s *server) watch(ctx context.Context, path, queue string, refreshes, size 
 	if err != nil {
 		return err
 	}
-	resp, err := s.http.Do(req)
+	resp, err := s.browser.HTTP.Do(req)
 	if err != nil {
 		return err
 	}
@@ -196,14 +196,14 @@ func (s *server) watch(ctx context.Context, path, queue string, refreshes, size 
 			continue
 		}
 		stale = false
-		a, err := s.get(ctx, path, true)
+		a, err := s.browser.Get(ctx, path, true)
 		if err != nil {
 			return err
 		}
 		arrived = time.Now()
 		refreshes.Add(1)
-		size.Add(int64(len(a.body)))
-		if err := drawn.ask(ctx, s, a.body, size); err != nil {
+		size.Add(int64(len(a.Body)))
+		if err := drawn.ask(ctx, s, a, size); err != nil {
 			return err
 		}
 	}

@@ -1,63 +1,14 @@
 package main
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
 	"fmt"
-	"io"
-	"net/http"
-	"net/http/httptrace"
 	"regexp"
 	"slices"
 	"time"
+
+	"github.com/fetchq/server/test/bench/serve"
 )
-
-// answer is what a page is made of.
-type answer struct {
-	body  []byte
-	first time.Duration // to the first byte
-}
-
-// get asks for a path as a browser does; live is how a page asks for itself again.
-func (s *server) get(ctx context.Context, path string, live bool) (answer, error) {
-	var first time.Time
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotFirstResponseByte: func() { first = time.Now() }})
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+path, nil)
-	if err != nil {
-		return answer{}, err
-	}
-	req.Header.Set("Accept-Encoding", "gzip")
-	if live {
-		req.Header.Set("Fetchq-Live", "1")
-	}
-	began := time.Now()
-	resp, err := s.http.Do(req)
-	if err != nil {
-		return answer{}, err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return answer{}, err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return answer{}, fmt.Errorf("%s is answered with status %d", path, resp.StatusCode)
-	}
-	return answer{body: body, first: first.Sub(began)}, nil
-}
-
-// plain undoes gzip.
-func plain(body []byte) ([]byte, error) {
-	if !bytes.HasPrefix(body, []byte{0x1f, 0x8b}) {
-		return body, nil
-	}
-	r, err := gzip.NewReader(bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	return io.ReadAll(r)
-}
 
 // asset is what a page names of the style sheet, scripts and icons; what stands behind a # is a part of one file.
 var asset = regexp.MustCompile(`"(/assets/[^"#]+)`)
@@ -77,15 +28,15 @@ func (s *server) measurePages(ctx context.Context) error {
 	all := map[string]struct{}{}
 	for _, path := range pages {
 		firsts := make([]time.Duration, 0, *times)
-		var last answer
+		var last serve.Page
 		for range *times {
-			a, err := s.get(ctx, path, false)
+			a, err := s.browser.Get(ctx, path, false)
 			if err != nil {
 				return err
 			}
-			firsts, last = append(firsts, a.first), a
+			firsts, last = append(firsts, a.First), a
 		}
-		text, err := plain(last.body)
+		text, err := last.Plain()
 		if err != nil {
 			return err
 		}
@@ -95,19 +46,19 @@ func (s *server) measurePages(ctx context.Context) error {
 		}
 		slices.Sort(firsts)
 		at := func(share float64) float64 { return milliseconds(firsts[int(share*float64(len(firsts)-1))]) }
-		fmt.Printf("| %s | %.1f | %.1f | %.1f | %d | %d | %d |\n", path, at(0.5), at(0.95), at(0.99), len(text), len(last.body), len(mine))
+		fmt.Printf("| %s | %.1f | %.1f | %.1f | %d | %d | %d |\n", path, at(0.5), at(0.95), at(0.99), len(text), len(last.Body), len(mine))
 	}
 	var sum, zipped int
 	for path := range all {
-		a, err := s.get(ctx, path, false)
+		a, err := s.browser.Get(ctx, path, false)
 		if err != nil {
 			return err
 		}
-		text, err := plain(a.body)
+		text, err := a.Plain()
 		if err != nil {
 			return err
 		}
-		sum, zipped = sum+len(text), zipped+len(a.body)
+		sum, zipped = sum+len(text), zipped+len(a.Body)
 	}
 	fmt.Printf("\nA first visit takes 1 request for the page, %d for the assets (%d bytes, %d with gzip), and 1 for the stream of events;"+
 		" a later one takes 1 and, in the only tab, 1 for the stream.\n\n", len(all), sum, zipped)

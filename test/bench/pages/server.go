@@ -3,10 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
-	"net/http/cookiejar"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -14,52 +10,18 @@ import (
 	"github.com/fetchq/server/test/bench/serve"
 )
 
-const (
-	email    = "bench@example.org"
-	password = "correct horse battery"
-)
-
 // server is the program under load.
 type server struct {
 	*serve.Server
-	http *http.Client // signed in
+	browser *serve.Browser
 }
 
 func startServer(ctx context.Context) (*server, error) {
-	started, err := serve.Start(ctx, *program, "FETCHQ_ADMIN_EMAIL="+email, "FETCHQ_ADMIN_PASSWORD="+password)
+	started, browser, err := serve.StartSignedIn(ctx, *program)
 	if err != nil {
 		return nil, err
 	}
-	s := &server{Server: started}
-	if err := s.signIn(ctx); err != nil {
-		s.Stop()
-		return nil, err
-	}
-	return s, nil
-}
-
-// signIn makes a client with a session.
-func (s *server) signIn(ctx context.Context) error {
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		return err
-	}
-	s.http = &http.Client{Jar: jar, Transport: &http.Transport{MaxIdleConnsPerHost: 200, DisableCompression: true}}
-	form := strings.NewReader(url.Values{"email": {email}, "password": {password}}.Encode())
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL+"/login", form)
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	resp, err := s.http.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK || resp.Request.URL.Path != "/" {
-		return fmt.Errorf("signing in leads to %s with status %d", resp.Request.URL.Path, resp.StatusCode)
-	}
-	return nil
+	return &server{started, browser}, nil
 }
 
 // shared is a subject that stands in several queues.

@@ -1,5 +1,6 @@
 // Keeps what is marked live up to date: when the stream says that something changed, the page asks for itself again and
 // takes over what differs. It stops while that would be in somebody's way, and says so.
+import htmx from 'htmx.org';
 import { Idiomorph } from 'idiomorph';
 
 const live = document.getElementById('live');
@@ -89,6 +90,7 @@ export async function refresh() {
         beforeNodeMorphed: (node) => !(node.dataset && 'drawn' in node.dataset), // a script has drawn into it
       },
     });
+    htmx.process(live); // links that are new, or lead elsewhere now, open in the dialog too
     arrived = made = Date.now();
     version = answer.headers.get('Fetchq-Version');
     taken = true;
