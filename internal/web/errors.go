@@ -21,8 +21,10 @@ func (s *Server) errorsRoutes() {
 	s.guard(http.MethodGet, "/queues/:queue/errors", auth.See, s.errorsPage)
 }
 
-// errorsPerPage is how many lines a page shows.
-const errorsPerPage = 50
+const (
+	errorsPerPage = 50     // lines that a page shows
+	linesLooked   = 50_000 // that a page of all queues looks at in them together, though 200 in each
+)
 
 // errorsQuery is what the URL of a page of log lines says.
 type errorsQuery struct {
@@ -240,6 +242,13 @@ func (s *Server) allErrorsPage(c echo.Context) error {
 	if ask.kind == "all" {
 		ask.kind, filter.Kind = "error", "error" // notes of all queues are not looked for: each queue would be asked
 	}
+	names, failed := s.Engine.Names(ctx)
+	if failed != nil {
+		return failed
+	}
+	if queues == nil {
+		filter.Looks = min(max(linesLooked/max(len(names), 1), searchLooks), 10_000)
+	}
 	var lines []queue.Log
 	var next string
 	if err == nil {
@@ -250,10 +259,7 @@ func (s *Server) allErrorsPage(c echo.Context) error {
 		return err
 	}
 	v := ask.view(lines)
-	v.Wrong = said
-	if v.Queues, err = s.Engine.Names(ctx); err != nil {
-		return err
-	}
+	v.Wrong, v.Queues = said, names
 	if next != "" {
 		v.Pager.Next = ask.url(next, "")
 	}
@@ -262,5 +268,8 @@ func (s *Server) allErrorsPage(c echo.Context) error {
 		v.Pager.PreviousWord = "Newest"
 	}
 	v.Pager.Note = shortNote(len(lines), errorsPerPage, next != "")
+	if v.Pager.Note != "" && filter.Looks != 0 {
+		v.Pager.Note = templates.Exact(int64(filter.Looks)) + " lines of each queue were looked at; go on to look at more"
+	}
 	return s.page(c, f, templates.Errors(v))
 }
