@@ -65,7 +65,7 @@ func parseSize(text string) (int64, error) {
 
 // Run prints the URL alone on standard output.
 func (c backupRun) Run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
-	return withStore(ctx, cfg, log, c.To, func(t *app.Tools, s *backup.Store) error {
+	return withStore(ctx, cfg, log, c.To, true, func(t *app.Tools, s *backup.Store) error {
 		rate, _ := parseSize(c.MaxRate) // Validate has read it
 		told := newTold()
 		m, err := t.Backups(program()).Run(ctx, s, backup.RunParams{
@@ -83,8 +83,8 @@ func (c backupRun) Run(ctx context.Context, cfg config.Config, log *slog.Logger)
 }
 
 // withStore opens the database and a destination, and does something with both.
-func withStore(ctx context.Context, cfg config.Config, log *slog.Logger, address string, do func(*app.Tools, *backup.Store) error) error {
-	s, err := backup.OpenStore(ctx, address)
+func withStore(ctx context.Context, cfg config.Config, log *slog.Logger, address string, create bool, do func(*app.Tools, *backup.Store) error) error {
+	s, err := backup.OpenStore(ctx, address, create)
 	if err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ type backupList struct {
 
 // Run lists what the destination itself has; no database is asked.
 func (c backupList) Run(ctx context.Context) error {
-	s, err := backup.OpenStore(ctx, c.From)
+	s, err := backup.OpenStore(ctx, c.From, false)
 	if err != nil {
 		return err
 	}
@@ -213,9 +213,9 @@ func (c backupVerify) Run(ctx context.Context, cfg config.Config, log *slog.Logg
 		return err
 	}
 	if c.Load {
-		return withStore(ctx, cfg, log, to, func(t *app.Tools, s *backup.Store) error { return verify(t.Backups(program()), s) })
+		return withStore(ctx, cfg, log, to, false, func(t *app.Tools, s *backup.Store) error { return verify(t.Backups(program()), s) })
 	}
-	s, err := backup.OpenStore(ctx, to)
+	s, err := backup.OpenStore(ctx, to, false)
 	if err != nil {
 		return err
 	}
@@ -234,7 +234,7 @@ type backupPrune struct {
 
 // Run prints what went, one a line.
 func (c backupPrune) Run(ctx context.Context) error {
-	s, err := backup.OpenStore(ctx, c.From)
+	s, err := backup.OpenStore(ctx, c.From, false)
 	if err != nil {
 		return err
 	}
@@ -274,11 +274,11 @@ func (c restore) Run(ctx context.Context, cfg config.Config, log *slog.Logger) e
 	if err != nil {
 		return err
 	}
-	return withStore(ctx, cfg, log, to, func(t *app.Tools, s *backup.Store) error {
+	return withStore(ctx, cfg, log, to, false, func(t *app.Tools, s *backup.Store) error {
 		told := newTold()
 		done, err := t.Backups(program()).Restore(ctx, s, name, backup.RestoreParams{
 			Queues: c.Queue, As: c.As, Replace: c.Replace, SettingsOnly: c.SettingsOnly, Keys: secret, Workers: c.Parallel,
-			By: []string{"the command line"}, Progress: told.progress,
+			Progress: told.progress,
 		})
 		told.end()
 		if err != nil {

@@ -2,6 +2,7 @@ package backup_test
 
 import (
 	"bytes"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -208,5 +209,22 @@ func TestMarkOfSecretsInURLs(t *testing.T) {
 		if got := backup.Redacted(address); got != want || bytes.Contains([]byte(got), []byte("word")) {
 			t.Errorf("%s is shown as %s, want %s", address, got, want)
 		}
+	}
+}
+
+// TestAFolderIsMadeByWhoWritesAlone has a name that was mistyped.
+func TestAFolderIsMadeByWhoWritesAlone(t *testing.T) {
+	t.Parallel()
+	address := "file://" + filepath.ToSlash(filepath.Join(t.TempDir(), "new", "folder"))
+	if _, err := backup.OpenStore(t.Context(), address, false); errs.Of(err) != errs.NotFound {
+		t.Errorf("a folder that is not there: %v", err)
+	}
+	to, err := backup.OpenStore(t.Context(), address, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer to.Close()
+	if err := to.Probe(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

@@ -276,8 +276,8 @@ func TestPruneKeepsWhatIsAsked(t *testing.T) {
 	prune(backup.Keep{Last: 2}, now, true, "b-01", "b-02", "b-03")
 	prune(backup.Keep{Daily: 3}, now, true, "b-01", "b-03")
 	prune(backup.Keep{Weekly: 2}, now, true, "b-01", "b-02", "b-03")
-	prune(backup.Keep{Monthly: 9}, now.Add(48*time.Hour), true, "b-01", "b-02", "b-03", "b-03b", "b-99.tar.zst")
-	prune(backup.Keep{Last: 1, Daily: 2}, now.Add(48*time.Hour), false, "b-01", "b-02", "b-03", "b-99.tar.zst")
+	prune(backup.Keep{Monthly: 9}, now.Add(200*time.Hour), true, "b-01", "b-02", "b-03", "b-03b", "b-99.tar.zst")
+	prune(backup.Keep{Last: 1, Daily: 2}, now.Add(200*time.Hour), false, "b-01", "b-02", "b-03", "b-99.tar.zst")
 	list, err := to.List(t.Context(), "b-03b", 1)
 	if err != nil || len(list) != 1 || list[0].Name != "b-10" {
 		t.Errorf("behind b-03b the list has %+v, %v", list, err)

@@ -100,7 +100,7 @@ func (k Keep) kept(list []Entry) map[string]bool {
 	return stays
 }
 
-// Prune removes the backups that keep does not keep, and what runs left behind that were killed more than a day before now; dry: it only
+// Prune removes the backups that keep does not keep, and what runs left behind that were killed a week before now; dry: it only
 // says which. It returns the names of both. Errors: Invalid (nothing would be kept), Unavailable, Forbidden.
 func (s *Store) Prune(ctx context.Context, keep Keep, now time.Time, dry bool) ([]string, error) {
 	if keep.Last < 0 || keep.Daily < 0 || keep.Weekly < 0 || keep.Monthly < 0 || keep == (Keep{}) {
@@ -130,7 +130,7 @@ func (s *Store) Prune(ctx context.Context, keep Keep, now time.Time, dry bool) (
 			}
 		}
 	}
-	left, err := s.leftovers(ctx, list, now.Add(-24*time.Hour))
+	left, err := s.leftovers(ctx, list, now.AddDate(0, 0, -7))
 	if err != nil {
 		return gone, err
 	}
@@ -145,26 +145,38 @@ func (s *Store) Prune(ctx context.Context, keep Keep, now time.Time, dry bool) (
 	return gone, nil
 }
 
-// leftovers are volumes without a manifest that were last written before a moment, and files that were never given their name.
+// leftovers are volumes without a manifest, and files that were never given their name. All of one run were last written before a moment: one
+// that is under way has volumes without a manifest too.
 func (s *Store) leftovers(ctx context.Context, list []Entry, before time.Time) ([]string, error) {
 	named := map[string]bool{}
 	for _, e := range list {
 		named[e.Name] = true
 	}
-	var left []string
+	found, last := map[string][]string{}, map[string]time.Time{}
 	objects := s.bucket.List(&blob.ListOptions{})
 	for {
 		o, err := objects.Next(ctx)
 		if errors.Is(err, io.EOF) {
-			return left, nil
+			break
 		}
 		if err != nil {
 			return nil, refused("list", s.url, err)
 		}
 		name, end, _ := strings.Cut(o.Key, ".")
-		ours := goodName.MatchString(name) && strings.Contains("."+end, archiveEnd)
-		if ours && !named[name] && o.ModTime.Before(before) {
-			left = append(left, o.Key)
+		ours := strings.Contains("."+end, archiveEnd) || strings.HasPrefix("."+end, manifestEnd+".")
+		if goodName.MatchString(name) && ours && !named[name] {
+			found[name] = append(found[name], o.Key)
+			if o.ModTime.After(last[name]) {
+				last[name] = o.ModTime
+			}
 		}
 	}
+	var left []string
+	for name, keys := range found {
+		if last[name].Before(before) {
+			left = append(left, keys...)
+		}
+	}
+	slices.Sort(left)
+	return left, nil
 }

@@ -26,7 +26,9 @@ func (s *Store) create(ctx context.Context, name string) (*object, error) {
 	w, err := s.bucket.NewWriter(o.ctx, name, &blob.WriterOptions{
 		BufferSize: partBytes, MaxConcurrency: 2, ContentType: "application/octet-stream", DisableContentTypeDetection: true,
 		BeforeWrite: func(as func(any) bool) error {
-			as(&o.file)
+			if as(&o.file) {
+				return o.file.Chmod(0o600) // there are documents in it
+			}
 			return nil
 		},
 	})

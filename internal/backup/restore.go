@@ -22,7 +22,7 @@ type RestoreParams struct {
 	SettingsOnly bool     // of a queue that is there, or of a new and empty one
 	Keys         string   // age's private keys, one a line, where the backup is encrypted
 	Workers      int      // connections that write side by side; 0: 2
-	By           []string // who restores, for the journal
+	By           []string // who restores, for the journal; nil: the role of the connection
 	Progress     func(Progress)
 }
 

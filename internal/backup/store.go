@@ -33,8 +33,9 @@ type Store struct {
 }
 
 // OpenStore opens the destination of a URL: file:///folder, s3://bucket/prefix?region=…, gs:// or azblob:// likewise. Credentials are found
-// as the destination's own programs find them: in the environment, in files, by the role of the machine. Errors: Invalid; Unavailable.
-func OpenStore(ctx context.Context, address string) (*Store, error) {
+// as the destination's own programs find them: in the environment, in files, by the role of the machine. A folder that is not there is made
+// where create says so. Errors: Invalid; NotFound (the folder); Unavailable.
+func OpenStore(ctx context.Context, address string, create bool) (*Store, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme == "" {
 		return nil, errs.New(errs.Invalid, "a destination is a URL like file:///folder or s3://bucket/prefix?region=eu-central-1")
@@ -46,7 +47,7 @@ func OpenStore(ctx context.Context, address string) (*Store, error) {
 		}
 		// Written beside where it goes, so that nothing is copied and another disk is no matter.
 		bucket, err := fileblob.OpenBucket(filepath.FromSlash(u.Path), &fileblob.Options{
-			CreateDir: true, DirFileMode: 0o700, NoTempDir: true, Metadata: fileblob.MetadataDontWrite})
+			CreateDir: create, DirFileMode: 0o700, NoTempDir: true, Metadata: fileblob.MetadataDontWrite})
 		if err != nil {
 			return nil, refused("open", u, err)
 		}
@@ -142,6 +143,8 @@ func refused(what string, u *url.URL, err error) error {
 		code, why = errs.Invalid, "the URL or its parameters are wrong"
 	default:
 		switch {
+		case errors.Is(err, os.ErrNotExist):
+			code, why = errs.NotFound, "it is not there"
 		case errors.As(err, &file):
 			why = file.Err.Error()
 		case strings.Contains(err.Error(), "InvalidAccessKeyId"), strings.Contains(err.Error(), "SignatureDoesNotMatch"),

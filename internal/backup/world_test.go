@@ -70,7 +70,7 @@ func folder(t *testing.T) (*backup.Store, string) {
 
 func open(t *testing.T, address string) *backup.Store {
 	t.Helper()
-	s, err := backup.OpenStore(t.Context(), address)
+	s, err := backup.OpenStore(t.Context(), address, false)
 	if err != nil {
 		t.Fatal(err)
 	}
