@@ -94,6 +94,14 @@ func TestADamagedBackupChangesNothing(t *testing.T) {
 			t.Errorf("%s: the list has %+v, %v", lie, all, err)
 		}
 	}
+	// Digests of the manifest that are not those of what stands there: of the first member, and of the volume.
+	for what, at := range map[string]int{"of a member": bytes.Index(said, []byte(`"sha256":"`)), "of a volume": bytes.LastIndex(said, []byte(`"sha256":"`))} {
+		lie := bytes.Clone(said)
+		digit := &lie[at+len(`"sha256":"`)]
+		*digit = map[bool]byte{true: '1', false: '0'}[*digit == '0']
+		put(list, lie)
+		refuse("another digest "+what, errs.Invalid)
+	}
 	put(list, said)
 	if _, err := w.b.Restore(t.Context(), to, m.Name, backup.RestoreParams{Replace: []string{"a"}}); err != nil {
 		t.Errorf("the whole one: %v", err)
@@ -240,6 +248,47 @@ func TestARestoreThatFindsTheQueueFilled(t *testing.T) {
 	}
 }
 
+// TestASwapHoldsNobodyUpForLong has somebody who holds the register's row of a queue, not the queue: the swap has locked that by then, and gives it back
+// until he is done.
+func TestASwapHoldsNobodyUpForLong(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	to, _ := folder(t)
+	w.fill("a", `{}`, 300)
+	m := mustRun(t, w, to, backup.RunParams{})
+	tx, err := w.db.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback(context.Background()) //nolint:errcheck // a test
+	if _, err := tx.Exec(t.Context(), `select from fetchq.queues where name = 'a' for update`); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := w.b.Restore(t.Context(), to, m.Name, backup.RestoreParams{Replace: []string{"a"}})
+		done <- err
+	}()
+	for deadline := time.Now().Add(time.Minute); w.text(`select (count(*) > 0)::text from pg_locks l join pg_stat_activity a on a.pid = l.pid
+		where l.relation = 'q_a.docs'::regclass and l.mode = 'AccessExclusiveLock' and l.granted and a.application_name = 'backup test'
+			and a.wait_event_type = 'Lock'`) != "true"; {
+		if time.Now().After(deadline) {
+			t.Fatal("the swap never came to the row")
+		}
+	}
+	look, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := w.db.Exec(look, `select from q_a.docs`); err != nil {
+		t.Fatalf("the queue is not given back: %v", err)
+	}
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Errorf("when the row is free, the restore says %v", err)
+	}
+}
+
 func TestPruneKeepsWhatIsAsked(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -262,6 +311,16 @@ func TestPruneKeepsWhatIsAsked(t *testing.T) {
 	if err := os.WriteFile(orphan, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	// Of this one a run may still be writing the third volume.
+	for volume, age := range map[string]time.Duration{"b-98.tar.zst": 240 * time.Hour, "b-98.002.tar.zst": 0} {
+		file := filepath.Join(dir, volume)
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(file, time.Time{}, time.Now().Add(-age)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	now := time.Now()
 	prune := func(keep backup.Keep, at time.Time, dry bool, want ...string) {
 		t.Helper()
@@ -276,8 +335,13 @@ func TestPruneKeepsWhatIsAsked(t *testing.T) {
 	prune(backup.Keep{Last: 2}, now, true, "b-01", "b-02", "b-03")
 	prune(backup.Keep{Daily: 3}, now, true, "b-01", "b-03")
 	prune(backup.Keep{Weekly: 2}, now, true, "b-01", "b-02", "b-03")
-	prune(backup.Keep{Monthly: 9}, now.Add(200*time.Hour), true, "b-01", "b-02", "b-03", "b-03b", "b-99.tar.zst")
-	prune(backup.Keep{Last: 1, Daily: 2}, now.Add(200*time.Hour), false, "b-01", "b-02", "b-03", "b-99.tar.zst")
+	prune(backup.Keep{Monthly: 9}, now.Add(200*time.Hour), true, "b-01", "b-02", "b-03", "b-03b", "b-98.002.tar.zst", "b-98.tar.zst", "b-99.tar.zst")
+	prune(backup.Keep{Last: 1, Daily: 2}, now.Add(200*time.Hour), false, "b-01", "b-02", "b-03", "b-98.002.tar.zst", "b-98.tar.zst", "b-99.tar.zst")
+	for _, name := range []string{"b-03b", "b-10"} {
+		if _, err := w.b.Verify(t.Context(), to, name, backup.VerifyParams{}); err != nil {
+			t.Errorf("%s, which stays: %v", name, err)
+		}
+	}
 	list, err := to.List(t.Context(), "b-03b", 1)
 	if err != nil || len(list) != 1 || list[0].Name != "b-10" {
 		t.Errorf("behind b-03b the list has %+v, %v", list, err)

@@ -39,6 +39,7 @@ func (p loadParams) tell(so Progress) {
 // into is where in a stage the text of a table goes.
 var into = map[string]string{
 	"docs": "docs", "logs": "logs", "journal": "journal_0", "measures": "measures", "metrics": "_metrics", "folded": "_folded", "marks": "_marks",
+	"error_deltas": "error_deltas", "error_groups": "_error_groups", "error_counts": "_error_counts",
 	"series_10": "_series_10", "series_60": "_series_60", "series_600": "_series_600", "series_3600": "_series_3600",
 }
 

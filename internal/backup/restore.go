@@ -229,7 +229,7 @@ func swapOnce(ctx context.Context, conn *pgx.Conn, m Manifest, targets []*target
 		}
 	}
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `set local lock_timeout = '10s'`); err != nil {
+		if _, err := tx.Exec(ctx, `set local lock_timeout = '2s'`); err != nil {
 			return err
 		}
 		for i, t := range targets {

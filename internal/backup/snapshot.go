@@ -84,7 +84,7 @@ func (s *snapshot) begin(ctx context.Context, queues []string) error {
 	}
 	for _, name := range names {
 		q := quoted("q_" + name)
-		if _, err := s.conn.Exec(ctx, fmt.Sprintf(`lock table %[1]s.docs, %[1]s.deltas, %[1]s.logs, %[1]s.measures in access share mode`, q)); err != nil {
+		if _, err := s.conn.Exec(ctx, fmt.Sprintf(`lock table %[1]s.docs, %[1]s.deltas, %[1]s.logs, %[1]s.measures, %[1]s.error_deltas in access share mode`, q)); err != nil {
 			return err
 		}
 	}
@@ -179,7 +179,7 @@ func (s *snapshot) describe(ctx context.Context, index int, name string) (Queue,
 	}
 	add("docs", docs, texts...)
 	// The journal is read by its parent: a table that is closed meanwhile has another name, and the same rows.
-	for _, table := range []string{"logs", "journal", "measures"} {
+	for _, table := range []string{"logs", "journal", "measures", "error_deltas"} {
 		columns, err := s.columns(ctx, "q_"+name, table)
 		if err != nil {
 			return q, nil, err
@@ -210,6 +210,8 @@ func shared(name string, series int) []sharedTable {
 		metrics = "name, id, type, value, count, histogram, updated_at"
 		folded  = "name, type, at, count, sum, low, high, last, buckets, counts"
 		marks   = "at, text, created_by"
+		groups  = "fingerprint, first_seen, last_seen, errors, versions, documents, pattern, sample"
+		counts  = "fingerprint, step, slot, errors"
 	)
 	list := []sharedTable{
 		{"metrics", columns(metrics), "select " + metrics + " from fetchq.metrics where queue = '" + name + "' order by name"},
@@ -224,6 +226,8 @@ func shared(name string, series int) []sharedTable {
 				) t group by 1, 2
 			) b group by name`},
 		{"marks", columns(marks), "select " + marks + " from fetchq.marks where queue = '" + name + "' order by id"},
+		{"error_groups", columns(groups), "select " + groups + " from fetchq.error_groups where queue = '" + name + "' order by fingerprint"},
+		{"error_counts", columns(counts), "select " + counts + " from fetchq.error_counts where queue = '" + name + "' order by step, slot, fingerprint"},
 	}
 	for _, step := range steps {
 		list = append(list, sharedTable{"series_" + step, columns("slot, data"),

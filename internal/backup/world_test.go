@@ -2,6 +2,7 @@ package backup_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"log/slog"
 	"net/url"
@@ -118,6 +119,11 @@ func (w *world) fill(queue, settings string, n int) {
 		where status = 2 order by subject limit 3) d), array['{"again": 1}', '[2]', 'null']::jsonb[], p_on_conflict => 'requeue')`, queue)
 	w.exec(`select fetchq.metric_push_many($1, array['bytes', 'depth', 'fetch', 'late'], array['counter', 'gauge', 'timing', 'counter'], array[5, 2.5, 120, 1])`, queue)
 	w.exec(`select fetchq.mnt_fold($1)`, queue)
+	// Of most errors the log has no line any more; others came after the last fold.
+	w.exec(`update fetchq.error_groups set errors = errors + 1000, first_seen = first_seen - interval '50 days', versions = versions || 9::smallint where queue = $1`, queue)
+	w.exec(`insert into fetchq.error_counts (queue, fingerprint, step, slot, errors)
+		select queue, fingerprint, 21600, date_bin('6 hours', first_seen, 'epoch'), 1000 from fetchq.error_groups where queue = $1`, queue)
+	w.exec(`select count(*) from fetchq.log_add_many($1, 1, array['s1', 's2', null], array['it broke', e'timeout after 7\tms', e'the \\ disk "is" full'])`, queue)
 	w.exec(`update fetchq.measures set at = at - interval '1 hour'`) // a snapshot takes what is older than its steps
 	w.snapshots++
 	at := time.Now().Add(-10*time.Minute + time.Duration(w.snapshots)*20*time.Second)
@@ -166,8 +172,30 @@ func (w *world) digests(queue string) map[string]string {
 	} {
 		all[name] = strings.ReplaceAll(w.text(sql), "q_"+queue, "q")
 	}
+	all["errors"] = w.errors(queue)
 	return all
 }
+
+// errors are the groups and counts of a queue's errors as its next fold leaves them, which is undone.
+func (w *world) errors(queue string) (all string) {
+	w.t.Helper()
+	err := pgx.BeginFunc(w.t.Context(), w.db, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(w.t.Context(), `select fetchq.mnt_fold($1)`, queue); err != nil {
+			return err
+		}
+		err := tx.QueryRow(w.t.Context(), `
+			select concat_ws(e'\n\n', (select string_agg((fingerprint, first_seen, last_seen, errors, versions, documents, pattern, sample)::text, e'\n' order by fingerprint)
+				from fetchq.error_groups where queue = $1), (select string_agg((fingerprint, step, slot, errors)::text, e'\n' order by fingerprint, step, slot)
+				from fetchq.error_counts where queue = $1))`, queue).Scan(&all)
+		return errors.Join(err, errUndo)
+	})
+	if !errors.Is(err, errUndo) {
+		w.t.Fatal(err)
+	}
+	return all
+}
+
+var errUndo = errors.New("undo it")
 
 func (w *world) same(what string, want, got map[string]string) {
 	w.t.Helper()
@@ -208,8 +236,8 @@ func mustRun(t *testing.T, w *world, to *backup.Store, p backup.RunParams) backu
 
 func queues() []struct{ name, settings string } {
 	return []struct{ name, settings string }{
-		{"plain", `{"max_attempts": 7, "backoff": {"kind": "fixed", "base": "3 seconds"}, "journal": "all"}`},
-		{"parted", `{"partitions": 4, "journal": "errors"}`},
-		{"keyed", `{"key": {"subject": "host"}, "key_limits": {"max_active": 1000000}, "logs_retention": "90 days"}`},
+		{"plain", `{"max_attempts": 7, "backoff": {"kind": "fixed", "base": "3 seconds"}, "journal": "all", "payload_index": true}`},
+		{"parted", `{"partitions": 4, "journal": "errors", "payload_index": true}`},
+		{"keyed", `{"key": {"subject": "host"}, "key_limits": {"max_active": 1000000}, "logs_retention": "90 days", "logs_rows": 100000}`},
 	}
 }

@@ -21,7 +21,10 @@ begin
     execute format($t$
         create table %1$I._metrics as select name, id, type, value, count, histogram, updated_at from fetchq.metrics with no data;
         create table %1$I._folded as select name, type, at, count, sum, low, high, last, buckets, counts from fetchq.measures with no data;
-        create table %1$I._marks as select at, text, created_by from fetchq.marks with no data $t$, p_stage);
+        create table %1$I._marks as select at, text, created_by from fetchq.marks with no data;
+        create table %1$I._error_groups as
+        select fingerprint, first_seen, last_seen, errors, versions, documents, pattern, sample from fetchq.error_groups with no data;
+        create table %1$I._error_counts as select fingerprint, step, slot, errors from fetchq.error_counts with no data $t$, p_stage);
     for v_step in select step from fetchq.series_steps() loop
         execute format('create table %I.%I as select slot, data from fetchq.%I with no data', p_stage, '_series_' || v_step, 'series_' || v_step);
     end loop;
@@ -114,6 +117,8 @@ end $$;
 -- seq, log_seq, lease (the highest number in it), counters. p_lease is the highest lease number that was seen in the queue that stands there
 -- now. FQ006: that one has documents, and p_replace does not say that they may go. 55P03: calls under way in it do not end.
 --
+-- What people saved as views of the queue that stands there is theirs, and stays.
+--
 -- Its number of leases is above all that either queue has given: those of the clock, and of documents that are picked while this one waits
 -- for its locks; a million of these for one document is more than it can be.
 create function fetchq.restore_swap(
@@ -144,7 +149,9 @@ begin
         end if;
         execute format('select last_value from %I.seq', s) into v_seq;
         execute format('select last_value from %s', pg_get_serial_sequence(format('%I.logs', s), 'id')) into v_logs;
+        update fetchq.views set queue = p_stage where queue = p_queue; -- out of the way of queue_drop
         perform fetchq.queue_drop(p_queue);
+        update fetchq.views set queue = p_queue where queue = p_stage;
     elsif exists (select from pg_namespace where nspname = s) then
         raise exception using errcode = 'FQ006', column = 'queue', message = format('the schema %s stands there without a queue', s);
     end if;
@@ -178,12 +185,20 @@ begin
         insert into fetchq.measures (queue, name, type, at, count, sum, low, high, last, buckets, counts)
         select $1, name, type, at, count, sum, low, high, last, buckets, counts from %I._folded $t$, s) using p_queue;
     execute format('insert into fetchq.marks (queue, at, text, created_by) select $1, at, text, created_by from %I._marks', s) using p_queue;
+    execute format($t$
+        insert into fetchq.error_groups (queue, fingerprint, first_seen, last_seen, errors, versions, documents, pattern, sample)
+        select $1, fingerprint, first_seen, last_seen, errors, versions, documents, pattern, sample from %1$I._error_groups $t$, s) using p_queue;
+    execute format($t$
+        insert into fetchq.error_counts (queue, fingerprint, step, slot, errors)
+        select $1, fingerprint, step, slot, errors from %I._error_counts order by step, slot $t$, s) using p_queue;
+    perform fetchq.mnt_errors(p_queue); -- what no fold had put together: the counters have it, so that no fold would come to it
     for v_step in select step from fetchq.series_steps() loop
         execute format('drop table %I.%I', s, '_series_' || v_step);
     end loop;
-    execute format('drop table %1$I._register, %1$I._metrics, %1$I._folded, %1$I._marks', s);
+    execute format('drop table %1$I._register, %1$I._metrics, %1$I._folded, %1$I._marks, %1$I._error_groups, %1$I._error_counts', s);
     perform fetchq.queue_functions(q);
     perform fetchq.journal_all(q, 'restore', p_by, p_now);
-    insert into fetchq.jobs (queue, kind) select p_queue, unnest(fetchq.job_kinds());
+    -- The job index gives fingerprints to lines of errors that had none when they were read.
+    insert into fetchq.jobs (queue, kind) select p_queue, unnest(fetchq.job_kinds() || array['index']);
     return q;
 end $$;
