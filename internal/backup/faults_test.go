@@ -142,14 +142,22 @@ func TestAnArchiveThatHoldsMoreThanItsManifestSays(t *testing.T) {
 	}
 }
 
-// TestARunThatIsCanceledLeavesNothing cancels it at its first progress.
+// TestARunThatIsCanceledLeavesNothing cancels it when a volume stands there.
 func TestARunThatIsCanceledLeavesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	to, dir := folder(t)
 	w.fill("a", `{"partitions": 3}`, 3000)
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := w.b.Run(ctx, to, backup.RunParams{Volume: 10_000, Progress: func(backup.Progress) { cancel() }})
+	var finished []string
+	_, err := w.b.Run(ctx, to, backup.RunParams{Volume: 10_000, Progress: func(backup.Progress) {
+		if finished, _ = filepath.Glob(filepath.Join(dir, "*.tar.zst")); len(finished) > 0 {
+			cancel()
+		}
+	}})
+	if len(finished) == 0 {
+		t.Error("no volume was finished before")
+	}
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("the run says %v", err)
 	}

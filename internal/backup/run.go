@@ -137,6 +137,7 @@ func (w *run) write(ctx context.Context) (Manifest, error) {
 	for _, q := range w.m.Queues {
 		w.so.Total += q.Documents()
 	}
+	w.tell()
 	free, full := make(chan []byte, readers+2), make(chan *chunk)
 	for range cap(free) {
 		free <- make([]byte, 0, chunkBytes)
