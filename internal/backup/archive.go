@@ -9,6 +9,7 @@ import (
 	"hash"
 	"io"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"filippo.io/age"
@@ -36,14 +37,14 @@ type volume struct {
 	pack   *zstd.Encoder
 	seal   io.WriteCloser // nil: not encrypted
 	object *object
-	bytes  int64
-	hash   hash.Hash
+	bytes  atomic.Int64
+	hash   hash.Hash // may be read when pack is closed
 }
 
-// Write counts what goes to the destination.
+// Write counts what goes to the destination. It is a goroutine of pack that calls it.
 func (v *volume) Write(p []byte) (int, error) {
 	n, err := v.object.Write(p)
-	v.bytes += int64(n)
+	v.bytes.Add(int64(n))
 	v.hash.Write(p[:n])
 	return n, err
 }
@@ -91,15 +92,15 @@ func (a *archive) finish() error {
 		return err
 	}
 	last := &a.volumes[len(a.volumes)-1]
-	last.Bytes, last.SHA256 = v.bytes, hex.EncodeToString(v.hash.Sum(nil))
-	a.stored += v.bytes
+	last.Bytes, last.SHA256 = v.bytes.Load(), hex.EncodeToString(v.hash.Sum(nil))
+	a.stored += last.Bytes
 	a.current = nil
 	return nil
 }
 
 // add writes a member, at the beginning of a new volume where the present one is full.
 func (a *archive) add(name string, text []byte, rows int64) error {
-	if a.current != nil && a.current.bytes >= a.limit {
+	if a.current != nil && a.current.bytes.Load() >= a.limit {
 		if err := a.finish(); err != nil {
 			return err
 		}
@@ -151,7 +152,7 @@ func (a *archive) remove() error {
 	if a.current != nil {
 		a.current.object.abort()
 		if a.current.pack != nil {
-			_ = a.current.pack.Close() // ends its goroutines; nothing is written any more
+			_ = a.current.pack.Close() // ends its goroutines; the object takes nothing any more
 		}
 		a.current = nil
 	}

@@ -27,12 +27,12 @@ func (s *Store) List(ctx context.Context, after string, limit int) ([]Entry, err
 	sizes := map[string]int64{}
 	objects := s.bucket.List(nil)
 	for {
-		o, err := objects.Next(ctx)
+		o, err := s.next(ctx, objects)
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return nil, refused("list", s.url, err)
+			return nil, err
 		}
 		sizes[o.Key] = o.Size
 		if name, is := strings.CutSuffix(o.Key, manifestEnd); is && goodName.MatchString(name) && name > after {
@@ -155,12 +155,12 @@ func (s *Store) leftovers(ctx context.Context, list []Entry, before time.Time) (
 	found, last := map[string][]string{}, map[string]time.Time{}
 	objects := s.bucket.List(&blob.ListOptions{})
 	for {
-		o, err := objects.Next(ctx)
+		o, err := s.next(ctx, objects)
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return nil, refused("list", s.url, err)
+			return nil, err
 		}
 		name, end, _ := strings.Cut(o.Key, ".")
 		ours := strings.Contains("."+end, archiveEnd) || strings.HasPrefix("."+end, manifestEnd+".")

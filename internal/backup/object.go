@@ -2,18 +2,22 @@ package backup
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
 )
 
-// object is one that is being written. It is there when Close has returned no error, and not before.
+// object is one that is being written. It is there when Close has returned no error, and not before. It may be aborted while it is written to.
 type object struct {
 	s      *Store
+	hold   sync.Mutex // while w is used, which takes one caller at a time
 	w      *blob.Writer
+	closed bool
 	file   *os.File
 	cancel context.CancelCauseFunc
 	ctx    context.Context //nolint:containedctx // of this one object
@@ -42,9 +46,14 @@ func (s *Store) create(ctx context.Context, name string) (*object, error) {
 
 // patiently does something that may hang, and ends it when it takes too long.
 func (o *object) patiently(do func() error) error {
-	t := time.AfterFunc(patience, func() { o.cancel(errStalled) })
+	t := time.AfterFunc(o.s.patience, func() { o.cancel(errStalled) })
 	defer t.Stop()
-	err := do()
+	o.hold.Lock()
+	defer o.hold.Unlock()
+	err := io.ErrClosedPipe
+	if !o.closed {
+		err = do()
+	}
 	if err != nil && context.Cause(o.ctx) != nil {
 		err = context.Cause(o.ctx)
 	}
@@ -52,7 +61,7 @@ func (o *object) patiently(do func() error) error {
 }
 
 func (o *object) Write(p []byte) (n int, err error) {
-	err = o.patiently(func() error {
+	err = o.patiently(func() (err error) {
 		n, err = o.w.Write(p)
 		return err
 	})
@@ -63,6 +72,7 @@ func (o *object) Write(p []byte) (n int, err error) {
 func (o *object) Close() error {
 	defer o.cancel(nil)
 	return o.patiently(func() error {
+		o.closed = true
 		if o.file != nil {
 			if err := o.file.Sync(); err != nil {
 				o.cancel(err)
@@ -74,10 +84,15 @@ func (o *object) Close() error {
 	})
 }
 
-// abort leaves nothing of the object.
+// abort leaves nothing of the object. It ends a write that hangs, and waits for that.
 func (o *object) abort() {
 	o.cancel(context.Canceled)
-	_ = o.w.Close()
+	o.hold.Lock()
+	defer o.hold.Unlock()
+	if !o.closed {
+		o.closed = true
+		_ = o.w.Close()
+	}
 }
 
 // source reads an object from its beginning to its end. Where a connection breaks, it goes on from there with another one.
@@ -87,11 +102,16 @@ type source struct {
 	name   string
 	at     int64
 	r      *blob.Reader
+	conn   context.Context //nolint:containedctx // of the present connection
 	cancel context.CancelCauseFunc
 	broken int // times in a row, without a byte
 }
 
-const mostBroken = 5
+// A connection may break so often in a row; one on which nothing moved counts for several, for each takes the whole patience.
+const (
+	mostBroken = 5
+	stalled    = 3
+)
 
 func (s *Store) reader(ctx context.Context, name string) *source {
 	return &source{s: s, ctx: ctx, name: name}
@@ -110,8 +130,11 @@ func (r *source) Read(p []byte) (int, error) {
 		}
 		_ = r.Close()
 		r.broken++
+		if errors.Is(err, errStalled) {
+			r.broken += stalled - 1
+		}
 		code := gcerrors.Code(err)
-		if r.ctx.Err() != nil || r.broken == mostBroken || code == gcerrors.NotFound || code == gcerrors.PermissionDenied {
+		if r.ctx.Err() != nil || r.broken >= mostBroken || code == gcerrors.NotFound || code == gcerrors.PermissionDenied {
 			return 0, refused("read", r.s.url, err)
 		}
 		select {
@@ -124,16 +147,26 @@ func (r *source) Read(p []byte) (int, error) {
 
 func (r *source) once(p []byte) (int, error) {
 	if r.r == nil {
-		ctx, cancel := context.WithCancelCause(r.ctx)
-		opened, err := r.s.bucket.NewRangeReader(ctx, r.name, r.at, -1, nil)
-		if err != nil {
-			cancel(nil)
+		r.conn, r.cancel = context.WithCancelCause(r.ctx)
+	}
+	cancel := r.cancel
+	t := time.AfterFunc(r.s.patience, func() { cancel(errStalled) })
+	defer t.Stop()
+	n, err := r.read(p)
+	if err != nil && errors.Is(context.Cause(r.conn), errStalled) {
+		err = errStalled
+	}
+	return n, err
+}
+
+func (r *source) read(p []byte) (n int, err error) {
+	if r.r == nil {
+		if r.r, err = r.s.bucket.NewRangeReader(r.conn, r.name, r.at, -1, nil); err != nil {
+			r.r = nil
+			r.cancel(nil)
 			return 0, err
 		}
-		r.r, r.cancel = opened, cancel
 	}
-	t := time.AfterFunc(patience, func() { r.cancel(errStalled) })
-	defer t.Stop()
 	return r.r.Read(p)
 }
 

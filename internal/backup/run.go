@@ -260,7 +260,7 @@ func (w *run) tell() {
 	}
 	w.so.Stored = w.archive.stored
 	if w.archive.current != nil {
-		w.so.Stored += w.archive.current.bytes
+		w.so.Stored += w.archive.current.bytes.Load()
 	}
 	w.p.Progress(w.so)
 }

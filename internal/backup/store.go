@@ -28,8 +28,9 @@ const patience = 3 * time.Minute
 
 // Store is a destination: a folder, or a bucket and a prefix in it.
 type Store struct {
-	bucket *blob.Bucket
-	url    *url.URL // of the destination, without a slash at its end
+	bucket   *blob.Bucket
+	url      *url.URL // of the destination, without a slash at its end
+	patience time.Duration
 }
 
 // OpenStore opens the destination of a URL: file:///folder, s3://bucket/prefix?region=…, gs:// or azblob:// likewise. Credentials are found
@@ -51,7 +52,7 @@ func OpenStore(ctx context.Context, address string, create bool) (*Store, error)
 		if err != nil {
 			return nil, refused("open", u, err)
 		}
-		return &Store{bucket: bucket, url: u}, nil
+		return &Store{bucket: bucket, url: u, patience: patience}, nil
 	}
 	if u.Host == "" || u.User != nil {
 		return nil, errs.New(errs.Invalid, "the destination %s names no bucket, or has a password in it; credentials come from the environment", Redacted(address))
@@ -69,7 +70,7 @@ func OpenStore(ctx context.Context, address string, create bool) (*Store, error)
 	if prefix != "" {
 		bucket = blob.PrefixedBucket(bucket, prefix+"/")
 	}
-	return &Store{bucket: bucket, url: u}, nil
+	return &Store{bucket: bucket, url: u, patience: patience}, nil
 }
 
 // Close ends the use of the destination.
@@ -161,12 +162,27 @@ var errStalled = errors.New("nothing moved for minutes")
 
 // exists tells whether an object is there.
 func (s *Store) exists(ctx context.Context, object string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
 	there, err := s.bucket.Exists(ctx, object)
 	return there, refused("look", s.url, err)
 }
 
+// next goes on in a list of objects; io.EOF is its end.
+func (s *Store) next(ctx context.Context, objects *blob.ListIterator) (*blob.ListObject, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
+	o, err := objects.Next(ctx)
+	if errors.Is(err, io.EOF) {
+		return nil, io.EOF
+	}
+	return o, refused("list", s.url, err)
+}
+
 // remove deletes an object; one that is not there is no error.
 func (s *Store) remove(ctx context.Context, object string) error {
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
 	err := s.bucket.Delete(ctx, object)
 	if gcerrors.Code(err) == gcerrors.NotFound {
 		return nil
@@ -209,8 +225,7 @@ func (s *Store) Probe(ctx context.Context) error {
 		err = errs.New(errs.Unavailable, "read at %s failed: another text came back than was written", s)
 	}
 	if err == nil {
-		_, err = s.bucket.List(&blob.ListOptions{Prefix: object}).Next(ctx)
-		err = refused("list", s.url, err)
+		_, err = s.next(ctx, s.bucket.List(&blob.ListOptions{Prefix: object}))
 	}
 	return errors.Join(err, s.remove(context.WithoutCancel(ctx), object))
 }
