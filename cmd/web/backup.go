@@ -31,6 +31,8 @@ type backupRun struct {
 	Recipient []string `placeholder:"KEY" help:"Encrypt to this public key of age; may be repeated."`
 	MaxRate   string   `placeholder:"SIZE" help:"Read at most this much a second, as in 20MB."`
 	Parallel  int      `default:"2" help:"Connections that read side by side, 1 to 16."`
+
+	Installation bool `help:"Users, tokens (of secrets their hashes), dashboards, views and stars too. Who can read the backup can try passwords: encrypt it."`
 }
 
 // Validate refuses what no run can be.
@@ -70,6 +72,7 @@ func (c backupRun) Run(ctx context.Context, cfg config.Config, log *slog.Logger)
 		told := newTold()
 		m, err := t.Backups(program()).Run(ctx, s, backup.RunParams{
 			Queues: c.Queue, Name: c.Name, Recipients: c.Recipient, MaxRate: rate, Readers: c.Parallel, Progress: told.progress,
+			Installation: c.Installation,
 		})
 		told.end()
 		if err != nil {
@@ -160,6 +163,9 @@ func (c backupList) Run(ctx context.Context) error {
 		var names []string
 		for _, q := range e.Manifest.Queues {
 			names = append(names, q.Name)
+		}
+		if e.Manifest.Installation != nil {
+			names = append(names, "(installation)")
 		}
 		state := "complete"
 		if e.Manifest.Encryption != "" {
@@ -254,6 +260,9 @@ type restore struct {
 	SettingsOnly bool     `help:"Only the settings."`
 	Identity     string   `type:"path" placeholder:"FILE" help:"The file with the private key of age, where the backup is encrypted."`
 	Parallel     int      `default:"2" help:"Connections that write side by side, 1 to 16."`
+
+	Installation        bool `help:"Users, tokens, dashboards, views and stars too, into an installation that has none."`
+	ReplaceInstallation bool `help:"The same, and those that are there may go."`
 }
 
 // Validate refuses what no restore can be.
@@ -278,11 +287,14 @@ func (c restore) Run(ctx context.Context, cfg config.Config, log *slog.Logger) e
 		told := newTold()
 		done, err := t.Backups(program()).Restore(ctx, s, name, backup.RestoreParams{
 			Queues: c.Queue, As: c.As, Replace: c.Replace, SettingsOnly: c.SettingsOnly, Keys: secret, Workers: c.Parallel,
-			Progress: told.progress,
+			Progress: told.progress, Installation: c.Installation || c.ReplaceInstallation, ReplaceInstallation: c.ReplaceInstallation,
 		})
 		told.end()
 		if err != nil {
 			return err
+		}
+		if c.Installation || c.ReplaceInstallation {
+			fmt.Println("the installation is back: people sign in with the passwords that they had")
 		}
 		for _, r := range done {
 			if c.SettingsOnly {

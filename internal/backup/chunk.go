@@ -8,15 +8,15 @@ import (
 
 // chunk is a piece of a table's text on its way from a connection into the archive, or from there to a connection.
 type chunk struct {
-	queue int    // of the manifest
+	queue int    // of the manifest, or installation
 	table string // of the archive: a partition has a text of its own
 	part  int    // its number in the table, from 1
 	rows  int64  // that end in it
 	text  []byte // of chunkBytes at most
 }
 
-func (c *chunk) name(queue string) string {
-	return fmt.Sprintf("q_%s/%s.%06d.copy", queue, c.table, c.part)
+func (c *chunk) name(folder string) string {
+	return fmt.Sprintf("%s/%s.%06d.copy", folder, c.table, c.part)
 }
 
 // cutter is where a connection writes the rows of a table to. It makes chunks of them, which end with a row unless one is larger than a

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -189,7 +188,7 @@ func TestADestinationThatIsFull(t *testing.T) {
 	}()
 	w := newWorld(t)
 	w.fill("a", `{}`, 6000)
-	to := open(t, (&url.URL{Scheme: "file", Path: filepath.ToSlash(dir)}).String())
+	to := open(t, address(dir))
 	_, err := w.b.Run(t.Context(), to, backup.RunParams{})
 	if errs.Of(err) != errs.Unavailable || !strings.Contains(err.Error(), "no space left") {
 		t.Errorf("the run says %v", err)

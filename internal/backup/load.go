@@ -101,6 +101,9 @@ func (l *loader) prepare(ctx context.Context, t *target) error {
 	defer closeConn(ctx, conn)
 	for _, table := range t.Tables {
 		name, known := into[table.Name]
+		if t.installation {
+			name, known = table.Name, true // makeInstallationStage knows
+		}
 		if !known {
 			return errs.New(errs.Unsupported, "the backup has a table %s of the queue %s, which this Fetchq does not know; restore it with the one that wrote it", table.Name, t.Name)
 		}
@@ -118,11 +121,7 @@ func (l *loader) prepare(ctx context.Context, t *target) error {
 		if left := without(columns, have); left != nil {
 			return errs.New(errs.Unsupported, "the backup has a column %s of %s, which this Fetchq does not know; restore it with the one that wrote it", left[0], table.Name)
 		}
-		list := make([]string, len(columns))
-		for i, c := range columns {
-			list[i] = quoted(c)
-		}
-		l.copies[t.Name+"/"+table.Name] = fmt.Sprintf("copy %s (%s) from stdin", quoted(t.stage, name), strings.Join(list, ", "))
+		l.copies[t.Name+"/"+table.Name] = fmt.Sprintf("copy %s (%s) from stdin", quoted(t.stage, name), list(columns))
 	}
 	return nil
 }

@@ -32,8 +32,10 @@ type Manifest struct {
 	FinishedAt time.Time `json:"finished_at"`
 	Encryption string    `json:"encryption,omitempty"` // "age", or nothing
 	Queues     []Queue   `json:"queues"`
-	Members    []Member  `json:"members"`
-	Volumes    []Volume  `json:"volumes,omitempty"` // in their order; not in the archive itself
+	// Installation are the tables of users, tokens and so on; nil: they are not in it.
+	Installation []Table  `json:"installation,omitempty"`
+	Members      []Member `json:"members"`
+	Volumes      []Volume `json:"volumes,omitempty"` // in their order; not in the archive itself
 }
 
 // Queue is one queue of a backup.
@@ -112,6 +114,9 @@ func (m Manifest) Rows() (n int64) {
 			n += t.Rows
 		}
 	}
+	for _, t := range m.Installation {
+		n += t.Rows
+	}
 	return n
 }
 
@@ -135,7 +140,8 @@ func (m Manifest) Stored() (n int64) {
 var (
 	goodName   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$`)
 	goodQueue  = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
-	goodMember = regexp.MustCompile(`^q_([a-z][a-z0-9_]{0,39})/(?:([a-z][a-z0-9_]{0,29})\.([0-9]{6,9})\.copy|load\.sql)$`)
+	goodMember = regexp.MustCompile(`^(?:q_([a-z][a-z0-9_]{0,39})|installation)/([a-z][a-z0-9_]{0,29})\.[0-9]{6,9}\.copy$`)
+	goodScript = regexp.MustCompile(`^q_([a-z][a-z0-9_]{0,39})/load\.sql$`)
 	goodColumn = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 )
 
@@ -158,13 +164,15 @@ func objectName(name string, volume int, sealed bool) string {
 	return name
 }
 
-// memberTable returns the queue and the table of a member; one that is no COPY text has none.
+// memberTable returns the queue, "" for the installation, and the table of a member; one that is no COPY text has none.
 func memberTable(name string) (queue, table string) {
-	m := goodMember.FindStringSubmatch(name)
-	if m == nil {
-		return "", ""
+	if m := goodMember.FindStringSubmatch(name); m != nil {
+		return m[1], m[2]
 	}
-	return m[1], m[2]
+	if m := goodScript.FindStringSubmatch(name); m != nil {
+		return m[1], ""
+	}
+	return "", ""
 }
 
 // stored is the table of a queue that a table of the archive belongs to: partitions have texts of their own.
@@ -211,7 +219,7 @@ func (m Manifest) check() error {
 	}
 	rows, bytes := map[[2]string]int64{}, map[[2]string]int64{}
 	for _, f := range m.Members {
-		if !goodMember.MatchString(f.Name) {
+		if !goodMember.MatchString(f.Name) && !goodScript.MatchString(f.Name) {
 			return damaged("a member has a name that none has")
 		}
 		if f.Bytes < 0 || f.Bytes > chunkBytes || f.Rows < 0 || len(f.SHA256) != 64 || f.Volume < 1 {
@@ -222,32 +230,47 @@ func (m Manifest) check() error {
 		bytes[[2]string{queue, stored(table)}] += f.Bytes
 	}
 	seen := map[string]bool{}
-	for _, q := range m.Queues {
+	for i, q := range m.Queues {
 		if !goodQueue.MatchString(q.Name) || seen[q.Name] {
 			return damaged("the manifest names a queue that cannot be")
 		}
 		seen[q.Name] = true
-		for _, t := range q.Tables {
-			key := [2]string{q.Name, t.Name}
-			if rows[key] != t.Rows || bytes[key] != t.Bytes || t.Name == "" {
-				return damaged("the members of q_%s/%s do not have the rows of the table", q.Name, t.Name)
-			}
-			delete(rows, key)
-			for _, c := range t.Columns {
-				if !goodColumn.MatchString(c) {
-					return damaged("a column of q_%s/%s has a name that none has", q.Name, t.Name)
-				}
-			}
+		if err := m.checkTables(i, rows, bytes); err != nil {
+			return err
 		}
+	}
+	if err := m.checkTables(installation, rows, bytes); err != nil {
+		return err
 	}
 	for key := range rows {
 		if key[1] != "" || !seen[key[0]] {
-			return damaged("it has members of q_%s/%s, of which the manifest knows no table", key[0], key[1])
+			return damaged("it has members of %s/%s, of which the manifest knows no table", key[0], key[1])
 		}
 	}
 	for i, v := range m.Volumes {
 		if v.Object != objectName(m.Name, i+1, m.Encryption != "") || v.Bytes < 0 || len(v.SHA256) != 64 {
 			return damaged("volume %d has a name or a size that it cannot have", i+1)
+		}
+	}
+	return nil
+}
+
+// checkTables refuses tables of a queue, or of the installation, that are not what the members have, and takes those off that are.
+func (m *Manifest) checkTables(queue int, rows, bytes map[[2]string]int64) error {
+	name := ""
+	if queue != installation {
+		name = m.Queues[queue].Name
+	}
+	for _, t := range m.tables(queue) {
+		key := [2]string{name, t.Name}
+		if rows[key] != t.Rows || bytes[key] != t.Bytes || t.Name == "" {
+			return damaged("the members of %s/%s do not have the rows of the table", m.folder(queue), t.Name)
+		}
+		delete(rows, key)
+		for _, c := range t.Columns {
+			if !goodColumn.MatchString(c) {
+				return damaged("a column of %s/%s has a name that none has", m.folder(queue), t.Name)
+			}
 		}
 	}
 	return nil

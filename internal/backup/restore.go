@@ -20,10 +20,13 @@ type RestoreParams struct {
 	As           string   // another name, where it is one queue
 	Replace      []string // queues that may go though they have documents, by the names that those of the backup will have
 	SettingsOnly bool     // of a queue that is there, or of a new and empty one
-	Keys         string   // age's private keys, one a line, where the backup is encrypted
-	Workers      int      // connections that write side by side; 0: 2
-	By           []string // who restores, for the journal; nil: the role of the connection
-	Progress     func(Progress)
+	Installation bool     // users, tokens and what else is of the whole installation too, of a backup that has them
+	// ReplaceInstallation: users, tokens and so on that are there may go.
+	ReplaceInstallation bool
+	Keys                string   // age's private keys, one a line, where the backup is encrypted
+	Workers             int      // connections that write side by side; 0: 2
+	By                  []string // who restores, for the journal; nil: the role of the connection
+	Progress            func(Progress)
 }
 
 // Restored is a queue that came back.
@@ -36,11 +39,13 @@ type Restored struct {
 // target is one queue on its way back.
 type target struct {
 	Queue
-	as       string
-	stage    string // its schema until the swap
-	counters []Counters
-	open     map[string][]byte // of a table: the beginning of a row that goes on in the next member
-	indexes  [][]string        // statements that make them, by step
+	as    string
+	stage string // its schema until the swap
+	// installation: it is no queue, but the tables of the installation.
+	installation bool
+	counters     []Counters
+	open         map[string][]byte // of a table: the beginning of a row that goes on in the next member
+	indexes      [][]string        // statements that make them, by step
 }
 
 // Restore puts queues of a backup back, all of them or none. Each is loaded beside what lives and takes its place in one transaction, when all of
@@ -75,6 +80,9 @@ func (b *Backups) Restore(ctx context.Context, from *Store, name string, p Resto
 	}
 	var done []Restored
 	for _, t := range targets {
+		if t.installation {
+			continue
+		}
 		r := Restored{Queue: t.Name, As: t.as}
 		for _, c := range t.counters {
 			r.Documents += c.Documents()
@@ -106,10 +114,14 @@ func choose(m Manifest, p RestoreParams) ([]*target, error) {
 		}
 		targets[0].as = p.As
 	}
+	slices.SortFunc(targets, func(a, b *target) int { return strings.Compare(a.as, b.as) })
+	if p.Installation {
+		t, err := chooseInstallation(m, p)
+		return append(targets, t), err // last, for nobody adds a user while it is put there
+	}
 	if len(targets) == 0 {
 		return nil, errs.New(errs.NotFound, "the backup has no queues")
 	}
-	slices.SortFunc(targets, func(a, b *target) int { return strings.Compare(a.as, b.as) })
 	return targets, nil
 }
 
@@ -122,6 +134,12 @@ const (
 // claim keeps other restores out of the names that the queues will have, and refuses those that are taken before anything is read.
 func (b *Backups) claim(ctx context.Context, conn *pgx.Conn, targets []*target, p RestoreParams) error {
 	for _, t := range targets {
+		if t.installation {
+			if err := claimInstallation(ctx, conn, p); err != nil {
+				return err
+			}
+			continue
+		}
 		var free, there bool
 		err := conn.QueryRow(ctx, `select pg_try_advisory_lock($1, hashtext($2)), exists (select from fetchq.queues where name = $2)`, lockName, t.as).Scan(&free, &there)
 		if err != nil {
@@ -216,6 +234,9 @@ func swapOnce(ctx context.Context, conn *pgx.Conn, m Manifest, targets []*target
 	// The highest lease of what stands there takes a look at all documents, and is looked for before anybody has to wait.
 	leases := make([]int64, len(targets))
 	for i, t := range targets {
+		if t.installation {
+			continue
+		}
 		var there bool
 		if err := conn.QueryRow(ctx, `select to_regclass($1) is not null`, quoted("q_"+t.as, "docs")).Scan(&there); err != nil {
 			return err
@@ -233,6 +254,12 @@ func swapOnce(ctx context.Context, conn *pgx.Conn, m Manifest, targets []*target
 			return err
 		}
 		for i, t := range targets {
+			if t.installation {
+				if err := putInstallation(ctx, tx, t, p); err != nil {
+					return err
+				}
+				continue
+			}
 			facts, err := t.facts()
 			if err != nil {
 				return err

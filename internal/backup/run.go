@@ -43,13 +43,16 @@ type Progress struct {
 
 // RunParams say what is written where.
 type RunParams struct {
-	Queues     []string // none: all
-	Name       string   // "": one that begins with the time of the snapshot
-	Recipients []string // age's public keys; none: not encrypted
-	MaxRate    int64    // bytes of text a second; 0: as fast as it goes
-	Readers    int      // connections that read side by side; 0: 2
-	Volume     int64    // bytes of an object; 0: 40 GB
-	Progress   func(Progress)
+	Queues []string // none: all
+	// Installation: users, tokens and what else is of the whole installation too, as parts says. There are hashes of secrets in it, so it is for
+	// who has the database anyway.
+	Installation bool
+	Name         string   // "": one that begins with the time of the snapshot
+	Recipients   []string // age's public keys; none: not encrypted
+	MaxRate      int64    // bytes of text a second; 0: as fast as it goes
+	Readers      int      // connections that read side by side; 0: 2
+	Volume       int64    // bytes of an object; 0: 40 GB
+	Progress     func(Progress)
 }
 
 // Run writes a backup, and returns its manifest. When it returns an error, nothing is left of it at the destination, unless that is away too.
@@ -59,12 +62,12 @@ func (b *Backups) Run(ctx context.Context, to *Store, p RunParams) (Manifest, er
 	if err != nil {
 		return Manifest{}, err
 	}
-	s, err := b.takeSnapshot(ctx, p.Queues)
+	s, err := b.takeSnapshot(ctx, p.Queues, p.Installation)
 	if err != nil {
 		return Manifest{}, err
 	}
 	defer closeConn(ctx, s.conn)
-	m := Manifest{Format: Format, Name: p.Name, Program: b.opt.Program, Postgres: s.postgres, SnapshotAt: s.at, Queues: s.queues}
+	m := Manifest{Format: Format, Name: p.Name, Program: b.opt.Program, Postgres: s.postgres, SnapshotAt: s.at, Queues: s.queues, Installation: s.installation}
 	if m.Name == "" {
 		var tail [4]byte
 		if _, err := rand.Read(tail[:]); err != nil {
@@ -201,7 +204,7 @@ func (w *run) read(ctx context.Context, work <-chan reading, free <-chan []byte,
 			}
 		}
 		if _, err := conn.PgConn().CopyTo(ctx, c, `copy (`+r.query+`) to stdout`); err != nil {
-			return fmt.Errorf("read %s of %s: %w", r.table, w.m.Queues[r.queue].Name, err)
+			return fmt.Errorf("read %s/%s: %w", w.m.folder(r.queue), r.table, err)
 		}
 		if err := c.flush(); err != nil {
 			return err
@@ -222,13 +225,13 @@ func (w *run) collect(ctx context.Context, free chan<- []byte, full <-chan *chun
 				return err
 			}
 		}
-		q := &w.m.Queues[c.queue]
-		if err := w.archive.add(c.name(q.Name), c.text, c.rows); err != nil {
+		folder, tables := w.m.folder(c.queue), w.m.tables(c.queue)
+		if err := w.archive.add(c.name(folder), c.text, c.rows); err != nil {
 			return err
 		}
-		have[q.Name+"/"+c.table] = true
-		for i := range q.Tables {
-			if t := &q.Tables[i]; t.Name == stored(c.table) {
+		have[folder+"/"+c.table] = true
+		for i := range tables {
+			if t := &tables[i]; t.Name == stored(c.table) {
 				t.Rows += c.rows
 				t.Bytes += int64(len(c.text))
 			}
@@ -243,7 +246,7 @@ func (w *run) collect(ctx context.Context, free chan<- []byte, full <-chan *chun
 		return context.Cause(ctx)
 	}
 	for _, q := range w.m.Queues {
-		text, err := w.s.script(ctx, q, have[q.Name+"/docs"])
+		text, err := w.s.script(ctx, q, have["q_"+q.Name+"/docs"])
 		if err != nil {
 			return err
 		}

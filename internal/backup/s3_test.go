@@ -130,15 +130,23 @@ func bucket(t *testing.T, address string) (destination, dir string) {
 // proxy stands before the S3 server and does to a request what a test wants: true says that it was answered.
 func proxy(t *testing.T, do func(w http.ResponseWriter, r *http.Request) bool) string {
 	t.Helper()
+	return between(t, func(pass http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !do(w, r) {
+				pass.ServeHTTP(w, r)
+			}
+		})
+	})
+}
+
+// between puts a handler before the S3 server, and returns its address.
+func between(t *testing.T, handler func(pass http.Handler) http.Handler) string {
+	t.Helper()
 	pass := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.Out.URL.Scheme, r.Out.URL.Host = "http", s3.address
 		r.Out.Host = r.In.Host // it is part of what is signed
 	}, ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) }}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !do(w, r) {
-			pass.ServeHTTP(w, r)
-		}
-	}))
+	server := httptest.NewServer(handler(pass))
 	t.Cleanup(server.Close)
 	return server.URL
 }
@@ -201,7 +209,7 @@ func TestS3ThatFailsNowAndThen(t *testing.T) {
 func TestS3ThatRefusesHalfWay(t *testing.T) {
 	t.Parallel()
 	_, _ = bucket(t, "")
-	for status, want := range map[int]errs.Code{500: errs.Unavailable, 507: errs.Unavailable, 403: errs.Forbidden} {
+	for status, want := range map[int]errs.Code{500: errs.Unavailable, 503: errs.Unavailable, 507: errs.Unavailable, 403: errs.Forbidden} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			t.Parallel()
 			var puts atomic.Int64
@@ -212,7 +220,7 @@ func TestS3ThatRefusesHalfWay(t *testing.T) {
 				_, _ = io.Copy(io.Discard, r.Body)
 				w.Header().Set("Content-Type", "application/xml")
 				w.WriteHeader(status)
-				fmt.Fprintf(w, `<Error><Code>%s</Code><Message>no</Message></Error>`, map[int]string{500: "InternalError", 507: "XNoRoom", 403: "AccessDenied"}[status])
+				fmt.Fprintf(w, `<Error><Code>%s</Code><Message>no</Message></Error>`, map[int]string{500: "InternalError", 503: "SlowDown", 507: "XNoRoom", 403: "AccessDenied"}[status])
 				return true
 			})
 			at, dir := bucket(t, address)

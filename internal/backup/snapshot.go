@@ -47,33 +47,38 @@ type snapshot struct {
 	postgres string
 	queues   []Queue
 	sources  []reading
+
+	installation []Table
 }
 
 // reading is one text to read.
 type reading struct {
-	queue int
+	queue int    // of the manifest, or installation
 	table string // as its members are called
 	query string
 }
 
 // takeSnapshot locks the queues against whoever removes them whole, and exports a snapshot of that moment. No queues are all of them.
-func (b *Backups) takeSnapshot(ctx context.Context, queues []string) (*snapshot, error) {
+func (b *Backups) takeSnapshot(ctx context.Context, queues []string, whole bool) (*snapshot, error) {
 	conn, err := b.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
 	s := &snapshot{conn: conn}
-	if err := s.begin(ctx, queues); err != nil {
+	if err := s.begin(ctx, queues, whole); err != nil {
 		closeConn(ctx, conn)
 		return nil, database.Error("take a snapshot", err)
 	}
 	return s, nil
 }
 
-func (s *snapshot) begin(ctx context.Context, queues []string) error {
+func (s *snapshot) begin(ctx context.Context, queues []string, whole bool) error {
 	names, err := s.names(ctx, queues)
 	if err != nil {
 		return err
+	}
+	if len(names) == 0 && !whole {
+		return errs.New(errs.NotFound, "there is no queue to back up")
 	}
 	if _, err := s.conn.Exec(ctx, begin); err != nil {
 		return err
@@ -100,6 +105,9 @@ func (s *snapshot) begin(ctx context.Context, queues []string) error {
 		s.queues = append(s.queues, q)
 		s.sources = append(s.sources, sources...)
 	}
+	if whole {
+		return s.describeInstallation(ctx)
+	}
 	return nil
 }
 
@@ -121,9 +129,6 @@ func (s *snapshot) names(ctx context.Context, queues []string) ([]string, error)
 		if !there[q] {
 			return nil, &errs.Error{Code: errs.NotFound, Field: "queue", Message: fmt.Sprintf("there is no queue %.40q", q)}
 		}
-	}
-	if len(names) == 0 {
-		return nil, errs.New(errs.NotFound, "there is no queue to back up")
 	}
 	return names, nil
 }

@@ -36,7 +36,11 @@ func (b *Backups) stage(ctx context.Context, conn *pgx.Conn, from *Store, m Mani
 	}()
 	for i, t := range targets {
 		t.stage = fmt.Sprintf("%s%s_%d", stagePrefix, hex.EncodeToString(id[:]), i)
-		if err := makeStage(ctx, conn, t); err != nil {
+		prepare := makeStage
+		if t.installation {
+			prepare = makeInstallationStage
+		}
+		if err := prepare(ctx, conn, t); err != nil {
 			return err
 		}
 	}
@@ -45,6 +49,9 @@ func (b *Backups) stage(ctx context.Context, conn *pgx.Conn, from *Store, m Mani
 	}
 	p.tell(Progress{Phase: "index", Rows: m.Rows(), Total: m.Rows(), Bytes: m.Bytes(), Stored: m.Stored()})
 	for _, t := range targets {
+		if t.installation {
+			continue
+		}
 		if err := b.finish(ctx, conn, t, p.workers()); err != nil {
 			return err
 		}

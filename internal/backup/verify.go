@@ -26,7 +26,7 @@ func (b *Backups) Verify(ctx context.Context, from *Store, name string, p Verify
 	if !p.Load {
 		return m, b.read(ctx, from, m, p)
 	}
-	targets, err := choose(m, RestoreParams{})
+	targets, err := choose(m, RestoreParams{Installation: m.Installation != nil})
 	if err != nil {
 		return m, err
 	}

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"flag"
 	"log/slog"
-	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -66,7 +64,7 @@ func (w *world) text(sql string, args ...any) string {
 func folder(t *testing.T) (*backup.Store, string) {
 	t.Helper()
 	dir := t.TempDir()
-	return open(t, (&url.URL{Scheme: "file", Path: filepath.ToSlash(dir)}).String()), dir
+	return open(t, address(dir)), dir
 }
 
 func open(t *testing.T, address string) *backup.Store {

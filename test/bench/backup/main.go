@@ -1,6 +1,7 @@
 // Command backup measures how fast queues are written to a folder and restored, beside pg_dump and pg_restore of the same queue in the same
-// run where these are found, and how much memory the program takes. It works in the database that -database names, in a queue that it makes
-// and drops, and in a temporary folder. pg_dump has to be of the server's major version or a newer one.
+// run where these are found, and how much memory the program takes; and, with -span, what a backup costs those who work on the queue. It works
+// in a queue that it makes and drops, and in a temporary folder. pg_dump has to be of the server's major version or a newer one;
+// FETCHQ_PG_BIN says of which version the server is.
 package main
 
 import (
@@ -13,17 +14,22 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/fetchq/server/test/bench/serve"
 )
 
 var (
 	program   = flag.String("fetchq", "bin/fetchq", "the program; make build makes it")
-	database  = flag.String("database", "", "address of a migrated database; the private one of the data directory where nothing is said")
+	database  = flag.String("database", "", "address of a migrated database; where nothing is said, a server is started on a private Postgres in a temporary folder")
 	documents = flag.Int("documents", 1_000_000, "how many, 1000 to 100000000")
 	pgBin     = flag.String("pg-bin", "", "folder of pg_dump and pg_restore; the PATH where nothing is said")
+	parallel  = flag.Int("parallel", 2, "connections that read or write side by side, 1 to 16")
+	span      = flag.Duration("span", 0, "how long a queue is worked on, alone and beside backups, 2s to 10m; 0: not at all")
 )
 
 const queue = "backup_bench"
@@ -38,23 +44,27 @@ func main() {
 
 // bench is one run.
 type bench struct {
-	db  *pgx.Conn
-	dir string
+	db   *pgx.Conn
+	dir  string
+	text int64 // bytes of the queue as COPY writes it
 }
 
 func run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if *documents < 1000 || *documents > 100_000_000 {
+	if *documents < 1000 || *documents > 100_000_000 || *parallel < 1 || *parallel > 16 || *span != 0 && (*span < 2*time.Second || *span > 10*time.Minute) {
 		return errors.New("a flag is outside its limits; see -help")
 	}
 	address := *database
 	if address == "" {
-		out, err := exec.CommandContext(ctx, *program, "db-url").Output()
+		s, err := serve.Start(ctx, *program)
 		if err != nil {
-			return fmt.Errorf("where the database is: %w", err)
+			return err
 		}
-		address = strings.TrimSpace(string(out))
+		defer s.Stop()
+		if address, err = s.Run(ctx, "db-url"); err != nil {
+			return err
+		}
 	}
 	db, err := pgx.Connect(ctx, address)
 	if err != nil {
@@ -71,6 +81,11 @@ func run() error {
 		return err
 	}
 	defer b.drop(context.WithoutCancel(ctx))
+	if *span > 0 {
+		if err := b.beside(ctx, address); err != nil {
+			return err
+		}
+	}
 	return b.measure(ctx, address)
 }
 
@@ -98,7 +113,23 @@ func (b *bench) fill(ctx context.Context) error {
 			return err
 		}
 	}
+	// What COPY alone takes, with nobody who packs its text.
+	began := time.Now()
+	var text counter
+	if _, err := b.db.PgConn().CopyTo(ctx, &text, `copy (select * from q_`+queue+`.docs) to stdout`); err != nil {
+		return err
+	}
+	b.text = int64(text)
+	fmt.Printf("%d documents, %.0f MB of text; COPY alone, by one connection: %.2f s\n", *documents, float64(b.text)/1e6, time.Since(began).Seconds())
 	return nil
+}
+
+// counter counts bytes.
+type counter int64
+
+func (c *counter) Write(p []byte) (int, error) {
+	*c += counter(len(p))
+	return len(p), nil
 }
 
 func (b *bench) drop(ctx context.Context) {
@@ -107,10 +138,16 @@ func (b *bench) drop(ctx context.Context) {
 	}
 }
 
-// time runs a program and prints its time, its rates and its memory.
-func (b *bench) time(ctx context.Context, what, address string, name string, args ...string) (string, error) {
+// command is a program that finds the database.
+func command(ctx context.Context, address, name string, args ...string) *exec.Cmd {
 	c := exec.CommandContext(ctx, name, args...)
 	c.Env = append(os.Environ(), "DATABASE_URL="+address)
+	return c
+}
+
+// time runs a program and prints its time, its rates and its memory.
+func (b *bench) time(ctx context.Context, what, address string, name string, args ...string) (string, error) {
+	c := command(ctx, address, name, args...)
 	var said strings.Builder
 	c.Stderr = &said
 	began := time.Now()
@@ -119,14 +156,14 @@ func (b *bench) time(ctx context.Context, what, address string, name string, arg
 	if err != nil {
 		return "", fmt.Errorf("%s: %w: %s", what, err, said.String())
 	}
-	fmt.Printf("%-28s %7.2f s  %9.0f documents/s  %4.0f MB of memory  %5.2f s of processor\n", what, took.Seconds(), float64(*documents)/took.Seconds(),
-		peak(c.ProcessState), (c.ProcessState.UserTime() + c.ProcessState.SystemTime()).Seconds())
+	fmt.Printf("%-20s %7.2f s  %9.0f documents/s  %5.1f MB/s of text  %4.0f MB of memory  %5.2f s of processor\n", what, took.Seconds(),
+		float64(*documents)/took.Seconds(), float64(b.text)/1e6/took.Seconds(), peak(c.ProcessState), (c.ProcessState.UserTime() + c.ProcessState.SystemTime()).Seconds())
 	return strings.TrimSpace(string(out)), nil
 }
 
 func (b *bench) measure(ctx context.Context, address string) error {
 	to := (&url.URL{Scheme: "file", Path: filepath.ToSlash(b.dir)}).String()
-	object, err := b.time(ctx, "fetchq backup run", address, *program, "backup", "run", "--queue", queue, "--to", to, "--name", "bench")
+	object, err := b.time(ctx, "fetchq backup run", address, *program, "backup", "run", "--queue", queue, "--to", to, "--name", "bench", "--parallel", strconv.Itoa(*parallel))
 	if err != nil {
 		return err
 	}
@@ -134,7 +171,7 @@ func (b *bench) measure(ctx context.Context, address string) error {
 	if _, err := b.time(ctx, "fetchq backup verify", address, *program, "backup", "verify", object); err != nil {
 		return err
 	}
-	if _, err := b.time(ctx, "fetchq restore", address, *program, "restore", object, "--as", queue+"_again"); err != nil {
+	if _, err := b.time(ctx, "fetchq restore", address, *program, "restore", object, "--as", queue+"_again", "--parallel", strconv.Itoa(*parallel)); err != nil {
 		return err
 	}
 	dump, restore := tool("pg_dump"), tool("pg_restore")
@@ -172,6 +209,6 @@ func tool(name string) string {
 
 func size(file string) {
 	if info, err := os.Stat(file); err == nil {
-		fmt.Printf("%-28s %7.1f MB\n", "  its file", float64(info.Size())/1e6)
+		fmt.Printf("%-20s %7.1f MB\n", "  its file", float64(info.Size())/1e6)
 	}
 }
