@@ -64,7 +64,7 @@ func (b *Backups) Restore(ctx context.Context, from *Store, name string, p Resto
 	if err != nil {
 		return nil, err
 	}
-	defer closeConn(ctx, conn)
+	defer release(ctx, conn)
 	if err := b.claim(ctx, conn, targets, p); err != nil {
 		return nil, database.Error("begin a restore", err)
 	}

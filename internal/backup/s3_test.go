@@ -124,6 +124,11 @@ func bucket(t *testing.T, address string) (destination, dir string) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
 	return "s3://" + name + "/some/where?" + url.Values{"endpoint": {address}, "region": {"us-east-1"}, "use_path_style": {"true"}}.Encode(), filepath.Join(dir, "some", "where")
 }
 

@@ -39,6 +39,15 @@ func closeConn(ctx context.Context, conn *pgx.Conn) {
 	_ = conn.Close(ctx)
 }
 
+// release gives back the locks of a connection and closes it. Postgres would give them back some time after it is closed, and who tries again at
+// once would be told that somebody else is at it.
+func release(ctx context.Context, conn *pgx.Conn) {
+	unlock, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	_, _ = conn.Exec(unlock, `select pg_advisory_unlock_all()`) // of one that is broken they are gone
+	closeConn(ctx, conn)
+}
+
 // snapshot is what the backup is of. While it is held nobody drops, truncates or renames its queues, and everything else goes on.
 type snapshot struct {
 	conn     *pgx.Conn

@@ -34,7 +34,7 @@ func (b *Backups) Verify(ctx context.Context, from *Store, name string, p Verify
 	if err != nil {
 		return m, err
 	}
-	defer closeConn(ctx, conn)
+	defer release(ctx, conn)
 	err = b.stage(ctx, conn, from, m, targets, loadParams{p.Keys, p.Workers, p.Progress}, func() error { return errScratch })
 	if !errors.Is(err, errScratch) {
 		return m, database.Error("verify a backup", err)
