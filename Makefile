@@ -13,7 +13,7 @@ RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 .DEFAULT_GOAL = help
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "make %-11s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
 
 run: bin/fetchq node_modules/.package-lock.json ## build what changed and serve on 127.0.0.1:8080, with a private Postgres in ./data
 	@scripts/run bin/fetchq serve
@@ -54,6 +54,10 @@ bench-long: bin/fetchq ## millions of documents, a thousand queues, two nodes, p
 	scripts/bench --suite long --scale $(SCALE)
 	go run ./test/bench/nodes
 	go test ./internal/queue -run TestThePlansOfHotStatements -count 1 -timeout 1h -documents $(PLANS)
+
+bench-backup: bin/fetchq ## backups beside pg_dump and a working queue; a million documents there and back
+	go run ./test/bench/backup -documents 1000000 -span 20s
+	scripts/on-postgres 18 go test ./internal/backup -run 'TestWhatIsRestoredFromAFolderIsEqual|TestWhatIsEncrypted' -count 1 -timeout 1h -documents 1000000
 
 bench-peers: bin/fetchq ## the same work by River, graphile-worker and pg-boss; writes the table into docs/performance.md
 	bench/peers/run $(PEERS)
@@ -113,4 +117,4 @@ node_modules/.package-lock.json: package.json package-lock.json .npmrc
 
 FORCE:
 
-.PHONY: help run build program assets generate demo test test-fast lint fmt bench bench-long bench-peers vet fresh test-18 test-15 bugs browser screenshots prometheus faults bench-once FORCE
+.PHONY: help run build program assets generate demo test test-fast lint fmt bench bench-long bench-backup bench-peers vet fresh test-18 test-15 bugs browser screenshots prometheus faults bench-once FORCE

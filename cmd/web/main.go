@@ -25,6 +25,8 @@ type commands struct {
 	Token   token     `cmd:"" help:"Make, list and revoke tokens for the API."`
 	User    user      `cmd:"" settings:"data-dir,database-url,listen,base-url" help:"Add, list and change the people who may sign in, and make their one-time links."`
 	Mark    mark      `cmd:"" help:"Note an event that charts show as a line, such as a deploy: fetchq mark v1.2.3"`
+	Backup  backups   `cmd:"" help:"Write backups to a folder or a bucket; list, verify and prune them."`
+	Restore restore   `cmd:"" help:"Put queues of a backup back. They come back paused."`
 	Bench   benchmark `cmd:"" help:"Measure pushes, picks and resolutions by SQL and HTTP, in queues of its own."`
 	Doctor  doctor    `cmd:"" help:"Compare the counters of all queues with a real count; exit code 1 where they differ."`
 	Psql    psql      `cmd:"" help:"Open psql on the database."`

@@ -5,9 +5,11 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/backup"
 	"github.com/fetchq/server/internal/charts"
 	"github.com/fetchq/server/internal/config"
 	"github.com/fetchq/server/internal/database"
@@ -20,6 +22,7 @@ type Tools struct {
 	Users  *auth.Users
 	Charts *charts.Store
 	Engine *queue.Engine // not started: it answers, but hears no other nodes
+	log    *slog.Logger
 	pool   *pgxpool.Pool
 	source *Source
 }
@@ -41,7 +44,7 @@ func OpenTools(ctx context.Context, cfg config.Config, log *slog.Logger) (*Tools
 	if err != nil {
 		return nil, err
 	}
-	t := &Tools{source: source}
+	t := &Tools{source: source, log: log}
 	if err := database.Migrate(ctx, source.MigrateURL, log); err != nil {
 		t.Close(ctx)
 		return nil, err
@@ -54,6 +57,16 @@ func OpenTools(ctx context.Context, cfg config.Config, log *slog.Logger) (*Tools
 	t.Engine = queue.New(t.pool, queue.Options{Log: log, Node: "command", Now: time.Now})
 	return t, nil
 }
+
+// Backups writes and restores queues of the database, for a program of some version.
+func (t *Tools) Backups(version string) *backup.Backups {
+	return backup.New(backup.Options{Program: version, Log: t.log, Connect: func(ctx context.Context) (*pgx.Conn, error) {
+		return database.Connect(ctx, t.source.MigrateURL, "fetchq backup") // past a pooler: its locks are those of a session
+	}})
+}
+
+// OfflineBackups looks at backups without a database.
+func OfflineBackups(log *slog.Logger) *backup.Backups { return backup.New(backup.Options{Log: log}) }
 
 // URL is the address of the database, with its password.
 func (t *Tools) URL() string { return t.source.TellURL }

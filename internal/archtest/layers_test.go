@@ -7,7 +7,7 @@ import (
 
 // layers are the packages from the top to the bottom. A package imports only what stands in a lower line.
 var layers = [][]string{
-	{"test/bench/lists", "test/bench/nodes", "test/bench/pages", "test/bench/start", "test/faults", "test/browser", "test/image"},
+	{"test/bench/backup", "test/bench/lists", "test/bench/nodes", "test/bench/pages", "test/bench/start", "test/faults", "test/browser", "test/image"},
 	{"test/bench/serve"},
 	{"cmd/web"},
 	{"internal/dbtest", "internal/htmlcheck", "internal/archtest"},
@@ -27,7 +27,7 @@ var layers = [][]string{
 // testOnly are the packages that only tests and the programs under test import.
 var testOnly = map[string]bool{
 	"internal/dbtest": true, "internal/htmlcheck": true, "internal/archtest": true,
-	"test/bench/lists": true, "test/bench/nodes": true, "test/bench/pages": true, "test/bench/serve": true, "test/bench/start": true, "test/faults": true, "test/browser": true, "test/image": true,
+	"test/bench/backup": true, "test/bench/lists": true, "test/bench/nodes": true, "test/bench/pages": true, "test/bench/serve": true, "test/bench/start": true, "test/faults": true, "test/browser": true, "test/image": true,
 }
 
 // alone are folders whose packages take nothing from this module but what is named.

@@ -129,7 +129,7 @@ var transitions = map[string]struct{ icon, word string }{
 	"mark_due": {"", "Became due"}, "pick": {"", "Picked"}, "extend": {"", "Lease extended"}, "complete": {"", "Completed"},
 	"reschedule": {"", "Rescheduled"}, "reject": {"error", "Rejected"}, "kill": {"", "Killed"}, "drop": {"idle", "Dropped"}, "forward": {"", "Forwarded"},
 	"orphan": {"error", "Lease ran out"}, "run_now": {"", "Made due now"}, "retry": {"", "Retried"}, "release": {"", "Released"}, "edit": {"", "Edited"}, "undo": {"", "Put back by an undo"},
-	"expire": {"idle", "Removed: kept no longer"}, "truncate": {"idle", "All documents were removed"}, "attach": {"idle", "The queue was restored"},
+	"expire": {"idle", "Removed: kept no longer"}, "truncate": {"idle", "All documents were removed"}, "attach": {"idle", "The queue was restored"}, "restore": {"idle", "The queue was restored"},
 	"rename": {"idle", "The queue got another name"},
 }
 

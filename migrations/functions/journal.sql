@@ -8,7 +8,7 @@
 -- A line has the document's lease number after the transition, and the attempt that begins with a pick, or that the rest belongs to. took
 -- is microseconds: of a pick from the date to the pick, of what ends a lease from the pick to the end. worker holds the document, or held
 -- it until then. actor is who called: token:name, user:address, role:name of who called by SQL; null is the engine itself. A line without a
--- subject is about all documents: truncate, attach, rename.
+-- subject is about all documents: truncate, attach, restore, rename.
 
 -- journal_build makes the journal of a queue, or what is missing of it.
 create function fetchq.journal_build(s text) returns void

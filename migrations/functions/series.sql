@@ -14,25 +14,33 @@ language plpgsql set lock_timeout = '2s' as $$
 declare
     s      record;
     v_from timestamptz;
-    v_name text;
     n      integer := 0;
 begin
     perform pg_advisory_xact_lock(7378413, 1);
     for s in select * from fetchq.series_steps() loop
         v_from := date_bin(s.span, p_now - interval '1 hour', 'epoch');
         while v_from <= p_now + s.span loop
-            v_name := format('series_%s_%s', s.step, to_char(v_from at time zone 'UTC', 'YYYYMMDDHH24'));
-            if to_regclass('fetchq.' || v_name) is null then
-                -- Attached, not made as one: that would keep out who reads.
-                execute format('create table fetchq.%I (like fetchq.%I including all)', v_name, 'series_' || s.step);
-                execute format('alter table fetchq.%I attach partition fetchq.%I for values from (%L) to (%L)', 'series_' || s.step, v_name,
-                    v_from, v_from + s.span);
-                n := n + 1;
-            end if;
+            n := n + fetchq.series_partition(s.step, s.span, v_from)::integer;
             v_from := v_from + s.span;
         end loop;
     end loop;
     return n;
+end $$;
+
+-- series_partition makes the partition of a step that begins at p_from, and returns false where it is there.
+create function fetchq.series_partition(p_step integer, p_span interval, p_from timestamptz) returns boolean
+language plpgsql as $$
+declare
+    v_name constant text := format('series_%s_%s', p_step, to_char(p_from at time zone 'UTC', 'YYYYMMDDHH24'));
+begin
+    if to_regclass('fetchq.' || v_name) is not null then
+        return false;
+    end if;
+    -- Attached, not made as one: that would keep out who reads.
+    execute format('create table fetchq.%I (like fetchq.%I including all)', v_name, 'series_' || p_step);
+    execute format('alter table fetchq.%I attach partition fetchq.%I for values from (%L) to (%L)', 'series_' || p_step, v_name,
+        p_from, p_from + p_span);
+    return true;
 end $$;
 
 -- series_old lists the partitions that are kept no longer, the oldest of each step first.

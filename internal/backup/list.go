@@ -1,0 +1,182 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"gocloud.dev/blob"
+
+	"github.com/fetchq/server/internal/errs"
+)
+
+// Entry is one backup of a destination. Its manifest has no members here.
+type Entry struct {
+	Name     string
+	Manifest Manifest
+	Problem  string // why it cannot be restored, as far as its manifest and the sizes of its volumes tell; "": nothing is known against it
+}
+
+// List returns up to limit backups behind the name after, in the order of their names; those that Run named stand in the order of their
+// times. A limit of 0 is all. What has no manifest is no backup and is not listed. Errors: Unavailable, Forbidden.
+func (s *Store) List(ctx context.Context, after string, limit int) ([]Entry, error) {
+	var names []string
+	sizes := map[string]int64{}
+	objects := s.bucket.List(nil)
+	for {
+		o, err := s.next(ctx, objects)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		sizes[o.Key] = o.Size
+		if name, is := strings.CutSuffix(o.Key, manifestEnd); is && goodName.MatchString(name) && name > after {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	if limit > 0 && len(names) > limit {
+		names = names[:limit]
+	}
+	var list []Entry
+	for _, name := range names {
+		e := Entry{Name: name}
+		m, err := s.Manifest(ctx, name)
+		switch {
+		case errs.Of(err) == errs.NotFound:
+			continue // removed meanwhile
+		case errs.Of(err) == errs.Invalid || errs.Of(err) == errs.Unsupported:
+			var ours *errs.Error
+			errors.As(err, &ours)
+			e.Problem = ours.Message
+		case err != nil:
+			return nil, err
+		}
+		for _, v := range m.Volumes {
+			if size, there := sizes[v.Object]; !there {
+				e.Problem = v.Object + " is missing"
+			} else if size != v.Bytes {
+				e.Problem = v.Object + " has another size than was written"
+			}
+		}
+		m.Members = nil
+		e.Manifest = m
+		list = append(list, e)
+	}
+	return list, nil
+}
+
+// Keep says which backups stay: the newest ones, and the newest of each day, week and month, in UTC, as many of these as are named.
+type Keep struct{ Last, Daily, Weekly, Monthly int }
+
+// kept picks out of backups those that stay. Those that were not read are nobody's to remove, and stay.
+func (k Keep) kept(list []Entry) map[string]bool {
+	newest := slices.Clone(list)
+	slices.SortStableFunc(newest, func(a, b Entry) int { return b.Manifest.SnapshotAt.Compare(a.Manifest.SnapshotAt) })
+	stays := map[string]bool{}
+	take := func(n int, period func(time.Time) string) {
+		seen := map[string]bool{}
+		for _, e := range newest {
+			at := e.Manifest.SnapshotAt.UTC()
+			if at.IsZero() {
+				stays[e.Name] = true
+			} else if p := period(at); !seen[p] && len(seen) < n && e.Problem == "" {
+				seen[p] = true
+				stays[e.Name] = true
+			}
+		}
+	}
+	take(k.Last, func(at time.Time) string { return at.Format(time.RFC3339Nano) })
+	take(k.Daily, func(at time.Time) string { return at.Format("2006-01-02") })
+	take(k.Weekly, func(at time.Time) string {
+		return at.AddDate(0, 0, -int((at.Weekday()+6)%7)).Format("2006-01-02")
+	})
+	take(k.Monthly, func(at time.Time) string { return at.Format("2006-01") })
+	return stays
+}
+
+// Prune removes the backups that keep does not keep, and what runs left behind that were killed a week before now; dry: it only
+// says which. It returns the names of both. Errors: Invalid (nothing would be kept), Unavailable, Forbidden.
+func (s *Store) Prune(ctx context.Context, keep Keep, now time.Time, dry bool) ([]string, error) {
+	if keep.Last < 0 || keep.Daily < 0 || keep.Weekly < 0 || keep.Monthly < 0 || keep == (Keep{}) {
+		return nil, errs.New(errs.Invalid, "say how many backups are kept; with none of last, daily, weekly and monthly nothing would be")
+	}
+	list, err := s.List(ctx, "", 0)
+	if err != nil {
+		return nil, err
+	}
+	stays := keep.kept(list)
+	var gone []string
+	for _, e := range list {
+		if stays[e.Name] {
+			continue
+		}
+		gone = append(gone, e.Name)
+		if dry {
+			continue
+		}
+		// The manifest goes first: without it nothing is left that looks like a backup.
+		if err := s.remove(ctx, e.Name+manifestEnd); err != nil {
+			return gone, err
+		}
+		for _, v := range e.Manifest.Volumes {
+			if err := s.remove(ctx, v.Object); err != nil {
+				return gone, err
+			}
+		}
+	}
+	left, err := s.leftovers(ctx, list, now.AddDate(0, 0, -7))
+	if err != nil {
+		return gone, err
+	}
+	for _, object := range left {
+		gone = append(gone, object)
+		if !dry {
+			if err := s.remove(ctx, object); err != nil {
+				return gone, err
+			}
+		}
+	}
+	return gone, nil
+}
+
+// leftovers are volumes without a manifest, and files that were never given their name. All of one run were last written before a moment: one
+// that is under way has volumes without a manifest too.
+func (s *Store) leftovers(ctx context.Context, list []Entry, before time.Time) ([]string, error) {
+	named := map[string]bool{}
+	for _, e := range list {
+		named[e.Name] = true
+	}
+	found, last := map[string][]string{}, map[string]time.Time{}
+	objects := s.bucket.List(&blob.ListOptions{})
+	for {
+		o, err := s.next(ctx, objects)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		name, end, _ := strings.Cut(o.Key, ".")
+		ours := strings.Contains("."+end, archiveEnd) || strings.HasPrefix("."+end, manifestEnd+".")
+		if goodName.MatchString(name) && ours && !named[name] {
+			found[name] = append(found[name], o.Key)
+			if o.ModTime.After(last[name]) {
+				last[name] = o.ModTime
+			}
+		}
+	}
+	var left []string
+	for name, keys := range found {
+		if last[name].Before(before) {
+			left = append(left, keys...)
+		}
+	}
+	slices.Sort(left)
+	return left, nil
+}
