@@ -115,7 +115,7 @@ func TestErrorsOfOneKindHaveOneFingerprint(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		programs []program
-	}{{"by which the rules were made", slices.Concat(known, second, third)}, {"left out while they were made", leftOut}, {"all", slices.Concat(known, second, third, leftOut)}} {
+	}{{"by which the rules were made", slices.Concat(known, second, third)}, {"left out while they were made", leftOut}, {"put away before they are changed again", fourth}, {"all", slices.Concat(known, second, third, leftOut, fourth)}} {
 		t.Run(c.name, func(t *testing.T) {
 			n := 1000
 			if c.name == "all" {
