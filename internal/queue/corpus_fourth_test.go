@@ -23,9 +23,6 @@ var fourth = []program{
 		{"connect timeout", func(v *value) string {
 			return fmt.Sprintf("Redis::CannotConnectError: Error connecting to Redis on %s:%d (Redis::TimeoutError)", v.ip(), v.port())
 		}},
-		{"connect refused", func(v *value) string {
-			return fmt.Sprintf("Redis::CannotConnectError: Error connecting to Redis on %s:%d (Errno::ECONNREFUSED)", v.ip(), v.port())
-		}},
 		{"slow answer", func(v *value) string {
 			return fmt.Sprintf("StackExchange.Redis.RedisTimeoutException: Timeout performing GET (%dms), next: GET page:%d, inst: %d, qu: 0, qs: %d, aw: False, bw: %s, rs: %s, ws: Idle, in: %d, in-pipe: 0, out-pipe: 0, serverEndpoint: %s:6380, mc: 1/1/0, mgr: %d of 10 available, clientName: WORKER%d(SE.Redis-v2.6.122.38350), IOCP: (Busy=%d,Free=%d,Min=2,Max=1000), WORKER: (Busy=%d,Free=%d,Min=2,Max=32767), v: 2.6.122.38350",
 				v.n(9000), v.n(900000), v.n(90), v.n(400), v.one("SpinningDown", "Inactive"), v.one("ReadAsync", "ComputeResult"), v.IntN(70000), v.host(), v.n(10), v.n(40), v.n(9), v.n(1000), v.n(60), v.n(32767))
@@ -180,9 +177,6 @@ var fourth = []program{
 		}},
 		{"mailbox", func(v *value) string {
 			return fmt.Sprintf("A%04d NO [NONEXISTENT] Mailbox doesn't exist: INBOX.%s (%.3f + %.3f secs).", v.n(9999), v.word(), v.Float64(), v.Float64())
-		}},
-		{"user unknown", func(v *value) string {
-			return fmt.Sprintf("550 5.1.1 <%s@%s>: Recipient address rejected: User unknown in virtual mailbox table", v.account(), v.host())
 		}},
 		{"listed", func(v *value) string {
 			ip := v.ip()
