@@ -224,7 +224,7 @@ var fourth = []program{
 			return v.selenium("StaleElementReferenceException", fmt.Sprintf("stale element reference: element f.%s.d.%s.e.%d not found in the current frame", v.key(32), v.key(32), v.n(900)))
 		}},
 		{"covered", func(v *value) string {
-			return v.selenium("ElementClickInterceptedException", fmt.Sprintf("element click intercepted: Element <a href=\"%s\">...</a> is not clickable at point (%d, %d). Other element would receive the click: <div class=\"consent\">...</div>", v.path(), v.n(1900), v.n(1000)))
+			return v.selenium("ElementClickInterceptedException", fmt.Sprintf("element click intercepted: Element <a href=%q>...</a> is not clickable at point (%d, %d). Other element would receive the click: <div class=\"consent\">...</div>", v.path(), v.n(1900), v.n(1000)))
 		}},
 		{"driver", func(v *value) string {
 			return fmt.Sprintf("selenium.common.exceptions.SessionNotCreatedException: Message: session not created: This version of ChromeDriver only supports Chrome version %d\nCurrent browser version is %s with binary path /usr/bin/google-chrome\n", 100+v.n(30), v.chrome()) + v.frames()
@@ -256,7 +256,7 @@ var fourth = []program{
 			return v.nginx("upstream prematurely closed connection while reading response header from upstream", true)
 		}},
 		{"file", func(v *value) string {
-			return v.nginx(fmt.Sprintf("open() \"%s\" failed (2: No such file or directory)", v.file()), false)
+			return v.nginx(fmt.Sprintf("open() %q failed (2: No such file or directory)", v.file()), false)
 		}},
 		{"body", func(v *value) string {
 			return v.nginx(fmt.Sprintf("client intended to send too large body: %d bytes", v.n(90000000)), false)
@@ -270,7 +270,7 @@ var fourth = []program{
 	}},
 	{"docker", []kind{
 		{"name in use", func(v *value) string {
-			return fmt.Sprintf("docker: Error response from daemon: Conflict. The container name \"/%s-%d\" is already in use by container \"%s\". You have to remove (or rename) that container to be able to reuse that name.", v.repository(), v.n(40), v.hex(64))
+			return fmt.Sprintf("docker: Error response from daemon: Conflict. The container name \"/%s-%d\" is already in use by container %q. You have to remove (or rename) that container to be able to reuse that name.", v.repository(), v.n(40), v.hex(64))
 		}},
 		{"no manifest", func(v *value) string {
 			return fmt.Sprintf("Error response from daemon: manifest for %s/%s:%s not found: manifest unknown: manifest unknown", v.host(), v.repository(), v.one("latest", "main", fmt.Sprintf("v%d.%d.%d", v.n(4), v.IntN(20), v.IntN(20)), v.hex(7)))
@@ -293,7 +293,7 @@ var fourth = []program{
 	}},
 	{"mongodb", []kind{
 		{"duplicate", func(v *value) string {
-			return fmt.Sprintf("E11000 duplicate key error collection: shop.pages index: url_1 dup key: { url: \"%s\" }", v.url())
+			return fmt.Sprintf("E11000 duplicate key error collection: shop.pages index: url_1 dup key: { url: %q }", v.url())
 		}},
 		{"no primary", func(v *value) string {
 			return fmt.Sprintf("server selection error: server selection timeout, current topology: { Type: ReplicaSetNoPrimary, Servers: [%s] }", strings.Join([]string{v.member(), v.member(), v.member()}[:2+v.IntN(2)], ", "))
@@ -309,7 +309,7 @@ var fourth = []program{
 			return fmt.Sprintf("BSONObj size: %d (0x%X) is invalid. Size must be between 0 and 16793600(16MB) First element: _id: ObjectId('%s')", size, size, v.hex(24))
 		}},
 		{"validation", func(v *value) string {
-			return fmt.Sprintf("WriteError({\"index\":%d,\"code\":121,\"errmsg\":\"Document failed validation\",\"errInfo\":{\"failingDocumentId\":{\"$oid\":\"%s\"}}})", v.IntN(1000), v.hex(24))
+			return fmt.Sprintf("WriteError({\"index\":%d,\"code\":121,\"errmsg\":\"Document failed validation\",\"errInfo\":{\"failingDocumentId\":{\"$oid\":%q}}})", v.IntN(1000), v.hex(24))
 		}},
 		{"timeout", func(v *value) string {
 			return fmt.Sprintf("pymongo.errors.NetworkTimeout: %s:27017: timed out (configured timeouts: socketTimeoutMS: %d.0ms, connectTimeoutMS: 20000.0ms)", v.host(), v.n(60)*1000)
