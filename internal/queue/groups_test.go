@@ -3,6 +3,7 @@ package queue_test
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -83,6 +84,34 @@ func TestErrorsThatSayTheSameAreOneGroupByEveryDoor(t *testing.T) {
 	if err != nil || lately.Lines != 3 || lately.AllDocuments != 3 || len(lately.Workers) != 1 || lately.Workers[0] != (queue.Share{Worker: "w", Errors: 3}) ||
 		*lately.Documents[0].Status != queue.Planned {
 		t.Errorf("the group tells %+v, error %v", lately, err)
+	}
+}
+
+func TestEachErrorOfADocumentIsKept(t *testing.T) {
+	t.Parallel()
+	ctx, e := engine(t)
+	push(t, e, queue.Push{Subject: "x"})
+	said := []string{"timeout after 1 s", "the disk is full", "timeout after 2 s"}
+	for _, message := range said {
+		fail(t, e, 0, func(int) string { return message })
+		if _, err := e.Act(ctx, "a", []queue.Resolution{{Subject: "x", Action: "run_now"}}); err != nil {
+			t.Fatal(err)
+		}
+		fold(t, e, "a")
+	}
+	page, err := e.Logs(ctx, "a", queue.LogFilter{Subject: "x", Kind: queue.KindError, Limit: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kept []string
+	for _, l := range slices.Backward(page.Logs) {
+		kept = append(kept, l.Message)
+	}
+	if diff := cmp.Diff(said, kept); diff != "" {
+		t.Error("the errors of the document, the oldest first:", diff)
+	}
+	if diff := cmp.Diff([]string{"timeout after …: 2 of 1, versions [0] in a", "the disk is full: 1 of 1, versions [0] in a"}, groups(t, e, queue.GroupFilter{})); diff != "" {
+		t.Error(diff)
 	}
 }
 
