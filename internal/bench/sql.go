@@ -118,10 +118,10 @@ func (r *run) scan(ctx context.Context, version, size int, full bool) (h held, s
 
 // ending is the action that ends the lease of a document, and what the worker says with it. Every fifth document fails in the workload fail.
 func (r *run) ending() (action string, message *string) {
-	switch {
-	case r.o.Workload == "discard":
+	switch r.o.Workload {
+	case "discard":
 		return client.ActionDrop, nil
-	case r.o.Workload == "fail":
+	case "fail":
 		if n := r.ends.Add(1); n%5 == 0 {
 			said := failure(n)
 			return client.ActionReject, &said

@@ -12,23 +12,23 @@ var sixth = []program{
 			return v.rustc("E0308", "mismatched types")
 		}},
 		{"moved", func(v *value) string {
-			return v.rustc("E0382", fmt.Sprintf("borrow of moved value: `%s`", v.one("page", "rows", "self.client", "token")))
+			return v.rustc("E0382", fmt.Sprintf("borrow of moved value: %#q", v.one("page", "rows", "self.client", "token")))
 		}},
 		{"undeclared", func(v *value) string {
-			return v.rustc("E0433", fmt.Sprintf("failed to resolve: use of undeclared crate or module `%s`", v.crate()))
+			return v.rustc("E0433", fmt.Sprintf("failed to resolve: use of undeclared crate or module %#q", v.crate()))
 		}},
 		{"select", func(v *value) string {
-			return fmt.Sprintf("error: failed to select a version for `%s`.\n    ... required by package `%s v%d.%d.%d (%s)`\nversions that meet the requirements `^%d.%d` are: %d.%d.%d", v.crate(), v.name(), v.IntN(3), v.n(9), v.n(9), v.file(), v.n(3), v.n(30), v.n(3), v.n(30), v.n(9))
+			return fmt.Sprintf("error: failed to select a version for %#q.\n    ... required by package `%s v%d.%d.%d (%s)`\nversions that meet the requirements `^%d.%d` are: %d.%d.%d", v.crate(), v.name(), v.IntN(3), v.n(9), v.n(9), v.file(), v.n(3), v.n(30), v.n(3), v.n(30), v.n(9))
 		}},
 		{"dependency", func(v *value) string {
 			c := v.crate()
-			return fmt.Sprintf("error: failed to get `%s` as a dependency of package `%s v%d.%d.%d (%s)`\n\nCaused by:\n  failed to load source for dependency `%s`\n\nCaused by:\n  Unable to update registry `crates-io`", c, v.name(), v.IntN(3), v.n(9), v.n(9), v.file(), c)
+			return fmt.Sprintf("error: failed to get %#q as a dependency of package `%s v%d.%d.%d (%s)`\n\nCaused by:\n  failed to load source for dependency %#q\n\nCaused by:\n  Unable to update registry `crates-io`", c, v.name(), v.IntN(3), v.n(9), v.n(9), v.file(), c)
 		}},
 		{"linker", func(v *value) string {
-			return fmt.Sprintf("error: linking with `cc` failed: exit status: 1\n  |\n  = note: LC_ALL=\"C\" PATH=\"%s\" VSLANG=\"1033\" \"cc\" \"-m64\" \"/tmp/rustc%s/symbols.o\"", v.file(), v.mixed(6))
+			return fmt.Sprintf("error: linking with `cc` failed: exit status: 1\n  |\n  = note: LC_ALL=\"C\" PATH=%q VSLANG=\"1033\" \"cc\" \"-m64\" \"/tmp/rustc%s/symbols.o\"", v.file(), v.mixed(6))
 		}},
 		{"compile", func(v *value) string {
-			return fmt.Sprintf("error: could not compile `%s` (%s) due to %s", v.crate(), v.one("lib", "bin \""+v.name()+"\"", "lib test"), v.one("1 previous error", fmt.Sprintf("%d previous errors", 1+v.n(40)), fmt.Sprintf("%d previous errors; %d warnings emitted", 1+v.n(40), 1+v.n(9))))
+			return fmt.Sprintf("error: could not compile %#q (%s) due to %s", v.crate(), v.one("lib", "bin \""+v.name()+"\"", "lib test"), v.one("1 previous error", fmt.Sprintf("%d previous errors", 1+v.n(40)), fmt.Sprintf("%d previous errors; %d warnings emitted", 1+v.n(40), 1+v.n(9))))
 		}},
 		{"build script", func(v *value) string {
 			return fmt.Sprintf("error: failed to run custom build command for `%s v%d.%d.%d`\n\nCaused by:\n  process didn't exit successfully: `%s/build-script-build` (exit status: 101)", v.crate(), v.IntN(3), v.n(30), v.n(99), v.file())
@@ -46,7 +46,7 @@ var sixth = []program{
 		}},
 		{"404", func(v *value) string {
 			n := v.npmName()
-			return v.npm("code E404", fmt.Sprintf("404 Not Found - GET https://%s/%s - Not found", v.one("registry.npmjs.org", v.host()), strings.ReplaceAll(n, "/", "%2f")), "404", fmt.Sprintf("404  '%s@^%s' is not in this registry.", n, v.semver()))
+			return v.npm("code E404", fmt.Sprintf("404 Not Found - GET https://%s/%s - Not found", v.one("npm.globex.com", v.host()), strings.ReplaceAll(n, "/", "%2f")), "404", fmt.Sprintf("404  '%s@^%s' is not in this registry.", n, v.semver()))
 		}},
 		{"target", func(v *value) string {
 			return v.npm("code ETARGET", fmt.Sprintf("notarget No matching version found for %s@%s%s.", v.npmName(), v.one("^", "~", ""), v.semver()), "notarget In most cases you or one of your dependencies are requesting", "notarget a package version that doesn't exist.")
@@ -59,7 +59,7 @@ var sixth = []program{
 			return v.npm("code EINTEGRITY", fmt.Sprintf("sha512-%s== integrity checksum failed when using sha512: wanted sha512-%s== but got sha512-%s==. (%d bytes)", v.mixed(86), v.mixed(86), v.mixed(86), v.n(900000)))
 		}},
 		{"script", func(v *value) string {
-			return v.npm(fmt.Sprintf("Lifecycle script `%s` failed with error:", v.one("build", "test", "postinstall")), fmt.Sprintf("code %d", v.one("1", "1", "2")[0]-'0'), "path "+v.file(), fmt.Sprintf("workspace %s@%s", v.npmName(), v.semver()))
+			return v.npm(fmt.Sprintf("Lifecycle script %#q failed with error:", v.one("build", "test", "postinstall")), fmt.Sprintf("code %d", v.one("1", "1", "2")[0]-'0'), "path "+v.file(), fmt.Sprintf("workspace %s@%s", v.npmName(), v.semver()))
 		}},
 		{"missing script", func(v *value) string {
 			return v.npm(fmt.Sprintf("Missing script: %q", v.one("build", "start:prod", "lint")), "", "To see a list of scripts, run:", "  npm run")
@@ -68,7 +68,7 @@ var sixth = []program{
 			return v.npm("code EUSAGE", "", "`npm ci` can only install packages when your package.json and package-lock.json or npm-shrinkwrap.json are in sync. Please update your lock file with `npm install` before continuing.", "", fmt.Sprintf("Missing: %s@%s from lock file", v.npmName(), v.semver()))
 		}},
 		{"name", func(v *value) string {
-			h := v.one("registry.npmjs.org", v.host())
+			h := v.one("npm.globex.com", v.host())
 			return v.npm("code ENOTFOUND", "syscall getaddrinfo", "errno ENOTFOUND", fmt.Sprintf("network request to https://%s/%s failed, reason: getaddrinfo ENOTFOUND %s", h, v.npmName(), h))
 		}},
 		{"reset", func(v *value) string {
@@ -220,7 +220,7 @@ var sixth = []program{
 	{"ansible", []kind{
 		{"slow", func(v *value) string {
 			h := v.inventory()
-			return fmt.Sprintf("fatal: [%s]: UNREACHABLE! => {\"changed\": false, \"msg\": \"Failed to connect to the host via ssh: ssh: connect to host %s port 22: Connection timed out\", \"unreachable\": true}", h, h)
+			return fmt.Sprintf("fatal: [%s]: UNREACHABLE! => {\"changed\": false, \"msg\": \"Failed to connect to the host via ssh: %s: connect to host %s port 22: Connection timed out\", \"unreachable\": true}", h, "ssh", h)
 		}},
 		{"key", func(v *value) string {
 			h := v.inventory()

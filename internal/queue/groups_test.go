@@ -221,6 +221,26 @@ func TestManyDocumentsOfAGroupAreEstimated(t *testing.T) {
 	}
 }
 
+func TestADocumentThatFailsOftenIsCountedOnce(t *testing.T) {
+	t.Parallel()
+	_, e := engine(t)
+	const add = `select fetchq.log_add_many('a', 1, $1::text[], array_fill($2::text, array[cardinality($1::text[])]))`
+	for _, subjects := range [][]string{{"x", "x", "y"}, {"y", "z"}, {"z"}} {
+		exec(t, e.DB(), add, subjects, "timeout")
+		fold(t, e, "a")
+	}
+	// One of two subjects has the lesser hash, and more lines in a call than hashes are kept.
+	exec(t, e.DB(), add, append(slices.Repeat([]string{"x"}, 200), "y"), "no route")
+	exec(t, e.DB(), add, append(slices.Repeat([]string{"y"}, 200), "x"), "no name")
+	fold(t, e, "a")
+	want := []string{"no name: 201 of 2, versions [] in a", "no route: 201 of 2, versions [] in a", "timeout: 6 of 3, versions [] in a"}
+	got := groups(t, e, queue.GroupFilter{})
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestGroupsAndLinesAreKeptAsLongAsTheQueueSays(t *testing.T) {
 	t.Parallel()
 	_, e := engine(t)
