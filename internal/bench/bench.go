@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -71,6 +72,7 @@ type run struct {
 	db      *pgxpool.Pool // for what is measured: as many connections as the options say
 	http    *client.Client
 	marks   marks
+	ends    atomic.Int64 // of leases, by the workload fail
 	latency bool
 }
 

@@ -100,6 +100,11 @@ func TestDocumentsCountedAreRowsChanged(t *testing.T) {
 				want = int64(r.Planned) - planned
 			case w.name == "bulk":
 				want = int64(r.Planned)
+			case w.name == "fail":
+				want = completed + planned - int64(r.Planned)
+				if share := float64(planned-int64(r.Planned)) / float64(want); share < 0.15 || share > 0.25 {
+					t.Errorf("fail by %s: %.2f of the documents failed", door, share)
+				}
 			case w.name == "discard":
 				want = int64(r.Backlog+r.Planned) - rows
 			case w.name == "calendar":

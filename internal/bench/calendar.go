@@ -72,7 +72,7 @@ func (r *run) visit(ctx context.Context, u *urgents, turn int) (step, error) {
 	if leave || len(picked.Documents) == 0 {
 		return step{}, nil
 	}
-	all := ended(picked.Documents, client.ActionComplete)
+	all := r.ended(picked.Documents)
 	for i := range all {
 		if i%2 == 1 && picked.Documents[i].Priority == 0 {
 			all[i].Action, all[i].NextIteration = client.ActionReschedule, fmt.Sprintf("+%ds", 1+i%5)

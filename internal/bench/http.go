@@ -48,13 +48,17 @@ func (r *run) drainHTTP(ctx context.Context, size int) (step, error) {
 }
 
 func (r *run) completeHTTP(ctx context.Context, docs []client.Leased) (int, error) {
-	return okay(r.http.Resolve(ctx, r.queue, ended(docs, r.ending())...))
+	return okay(r.http.Resolve(ctx, r.queue, r.ended(docs)...))
 }
 
-func ended(docs []client.Leased, action string) []client.Resolution {
+func (r *run) ended(docs []client.Leased) []client.Resolution {
 	all := make([]client.Resolution, len(docs))
 	for i, d := range docs {
+		action, message := r.ending()
 		all[i] = client.Resolution{Subject: d.Subject, Lease: d.Lease, Action: action}
+		if message != nil {
+			all[i].Message = *message
+		}
 	}
 	return all
 }
@@ -75,7 +79,7 @@ func together(ctx context.Context, r *run) (load, error) {
 	return load{
 		workers: r.o.Connections,
 		turn: func(ctx context.Context, worker, _ int) (step, error) {
-			picked, err := r.http.Pick(ctx, r.queue, client.PickRequest{Limit: r.o.Batch, Worker: "bench", Resolutions: ended(held[worker], r.ending())})
+			picked, err := r.http.Pick(ctx, r.queue, client.PickRequest{Limit: r.o.Batch, Worker: "bench", Resolutions: r.ended(held[worker])})
 			if err != nil {
 				return step{}, err
 			}

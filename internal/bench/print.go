@@ -31,7 +31,7 @@ func (r Result) Name() string {
 		"discard": "pick " + size + " + drop " + size, "together": "pick " + size + " with the last " + size + " completed in the same call", "mix": "push " + size + " beside pick " + size + " + complete " + size,
 		"calendar": "pick " + size + " of repeated visits", "pick": "pick " + size, "empty": "empty pick", "emptied": "empty pick after a drain", "elsewhere": "empty pick of a version without documents",
 		"wait": "push to a waiting worker", "due": "mark what becomes due at once",
-		"bulk": "retry what was killed while workers pick and complete", "idle": thousands(r.Queues) + " idle queues", "polls": "waiting picks", "lists": "pages of lists of " + thousands(r.Backlog) + " documents",
+		"bulk": "retry what was killed while workers pick and complete", "fail": "pick " + size + " + complete four of five, reject the fifth", "idle": thousands(r.Queues) + " idle queues", "polls": "waiting picks", "lists": "pages of lists of " + thousands(r.Backlog) + " documents",
 	}[r.Workload]
 	if r.By == ByRaw {
 		what = "raw: " + map[string]string{"ingest": "insert " + size, "drain": "take " + size + " + update " + size, "discard": "take " + size + " + delete " + size, "rows": "update " + size + " known rows twice", "wait": "insert, notify, take"}[r.Workload]

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
-
-	"github.com/fetchq/server/client"
 )
 
 // raws are the raw limits: the barest SQL of a workload's work, prepared, in transactions of their own, on a table with the
@@ -62,7 +60,7 @@ func rawRows(ctx context.Context, r *run) (load, error) {
 }
 
 func (r *run) rawEnd() string {
-	if r.ending() == client.ActionDrop {
+	if r.o.Workload == "discard" {
 		return `delete from ` + r.table("docs") + ` where subject = any ($1)`
 	}
 	return `update ` + r.table("docs") + ` set status = 3, iterations = 1, attempts = 0, last_iteration = now() where subject = any ($1)`

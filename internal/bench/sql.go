@@ -49,6 +49,7 @@ type held struct {
 	subjects []string
 	leases   []int64
 	actions  []string
+	messages []*string
 }
 
 // from returns the marks for a pick: null ones for a full scan.
@@ -103,7 +104,11 @@ func (r *run) scan(ctx context.Context, version, size int, full bool) (h held, s
 		if err := rows.Scan(&subject, &lease, &payload, &date, &seq); err != nil {
 			return h, false, err
 		}
-		h.subjects, h.leases, h.actions = append(h.subjects, subject), append(h.leases, lease), append(h.actions, r.ending())
+		action, message := r.ending()
+		h.subjects, h.leases, h.actions = append(h.subjects, subject), append(h.leases, lease), append(h.actions, action)
+		if r.o.Workload == "fail" {
+			h.messages = append(h.messages, message)
+		}
 	}
 	if len(h.subjects) > 0 {
 		r.raise(partitions == nil, began, date, seq)
@@ -111,18 +116,25 @@ func (r *run) scan(ctx context.Context, version, size int, full bool) (h held, s
 	return h, partitions == nil, rows.Err()
 }
 
-// ending is the action that ends the leases of a workload.
-func (r *run) ending() string {
-	if r.o.Workload == "discard" {
-		return client.ActionDrop
+// ending is the action that ends the lease of a document, and what the worker says with it. Every fifth document fails in the workload fail.
+func (r *run) ending() (action string, message *string) {
+	switch r.o.Workload {
+	case "discard":
+		return client.ActionDrop, nil
+	case "fail":
+		if n := r.ends.Add(1); n%5 == 0 {
+			said := failure(n)
+			return client.ActionReject, &said
+		}
 	}
-	return client.ActionComplete
+	return client.ActionComplete, nil
 }
 
 // completeSQL ends the leases of what a pick brought, and wants every item to be ok.
 func (r *run) completeSQL(ctx context.Context, h held) (int, error) {
 	done := 0
-	err := r.db.QueryRow(ctx, `select count(*) from fetchq.doc_resolve_many($1, $2, $3, $4) where outcome = 'ok'`, r.queue, h.subjects, h.leases, h.actions).Scan(&done)
+	err := r.db.QueryRow(ctx, `select count(*) from fetchq.doc_resolve_many($1, $2, $3, $4, p_messages => $5) where outcome = 'ok'`,
+		r.queue, h.subjects, h.leases, h.actions, h.messages).Scan(&done)
 	if err == nil && done != len(h.subjects) {
 		err = fmt.Errorf("%d of %d documents were completed", done, len(h.subjects))
 	}

@@ -34,6 +34,7 @@ func workloads() []workload {
 		{name: "stream", what: "push documents as NDJSON, --batch lines a stream", doors: []string{ByHTTP}, raw: "ingest", batch: 10_000, connections: 8, begin: stream},
 		{name: "drain", what: "pick documents, then complete them", doors: both, raw: "drain", batch: 100, connections: 8, backlog: 200_000, lays: true, begin: drain},
 		{name: "discard", what: "pick documents, then drop them", doors: both, raw: "discard", batch: 100, connections: 8, backlog: 200_000, lays: true, begin: drain},
+		{name: "fail", what: "pick documents, then complete four of five and reject the fifth with a message", doors: both, batch: 100, connections: 8, backlog: 200_000, lays: true, begin: drain},
 		{name: "together", what: "complete documents in the call that picks the next ones", doors: []string{ByHTTP}, raw: "drain", batch: 100, connections: 8, backlog: 200_000, lays: true, begin: together},
 		{name: "rows", what: "the floor beneath a drain: rows that are known are updated twice by the barest SQL", doors: []string{ByRaw}, raw: "rows", batch: 100, connections: 8, backlog: 200_000, lays: true},
 		{name: "mix", what: "half of the connections push, the others pick and complete", doors: both, batch: 100, connections: 8, backlog: 10_000, lays: true, begin: mix},

@@ -3,6 +3,7 @@ package queue_test
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -83,6 +84,34 @@ func TestErrorsThatSayTheSameAreOneGroupByEveryDoor(t *testing.T) {
 	if err != nil || lately.Lines != 3 || lately.AllDocuments != 3 || len(lately.Workers) != 1 || lately.Workers[0] != (queue.Share{Worker: "w", Errors: 3}) ||
 		*lately.Documents[0].Status != queue.Planned {
 		t.Errorf("the group tells %+v, error %v", lately, err)
+	}
+}
+
+func TestEachErrorOfADocumentIsKept(t *testing.T) {
+	t.Parallel()
+	ctx, e := engine(t)
+	push(t, e, queue.Push{Subject: "x"})
+	said := []string{"timeout after 1 s", "the disk is full", "timeout after 2 s"}
+	for _, message := range said {
+		fail(t, e, 0, func(int) string { return message })
+		if _, err := e.Act(ctx, "a", []queue.Resolution{{Subject: "x", Action: "run_now"}}); err != nil {
+			t.Fatal(err)
+		}
+		fold(t, e, "a")
+	}
+	page, err := e.Logs(ctx, "a", queue.LogFilter{Subject: "x", Kind: queue.KindError, Limit: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kept []string
+	for _, l := range slices.Backward(page.Logs) {
+		kept = append(kept, l.Message)
+	}
+	if diff := cmp.Diff(said, kept); diff != "" {
+		t.Error("the errors of the document, the oldest first:", diff)
+	}
+	if diff := cmp.Diff([]string{"timeout after …: 2 of 1, versions [0] in a", "the disk is full: 1 of 1, versions [0] in a"}, groups(t, e, queue.GroupFilter{})); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -189,6 +218,26 @@ func TestManyDocumentsOfAGroupAreEstimated(t *testing.T) {
 	fold(t, e, "a")
 	if g := found(); math.Abs(float64(g.Documents)-10_500) > 3_000 || g.Exact || g.Errors != 20_100 {
 		t.Errorf("%d documents of %d errors, exact %v; there are 10500", g.Documents, g.Errors, g.Exact)
+	}
+}
+
+func TestADocumentThatFailsOftenIsCountedOnce(t *testing.T) {
+	t.Parallel()
+	_, e := engine(t)
+	const add = `select fetchq.log_add_many('a', 1, $1::text[], array_fill($2::text, array[cardinality($1::text[])]))`
+	for _, subjects := range [][]string{{"x", "x", "y"}, {"y", "z"}, {"z"}} {
+		exec(t, e.DB(), add, subjects, "timeout")
+		fold(t, e, "a")
+	}
+	// One of two subjects has the lesser hash, and more lines in a call than hashes are kept.
+	exec(t, e.DB(), add, append(slices.Repeat([]string{"x"}, 200), "y"), "no route")
+	exec(t, e.DB(), add, append(slices.Repeat([]string{"y"}, 200), "x"), "no name")
+	fold(t, e, "a")
+	want := []string{"no name: 201 of 2, versions [] in a", "no route: 201 of 2, versions [] in a", "timeout: 6 of 3, versions [] in a"}
+	got := groups(t, e, queue.GroupFilter{})
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 
