@@ -4,18 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/fetchq/server/client"
+	"github.com/fetchq/server/test/bench/serve"
 )
 
 const (
-	hands = 8   // connections that work
+	hands = 8   // workers over HTTP
 	turn  = 100 // documents that one picks and gives another date
 )
 
@@ -28,18 +31,13 @@ type worked struct {
 
 // work picks documents and makes them due again for a while, at a rate in documents/s, or as fast as it goes where that is 0. What is behind its
 // time is counted from when it should have begun.
-func work(ctx context.Context, address string, rate float64) (worked, error) {
+func work(ctx context.Context, c *client.Client, rate float64) (worked, error) {
 	var next atomic.Int64
 	var group errgroup.Group
 	took := make([][]time.Duration, hands)
 	began := time.Now()
 	for i := range hands {
 		group.Go(func() error {
-			conn, err := pgx.Connect(ctx, address)
-			if err != nil {
-				return err
-			}
-			defer conn.Close(context.WithoutCancel(ctx))
 			for {
 				due := time.Now()
 				if rate > 0 {
@@ -53,7 +51,7 @@ func work(ctx context.Context, address string, rate float64) (worked, error) {
 					return nil
 				}
 				time.Sleep(time.Until(due))
-				if err := once(ctx, conn); err != nil {
+				if err := once(ctx, c); err != nil {
 					return err
 				}
 				took[i] = append(took[i], time.Since(due))
@@ -76,27 +74,35 @@ func work(ctx context.Context, address string, rate float64) (worked, error) {
 }
 
 // once takes a turn.
-func once(ctx context.Context, conn *pgx.Conn) error {
-	var subjects []string
-	var leases []int64
-	err := conn.QueryRow(ctx, `select array_agg(subject), array_agg(lease) from fetchq.doc_pick_many($1, 0, $2)`, queue, turn).Scan(&subjects, &leases)
+func once(ctx context.Context, c *client.Client) error {
+	picked, err := c.Pick(ctx, queue, client.PickRequest{Limit: turn})
 	if err != nil {
 		return err
 	}
-	if len(subjects) != turn {
-		return fmt.Errorf("%d documents of %d were handed out", len(subjects), turn)
+	if len(picked.Documents) != turn {
+		return fmt.Errorf("%d documents of %d were handed out", len(picked.Documents), turn)
 	}
-	var done int
-	err = conn.QueryRow(ctx, `select count(*) filter (where outcome = 'ok') from fetchq.doc_resolve_many($1, $2, $3, array_fill('reschedule'::text, array[$4::int]),
-		array_fill(clock_timestamp(), array[$4::int]))`, queue, subjects, leases, turn).Scan(&done)
-	if err == nil && done != turn {
-		err = fmt.Errorf("of %d documents %d got another date", turn, done)
+	again := time.Now().Format(time.RFC3339Nano)
+	ends := make([]client.Resolution, turn)
+	for i, d := range picked.Documents {
+		ends[i] = client.Resolution{Subject: d.Subject, Lease: d.Lease, Action: client.ActionReschedule, NextIteration: again}
+	}
+	results, err := c.Resolve(ctx, queue, ends...)
+	for _, r := range results {
+		if r.Outcome != client.OutcomeOK {
+			return fmt.Errorf("a document that was picked is %s", r.Outcome)
+		}
 	}
 	return err
 }
 
 // beside works on the queue alone and while it is written to backups, one after the other: with all that both cores have, and with half of that.
-func (b *bench) beside(ctx context.Context, address string) error {
+func (b *bench) beside(ctx context.Context, s *serve.Server, address string) error {
+	token, err := s.Run(ctx, "token", "create", "--name", "bench", "--rights", "work")
+	if err != nil {
+		return err
+	}
+	c := client.New(s.URL, token, client.WithHTTPClient(&http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: hands}}))
 	to := (&url.URL{Scheme: "file", Path: filepath.ToSlash(filepath.Join(b.dir, "beside"))}).String()
 	with := func(rate float64) (w worked, runs int, err error) {
 		inner, stop := context.WithCancel(ctx)
@@ -104,20 +110,20 @@ func (b *bench) beside(ctx context.Context, address string) error {
 		var backups errgroup.Group
 		backups.Go(func() error {
 			for ; inner.Err() == nil; runs++ {
-				if err := run1(inner, address, to, runs); err != nil && inner.Err() == nil {
+				if err := run1(inner, address, to, time.Now().UnixNano()); err != nil && inner.Err() == nil {
 					return err
 				}
 			}
 			return nil
 		})
-		w, err = work(ctx, address, rate)
+		w, err = work(ctx, c, rate)
 		stop()
 		return w, runs, errors.Join(err, backups.Wait())
 	}
-	if _, err := work(ctx, address, 0); err != nil { // it is warm from here on
+	if _, err := work(ctx, c, 0); err != nil { // it is warm from here on
 		return err
 	}
-	alone, err := work(ctx, address, 0)
+	alone, err := work(ctx, c, 0)
 	if err != nil {
 		return err
 	}
@@ -126,7 +132,7 @@ func (b *bench) beside(ctx context.Context, address string) error {
 		return err
 	}
 	fmt.Printf("worked on with both cores full: %.0f documents/s alone, %.0f beside backups (%.2f of it), %d of them\n", alone.rate, beside.rate, beside.rate/alone.rate, runs)
-	half, err := work(ctx, address, alone.rate/2)
+	half, err := work(ctx, c, alone.rate/2)
 	if err != nil {
 		return err
 	}
@@ -139,7 +145,7 @@ func (b *bench) beside(ctx context.Context, address string) error {
 }
 
 // run1 writes one backup, and removes the one before.
-func run1(ctx context.Context, address, to string, n int) error {
+func run1(ctx context.Context, address, to string, n int64) error {
 	name := fmt.Sprintf("beside-%d", n)
 	if err := fetchq(ctx, address, "backup", "run", "--queue", queue, "--to", to, "--name", name, "--parallel", fmt.Sprint(*parallel)); err != nil {
 		return err

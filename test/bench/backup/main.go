@@ -56,15 +56,18 @@ func run() error {
 		return errors.New("a flag is outside its limits; see -help")
 	}
 	address := *database
+	var server *serve.Server
 	if address == "" {
-		s, err := serve.Start(ctx, *program)
-		if err != nil {
+		var err error
+		if server, err = serve.Start(ctx, *program); err != nil {
 			return err
 		}
-		defer s.Stop()
-		if address, err = s.Run(ctx, "db-url"); err != nil {
+		defer server.Stop()
+		if address, err = server.Run(ctx, "db-url"); err != nil {
 			return err
 		}
+	} else if *span > 0 {
+		return errors.New("-span wants a server of its own: leave out -database")
 	}
 	db, err := pgx.Connect(ctx, address)
 	if err != nil {
@@ -82,7 +85,7 @@ func run() error {
 	}
 	defer b.drop(context.WithoutCancel(ctx))
 	if *span > 0 {
-		if err := b.beside(ctx, address); err != nil {
+		if err := b.beside(ctx, server, address); err != nil {
 			return err
 		}
 	}
