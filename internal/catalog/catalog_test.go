@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"filippo.io/age"
 	"github.com/jackc/pgx/v5"
@@ -126,18 +127,30 @@ func TestARunThatIsCanceledLeavesNothingAtItsDestination(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.s.runOnce(t.Context()); err != nil {
+	if err := w.s.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for w.number(`select count(*) from fetchq.operations where told ->> 'phase' = 'write'`) == 0 {
-		if t.Context().Err() != nil {
-			t.Fatal("it does not begin")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	wait := func(what string, so func() bool) {
+		t.Helper()
+		for ; !so(); time.Sleep(10 * time.Millisecond) {
+			if ctx.Err() != nil {
+				t.Fatal(what)
+			}
 		}
 	}
+	wait("it does not begin", func() bool {
+		return w.number(`select count(*) from fetchq.operations where told ->> 'phase' = 'write'`) > 0
+	})
 	if o, err = w.jobs.Cancel(t.Context(), o.ID, "ann"); err != nil || o.State != operations.Canceled {
 		t.Fatalf("%s: %v", o.State, err)
 	}
-	w.s.work.Wait()
+	wait("it goes on", func() bool {
+		w.s.mu.Lock()
+		defer w.s.mu.Unlock()
+		return len(w.s.running) == 0
+	})
 	if files := w.files(); len(files) != 0 {
 		t.Errorf("%v is left", files)
 	}

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"context"
 	"sync"
 	"testing"
 	"time"
@@ -97,6 +98,25 @@ func TestWhatIsDueIsAskedForOnceWhateverWasMissedAndHoweverManyNodesLook(t *test
 	}
 	if c, err = w.s.Schedule(t.Context(), "nightly"); err != nil || c.GoodAt == nil || c.UnderWay || c.Error != nil {
 		t.Errorf("%+v: %v", c, err)
+	}
+}
+
+func TestAScheduleThatAnotherNodeIsAtIsLeftToIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.nightly("5 hours")
+	tx, err := w.db.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
+	if _, err := tx.Exec(t.Context(), `select from fetchq.backup_schedules for update`); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := w.s.askDue(ctx); err != nil || w.number(`select count(*) from fetchq.operations`) != 0 {
+		t.Errorf("it is asked for beside the other node: %v", err)
 	}
 }
 
