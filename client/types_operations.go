@@ -63,8 +63,8 @@ type OperationCount struct {
 // Operation is an operation as the API shows it.
 type Operation struct {
 	ID            string           `json:"id" format:"uuid"`
-	Queue         string           `json:"queue"`
-	Action        string           `json:"action" enum:"run_now,retry,kill,drop,complete,reschedule,set_priority,move,import,undo"`
+	Queue         string           `json:"queue" doc:"Empty: a backup, its verification, or a restore."`
+	Action        string           `json:"action" enum:"run_now,retry,kill,drop,complete,reschedule,set_priority,move,import,undo,backup,verify,restore"`
 	State         string           `json:"state" enum:"uploading,waiting,running,done,failed,canceled"`
 	Filter        *OperationFilter `json:"filter" doc:"null: a list of subjects, or an import."`
 	ToQueue       *string          `json:"to_queue,omitempty"`
@@ -74,7 +74,7 @@ type Operation struct {
 	OnConflict    *string          `json:"on_conflict,omitempty" doc:"Of an import."`
 	Undoes        *string          `json:"undoes,omitempty" format:"uuid" doc:"Of an undo: the operation."`
 	AskedBy       string           `json:"asked_by" doc:"The name of a token, or the address of a user."`
-	AskedAs       string           `json:"asked_as" enum:"token,user,sql"`
+	AskedAs       string           `json:"asked_as" enum:"token,user,sql,schedule"`
 	AskedFrom     *string          `json:"asked_from" doc:"An address."`
 	RequestID     *string          `json:"request_id"`
 	CanceledBy    *string          `json:"canceled_by,omitempty"`
@@ -87,6 +87,7 @@ type Operation struct {
 	LeftAlone     int64            `json:"left_alone" doc:"Documents that did not fit any more when their turn came; of an import, those whose subject was taken."`
 	Failed        int64            `json:"failed" doc:"Documents or lines that went wrong; the first 1,000 are told by its failures."`
 	Error         *string          `json:"error" doc:"Why it failed, or why a batch is tried again."`
+	Backup        *BackupProgress  `json:"backup,omitempty" doc:"Of a backup, its verification, or a restore."`
 }
 
 // Over says whether nothing more will happen.

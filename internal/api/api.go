@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/catalog"
 	"github.com/fetchq/server/internal/charts"
 	"github.com/fetchq/server/internal/metrics"
 	"github.com/fetchq/server/internal/operations"
@@ -22,6 +23,7 @@ import (
 type Options struct {
 	Engine     *queue.Engine
 	Operations *operations.Service
+	Catalog    *catalog.Service
 	Series     *metrics.Store
 	Charts     *charts.Store
 	Tokens     *auth.Tokens
@@ -90,6 +92,7 @@ func New(opt Options) *Server {
 	s.markRoutes()
 	s.workerRoutes()
 	s.operationRoutes()
+	s.backupRoutes()
 	s.describeStream()
 	s.probeRoutes()
 	s.docsRoute()

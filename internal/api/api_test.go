@@ -11,10 +11,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/fetchq/server/internal/api"
 	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/backup"
+	"github.com/fetchq/server/internal/catalog"
 	"github.com/fetchq/server/internal/charts"
 	"github.com/fetchq/server/internal/database"
 	"github.com/fetchq/server/internal/dbtest"
@@ -25,13 +28,14 @@ import (
 
 // world is the API on a database of its own.
 type world struct {
-	t      testing.TB
-	db     *pgxpool.Pool
-	engine *queue.Engine
-	jobs   *operations.Service // not started
-	tokens *auth.Tokens
-	url    string
-	admin  string // a token that can do everything
+	t       testing.TB
+	db      *pgxpool.Pool
+	engine  *queue.Engine
+	jobs    *operations.Service // not started
+	backups *catalog.Service    // not started
+	tokens  *auth.Tokens
+	url     string
+	admin   string // a token that can do everything
 }
 
 func newWorld(t *testing.T) *world {
@@ -50,13 +54,20 @@ func newWorldFor(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	w.jobs = operations.New(db, w.engine, operations.Options{Log: log, Node: "test", Now: time.Now, ImportLimit: 16 << 20})
+	w.backups = catalog.New(catalog.Options{
+		DB: db, Backups: backup.New(backup.Options{Program: "test", Log: log, Connect: func(ctx context.Context) (*pgx.Conn, error) {
+			return pgx.ConnectConfig(ctx, db.Config().ConnConfig)
+		}}),
+		Operations: w.jobs, Engine: w.engine, Log: log, Node: "test", Now: time.Now, Secret: func(string) (string, bool) { return "", false },
+	})
 	server := httptest.NewServer(api.New(api.Options{
-		Engine: w.engine, Operations: w.jobs, Series: metrics.NewStore(db, log), Charts: charts.NewStore(db), Tokens: w.tokens, Log: log, Now: time.Now, Version: "test",
+		Engine: w.engine, Operations: w.jobs, Catalog: w.backups, Series: metrics.NewStore(db, log), Charts: charts.NewStore(db), Tokens: w.tokens, Log: log, Now: time.Now, Version: "test",
 		Ready: func(ctx context.Context) error { return database.Error("ping", db.Ping(ctx)) },
 	}))
 	t.Cleanup(func() {
 		w.engine.Stop()
 		server.Close()
+		w.backups.Stop()
 		w.jobs.Stop()
 	})
 	w.url = server.URL

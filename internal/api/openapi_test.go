@@ -20,6 +20,10 @@ var calls = []string{
 	"GET /queues/{queue}/metrics", "POST /queues/{queue}/metrics", "GET /series", "POST /marks", "GET /errors",
 	"POST /queues/{queue}/operations", "POST /queues/{queue}/imports", "GET /operations", "GET /operations/{id}", "GET /operations/{id}/failures",
 	"POST /operations/{id}/cancel", "POST /operations/{id}/undo",
+	"GET /backups", "POST /backups", "GET /backups/{destination}/{backup}", "POST /backups/{destination}/{backup}/verify",
+	"POST /backups/{destination}/{backup}/preview", "POST /backups/{destination}/{backup}/restore",
+	"GET /backup-destinations", "PUT /backup-destinations/{destination}", "DELETE /backup-destinations/{destination}", "POST /backup-destinations/{destination}/test",
+	"GET /backup-schedules", "PUT /backup-schedules/{schedule}", "DELETE /backup-schedules/{schedule}",
 	"GET /workers", "POST /workers/{worker}/quiet", "POST /workers/{worker}/wake",
 }
 
@@ -46,6 +50,12 @@ var bodies = map[string]struct {
 	"POST /queues/{queue}/metrics":                      {"MetricsRequest", 202},
 	"POST /marks":                                       {"MarkRequest", 201},
 	"POST /queues/{queue}/operations":                   {"OperationRequest", 202},
+	"PUT /backup-destinations/{destination}":            {"BackupDestinationRequest", 200},
+	"PUT /backup-schedules/{schedule}":                  {"BackupScheduleRequest", 404}, // there is no destination
+	"POST /backups":                                     {"BackupRequest", 404},
+	"POST /backups/{destination}/{backup}/verify":       {"VerifyRequest", 404},
+	"POST /backups/{destination}/{backup}/preview":      {"RestoreRequest", 404},
+	"POST /backups/{destination}/{backup}/restore":      {"RestoreRequest", 404},
 }
 
 // told is the OpenAPI document.
@@ -180,7 +190,7 @@ func TestTheExamplesOfBodiesAreTaken(t *testing.T) {
 		w.must(201, "PUT", "/api/v1/queues/pages", `{}`)
 		subject := url.QueryEscape("https://a.example/b?c")
 		w.must(200, "POST", "/api/v1/queues/pages/documents", `{"documents":[{"subject":"https://a.example/b?c"}]}`)
-		to := strings.NewReplacer("{queue}", "pages", "{subject}", subject, "{action}", "reschedule").Replace("/api/v1" + path)
+		to := strings.NewReplacer("{queue}", "pages", "{subject}", subject, "{action}", "reschedule", "{destination}", "here", "{schedule}", "nightly", "{backup}", "none").Replace("/api/v1" + path)
 		if strings.HasSuffix(path, "/move") {
 			w.must(200, "POST", "/api/v1/queues/pages/pause", `{}`)
 		}

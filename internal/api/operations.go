@@ -12,6 +12,7 @@ import (
 
 	"github.com/fetchq/server/client"
 	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/catalog"
 	"github.com/fetchq/server/internal/errs"
 	"github.com/fetchq/server/internal/operations"
 	"github.com/fetchq/server/internal/wire"
@@ -159,7 +160,7 @@ func (s *Server) operation(ctx context.Context, id string) (operations.Operation
 		return operations.Operation{}, none
 	}
 	o, err := s.Operations.Get(ctx, parsed)
-	if err == nil && !tokenOf(ctx).Sees(o.Queue) {
+	if err == nil && (!tokenOf(ctx).Sees(o.Queue) || catalog.Is(o) && tokenOf(ctx).Queues != nil) {
 		return operations.Operation{}, none
 	}
 	return o, err
@@ -210,8 +211,11 @@ func (s *Server) cancelOperation(ctx context.Context, in *InOperation) (*out[cli
 		return nil, err
 	}
 	needed := auth.Act
-	if o.Action == operations.Import {
+	switch {
+	case o.Action == operations.Import:
 		needed = auth.Add
+	case catalog.Is(o):
+		needed = auth.Backup
 	}
 	if err := need(ctx, needed); err != nil {
 		return nil, err
@@ -257,6 +261,9 @@ func clientOperation(o operations.Operation) client.Operation {
 	}
 	if o.Action == operations.Import {
 		out.Created = &o.Created
+	}
+	if catalog.Is(o) {
+		out.Backup = backupProgress(o)
 	}
 	return out
 }

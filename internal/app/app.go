@@ -18,6 +18,7 @@ import (
 
 	"github.com/fetchq/server/internal/api"
 	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/catalog"
 	"github.com/fetchq/server/internal/charts"
 	"github.com/fetchq/server/internal/config"
 	"github.com/fetchq/server/internal/database"
@@ -50,6 +51,7 @@ type App struct {
 	engine     *queue.Engine
 	loop       *maintenance.Loop
 	operations *operations.Service
+	catalog    *catalog.Service
 	recent     *metrics.Recent
 	series     *metrics.Snapshots
 	site       *web.Server
@@ -65,7 +67,7 @@ func New(cfg config.Config, version string, log *slog.Logger) *App {
 }
 
 // Start brings everything up, in order: the port (so that a taken one is told at once), the database, its migrations, the
-// engine, the maintenance loop, the operations, the answers. What an error leaves behind is stopped.
+// engine, the maintenance loop, the operations, the backups, the answers. What an error leaves behind is stopped.
 func (a *App) Start(ctx context.Context) (err error) {
 	defer func() {
 		if err != nil {
@@ -95,6 +97,9 @@ func (a *App) Start(ctx context.Context) (err error) {
 	}
 	a.operations = operations.New(a.pool, a.engine, operations.Options{Log: a.log, Node: node, Now: time.Now, ImportLimit: int64(a.cfg.ImportLimit) << 20})
 	if err := a.operations.Start(ctx); err != nil {
+		return err
+	}
+	if err := a.keepBackups(ctx, node); err != nil {
 		return err
 	}
 	a.recent = metrics.New(a.sample, metrics.NewStore(a.pool, a.log).Past, time.Now, a.log)
@@ -169,12 +174,12 @@ func (a *App) serve(ctx context.Context) error {
 	a.hangUp = hangUp
 	kept := charts.NewStore(a.pool)
 	calls := api.New(api.Options{
-		Engine: a.engine, Operations: a.operations, Series: metrics.NewStore(a.pool, a.log), Charts: kept, Tokens: tokens, Ready: a.ready, Log: a.log, Now: time.Now,
+		Engine: a.engine, Operations: a.operations, Catalog: a.catalog, Series: metrics.NewStore(a.pool, a.log), Charts: kept, Tokens: tokens, Ready: a.ready, Log: a.log, Now: time.Now,
 		Proxies: proxies, Version: a.version, BaseURL: a.cfg.BaseURL,
 	})
 	calls.ServeScrapes(a.scrapes(), a.cfg.MetricsOpen)
 	a.site = web.New(web.Options{
-		Engine: a.engine, Operations: a.operations, Recent: a.recent, Charts: kept, Metrics: charts.Reader{Series: metrics.NewStore(a.pool, a.log), Store: kept},
+		Engine: a.engine, Operations: a.operations, Catalog: a.catalog, Recent: a.recent, Charts: kept, Metrics: charts.Reader{Series: metrics.NewStore(a.pool, a.log), Store: kept},
 		Users: a.users, Tokens: tokens, Assets: assets, Log: a.log, Now: time.Now,
 		Sessions: auth.NewSessions(a.pool, strings.HasPrefix(a.cfg.BaseURL, "https:")), Proxies: proxies, URL: a.URL(), BaseURL: a.cfg.BaseURL, Env: a.cfg.Env,
 	})
@@ -234,7 +239,7 @@ func (a *App) Postgres() string { return a.source.String() }
 func (a *App) Failed() <-chan error { return a.failed }
 
 // Stop ends everything in the order opposite to Start: no new requests, waiting picks answered, running requests drained
-// for as long as the settings say, then operations, maintenance, engine, pool, and the private Postgres.
+// for as long as the settings say, then backups, operations, maintenance, engine, pool, and the private Postgres.
 func (a *App) Stop(ctx context.Context) {
 	if a.server != nil {
 		drain, cancel := context.WithTimeout(ctx, a.cfg.DrainTimeout)
@@ -255,6 +260,9 @@ func (a *App) Stop(ctx context.Context) {
 	}
 	if a.recent != nil {
 		a.recent.Stop()
+	}
+	if a.catalog != nil {
+		a.catalog.Stop()
 	}
 	if a.operations != nil {
 		a.operations.Stop()

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/fetchq/server/internal/auth"
@@ -60,9 +59,7 @@ func OpenTools(ctx context.Context, cfg config.Config, log *slog.Logger) (*Tools
 
 // Backups writes and restores queues of the database, for a program of some version.
 func (t *Tools) Backups(version string) *backup.Backups {
-	return backup.New(backup.Options{Program: version, Log: t.log, Connect: func(ctx context.Context) (*pgx.Conn, error) {
-		return database.Connect(ctx, t.source.MigrateURL, "fetchq backup") // past a pooler: its locks are those of a session
-	}})
+	return newBackups(t.source, version, t.log)
 }
 
 // OfflineBackups looks at backups without a database.

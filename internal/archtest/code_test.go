@@ -51,7 +51,7 @@ func checkClock(s source) []string {
 
 // constructed are the packages whose New makes a part of the running program.
 var constructed = map[string]bool{
-	"internal/api": true, "internal/backup": true, "internal/maintenance": true,
+	"internal/api": true, "internal/backup": true, "internal/catalog": true, "internal/maintenance": true,
 	"internal/metrics": true, "internal/operations": true, "internal/queue": true, "internal/scrape": true, "internal/web": true,
 }
 
@@ -73,7 +73,7 @@ func checkConstructors(s source) []string {
 // ownsSQL are the folders in which SQL text stands. The crawler counts in the database what the program says; the benchmarks
 // measure the barest SQL beside the program.
 var ownsSQL = []string{
-	"internal/auth", "internal/backup", "internal/charts", "internal/database", "internal/maintenance", "internal/metrics",
+	"internal/auth", "internal/backup", "internal/catalog", "internal/charts", "internal/database", "internal/maintenance", "internal/metrics",
 	"internal/operations", "internal/queue", "migrations", "examples/crawler", "internal/bench", "bench/peers",
 }
 

@@ -28,11 +28,12 @@ const (
 	Halt   Permission = "halt"   // pause and resume queues
 	Share  Permission = "share"  // keep charts on dashboards that all see: people only
 	Manage Permission = "manage" // create, change, empty and drop queues
+	Backup Permission = "backup" // write backups and put them back
 	Govern Permission = "govern" // people, their sessions, and tokens: people only
 )
 
 // Permissions are all permissions, from the least to the most.
-var Permissions = []Permission{See, Add, Hold, Note, Act, Halt, Share, Manage, Govern}
+var Permissions = []Permission{See, Add, Hold, Note, Act, Halt, Share, Manage, Backup, Govern}
 
 // rule is a line of the table of permissions.
 type rule struct {
@@ -51,6 +52,7 @@ var rules = map[Permission]rule{
 	Halt:   {[]Role{RoleOperator, RoleAdmin}, Admin, "pause and resume queues, ask workers to go quiet"},
 	Share:  {[]Role{RoleOperator, RoleAdmin}, "", "keep charts on dashboards, arrange and delete them"},
 	Manage: {[]Role{RoleAdmin}, Admin, "create, change, empty and drop queues"},
+	Backup: {[]Role{RoleAdmin}, Admin, "write backups, verify and restore them, and say where they go and when"},
 	Govern: {[]Role{RoleAdmin}, "", "add and remove people, end their sessions, make and revoke tokens"},
 }
 

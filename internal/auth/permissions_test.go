@@ -39,6 +39,7 @@ func TestTheTableOfPermissions(t *testing.T) {
 		"halt: operator admin | admin",
 		"share: operator admin |",
 		"manage: admin | admin",
+		"backup: admin | admin",
 		"govern: admin |",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

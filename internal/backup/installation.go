@@ -27,6 +27,8 @@ var parts = []part{
 	{table: "dashboards"},
 	{table: "views"},
 	{table: "stars"},
+	{table: "backup_destinations"},
+	{table: "backup_schedules"},
 	{table: "marks", rest: " where queue is null order by id", beside: true},
 }
 
@@ -183,6 +185,10 @@ func putInstallation(ctx context.Context, tx pgx.Tx, t *target, p RestoreParams)
 				return err
 			}
 		}
+	}
+	// What was missed would be made at once, and older backups removed beside it.
+	if _, err := tx.Exec(ctx, `update fetchq.backup_schedules set paused = true`); err != nil {
+		return err
 	}
 	if _, err := tx.Exec(ctx, `delete from fetchq.links where kind = 'setup'`); err != nil {
 		return err

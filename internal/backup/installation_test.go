@@ -28,6 +28,8 @@ func (w *world) team() string {
 	for _, sql := range []string{
 		`insert into fetchq.dashboards (id, name, charts, created_by) values (gen_random_uuid(), 'The "team"', array['a=1', 'b={2}'], 'ann@example.org')`,
 		`insert into fetchq.views (id, queue, user_id, name, query) select gen_random_uuid(), 'a', id, 'mine', 'status=killed' from fetchq.users`,
+		`insert into fetchq.backup_destinations (name, url, created_by) values ('offsite', 'file:///none', 'ann')`,
+		`insert into fetchq.backup_schedules (name, destination, cron, zone, paused, created_by, next_run) values ('nightly', 'offsite', '@daily', 'UTC', true, 'ann', now())`,
 		`insert into fetchq.stars (user_id, queue) select id, 'a' from fetchq.users`,
 		`insert into fetchq.marks (at, text, queue, created_by) values (now(), 'v1', null, 'ann'), (now(), 'v2', null, 'ann'), (now(), 'of a queue', 'a', 'ann')`,
 	} {
@@ -133,6 +135,7 @@ func TestNothingOfAnInstallationComesByItself(t *testing.T) {
 var notOfAnInstallation = []string{
 	"meta", "queues", // the manifest has the settings of queues
 	"sessions", "links", "quiets", "quiet_state", "series_state", "series_partial", "renames", "operation_parts", "operation_failures", "operation_undo", "migrations",
+	"backups", // a destination is asked what it has
 }
 
 // TestABackupKnowsEveryTableOfTheInstallation fails when a table comes of which nobody has said whether a backup keeps it.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gocloud.dev/blob"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/fetchq/server/internal/errs"
 )
@@ -23,52 +24,100 @@ type Entry struct {
 // List returns up to limit backups behind the name after, in the order of their names; those that Run named stand in the order of their
 // times. A limit of 0 is all. What has no manifest is no backup and is not listed. Errors: Unavailable, Forbidden.
 func (s *Store) List(ctx context.Context, after string, limit int) ([]Entry, error) {
-	var names []string
-	sizes := map[string]int64{}
+	names, sizes, err := s.names(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return name <= after })
+	if limit > 0 && len(names) > limit {
+		names = names[:limit]
+	}
+	return s.entries(ctx, names, sizes)
+}
+
+// Latest returns up to limit backups before the name before, "" being behind all, in the opposite order, and whether there are more. Errors: as
+// List.
+func (s *Store) Latest(ctx context.Context, before string, limit int) (list []Entry, more bool, err error) {
+	names, sizes, err := s.names(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return before != "" && name >= before })
+	slices.Reverse(names)
+	if more = len(names) > limit; more {
+		names = names[:limit]
+	}
+	list, err = s.entries(ctx, names, sizes)
+	return list, more, err
+}
+
+// names returns the names of the backups that have a manifest, in their order, and the sizes of all objects.
+func (s *Store) names(ctx context.Context) (names []string, sizes map[string]int64, err error) {
+	sizes = map[string]int64{}
 	objects := s.bucket.List(nil)
 	for {
 		o, err := s.next(ctx, objects)
 		if errors.Is(err, io.EOF) {
-			break
+			slices.Sort(names)
+			return names, sizes, nil
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		sizes[o.Key] = o.Size
-		if name, is := strings.CutSuffix(o.Key, manifestEnd); is && goodName.MatchString(name) && name > after {
+		if name, is := strings.CutSuffix(o.Key, manifestEnd); is && goodName.MatchString(name) {
 			names = append(names, name)
 		}
 	}
-	slices.Sort(names)
-	if limit > 0 && len(names) > limit {
-		names = names[:limit]
+}
+
+// entries reads the manifests of some names, several at a time.
+func (s *Store) entries(ctx context.Context, names []string, sizes map[string]int64) ([]Entry, error) {
+	found := make([]*Entry, len(names))
+	group, inner := errgroup.WithContext(ctx)
+	group.SetLimit(8)
+	for i, name := range names {
+		group.Go(func() (err error) {
+			found[i], err = s.entry(inner, name, sizes)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
 	}
 	var list []Entry
-	for _, name := range names {
-		e := Entry{Name: name}
-		m, err := s.Manifest(ctx, name)
-		switch {
-		case errs.Of(err) == errs.NotFound:
-			continue // removed meanwhile
-		case errs.Of(err) == errs.Invalid || errs.Of(err) == errs.Unsupported:
-			var ours *errs.Error
-			errors.As(err, &ours)
-			e.Problem = ours.Message
-		case err != nil:
-			return nil, err
+	for _, e := range found {
+		if e != nil {
+			list = append(list, *e)
 		}
-		for _, v := range m.Volumes {
-			if size, there := sizes[v.Object]; !there {
-				e.Problem = v.Object + " is missing"
-			} else if size != v.Bytes {
-				e.Problem = v.Object + " has another size than was written"
-			}
-		}
-		m.Members = nil
-		e.Manifest = m
-		list = append(list, e)
 	}
 	return list, nil
+}
+
+// entry reads one manifest; nil: it was removed meanwhile.
+func (s *Store) entry(ctx context.Context, name string, sizes map[string]int64) (*Entry, error) {
+	e := Entry{Name: name}
+	m, err := s.Manifest(ctx, name)
+	switch {
+	case errs.Of(err) == errs.NotFound:
+		return nil, nil //nolint:nilnil // none is an answer here
+	case errs.Of(err) == errs.Invalid || errs.Of(err) == errs.Unsupported:
+		var ours *errs.Error
+		errors.As(err, &ours)
+		e.Problem = ours.Message
+	case err != nil:
+		return nil, err
+	}
+	for _, v := range m.Volumes {
+		if size, there := sizes[v.Object]; !there {
+			e.Problem = v.Object + " is missing"
+		} else if size != v.Bytes {
+			e.Problem = v.Object + " has another size than was written"
+		}
+	}
+	m.Members = nil
+	e.Manifest = m
+	return &e, nil
 }
 
 // Keep says which backups stay: the newest ones, and the newest of each day, week and month, in UTC, as many of these as are named.
@@ -179,4 +228,29 @@ func (s *Store) leftovers(ctx context.Context, list []Entry, before time.Time) (
 	}
 	slices.Sort(left)
 	return left, nil
+}
+
+// Discard removes what a run left behind that was killed before its manifest was written. One that has a manifest is a backup, and stays. Errors:
+// Exists (it has), Unavailable, Forbidden.
+func (s *Store) Discard(ctx context.Context, name string) error {
+	there, err := s.exists(ctx, name+manifestEnd)
+	if err != nil {
+		return err
+	}
+	if there {
+		return errs.New(errs.Exists, "%s is a whole backup", name)
+	}
+	objects := s.bucket.List(&blob.ListOptions{Prefix: name + "."})
+	for {
+		o, err := s.next(ctx, objects)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.remove(ctx, o.Key); err != nil {
+			return err
+		}
+	}
 }

@@ -27,6 +27,8 @@ type RestoreParams struct {
 	Workers             int      // connections that write side by side; 0: 2
 	By                  []string // who restores, for the journal; nil: the role of the connection
 	Progress            func(Progress)
+	// Commit is called at the end of the transaction that changes what lives; may be nil.
+	Commit func(context.Context, pgx.Tx, []Restored) error
 }
 
 // Restored is a queue that came back.
@@ -69,7 +71,7 @@ func (b *Backups) Restore(ctx context.Context, from *Store, name string, p Resto
 		return nil, database.Error("begin a restore", err)
 	}
 	if p.SettingsOnly {
-		err = putSettings(ctx, conn, targets)
+		err = putSettings(ctx, conn, targets, p)
 	} else {
 		err = b.stage(ctx, conn, from, m, targets, loadParams{p.Keys, p.Workers, p.Progress}, func() error {
 			return swap(ctx, conn, m, targets, p)
@@ -78,7 +80,11 @@ func (b *Backups) Restore(ctx context.Context, from *Store, name string, p Resto
 	if err != nil {
 		return nil, database.Error("restore a backup", err)
 	}
-	var done []Restored
+	return restored(targets), nil
+}
+
+// restored says what came back.
+func restored(targets []*target) (done []Restored) {
 	for _, t := range targets {
 		if t.installation {
 			continue
@@ -89,7 +95,15 @@ func (b *Backups) Restore(ctx context.Context, from *Store, name string, p Resto
 		}
 		done = append(done, r)
 	}
-	return done, nil
+	return done
+}
+
+// commit calls what the caller wants in the same transaction.
+func (p RestoreParams) commit(ctx context.Context, tx pgx.Tx, targets []*target) error {
+	if p.Commit == nil {
+		return nil
+	}
+	return p.Commit(ctx, tx, restored(targets))
 }
 
 // choose picks the queues that are wanted out of a backup, in the order of the names that they get.
@@ -186,7 +200,7 @@ func usable(ctx context.Context, conn *pgx.Conn, settings json.RawMessage, witho
 }
 
 // putSettings gives queues the settings of the backup, and makes those that are not there.
-func putSettings(ctx context.Context, conn *pgx.Conn, targets []*target) error {
+func putSettings(ctx context.Context, conn *pgx.Conn, targets []*target, p RestoreParams) error {
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		for _, t := range targets {
 			var there bool
@@ -205,7 +219,7 @@ func putSettings(ctx context.Context, conn *pgx.Conn, targets []*target) error {
 				return err
 			}
 		}
-		return nil
+		return p.commit(ctx, tx, targets)
 	})
 }
 
@@ -269,7 +283,7 @@ func swapOnce(ctx context.Context, conn *pgx.Conn, m Manifest, targets []*target
 				return err
 			}
 		}
-		return nil
+		return p.commit(ctx, tx, targets)
 	})
 }
 

@@ -95,6 +95,9 @@ func (c Config) Site(listen string) string {
 	return "http://" + net.JoinHostPort(host, port)
 }
 
+// Secret returns the text of a variable of the environment that somebody named while the program runs.
+func Secret(name string) (string, bool) { return os.LookupEnv(name) }
+
 // MigrateURL is the address for migrations: that for LISTEN if there is one, else that of the database.
 func (c Config) MigrateURL() string {
 	if c.ListenURL != "" {

@@ -190,12 +190,12 @@ func (s *Service) Failures(ctx context.Context, id uuid.UUID, limit, after int) 
 
 const columns = `o.id, o.number, o.queue, o.action, o.state, o.created_at, o.started_at, o.finished_at, o.filter, o.to_queue, o.priority, o.next_iteration,
 	o.message, o.on_conflict, o.format, o.asked_by, o.asked_as, o.asked_from, o.request_id, o.canceled_by, o.total, o.looked, o.done, o.created,
-	o.left_alone, o.failed, o.failures, o.error, o.undoes`
+	o.left_alone, o.failed, o.failures, o.error, o.undoes, o.asks, o.told`
 
 func scan(row pgx.CollectableRow) (o Operation, err error) {
 	err = row.Scan(&o.ID, &o.number, &o.Queue, &o.Action, &o.State, &o.CreatedAt, &o.StartedAt, &o.FinishedAt, &o.Filter, &o.ToQueue, &o.Priority,
 		&o.NextIteration, &o.Message, &o.OnConflict, &o.Format, &o.AskedBy, &o.AskedAs, &o.AskedFrom, &o.RequestID, &o.CanceledBy, &o.Total,
-		&o.Looked, &o.Done, &o.Created, &o.LeftAlone, &o.Failed, &o.Failures, &o.Error, &o.Undoes)
+		&o.Looked, &o.Done, &o.Created, &o.LeftAlone, &o.Failed, &o.Failures, &o.Error, &o.Undoes, &o.Asks, &o.Told)
 	return o, err
 }
 

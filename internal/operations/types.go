@@ -36,6 +36,11 @@ const (
 	Move        = "move"
 	Import      = "import"
 	Undo        = "undo"
+
+	// What internal/catalog asks for and carries out: an operation of no queue.
+	Backup  = "backup"
+	Verify  = "verify"
+	Restore = "restore"
 )
 
 // Actions are those that Create takes.
@@ -113,7 +118,7 @@ type Operation struct {
 	Format        *string    // of an import: ndjson or csv
 	Undoes        *uuid.UUID // of an undo: the operation
 	AskedBy       string
-	AskedAs       string // token, user or sql
+	AskedAs       string // token, user, sql or schedule
 	AskedFrom     *string
 	RequestID     *string
 	CanceledBy    *string
@@ -123,8 +128,9 @@ type Operation struct {
 	Created       int64  // of an import: of these
 	LeftAlone     int64  // documents that did not fit any more when it came to them; of an import, whose subject was taken
 	Failed        int64
-	Failures      int     // tries of a batch in a row that failed; it goes on
-	Error         *string // of the last of these, or why the operation failed
+	Failures      int             // tries of a batch in a row that failed; it goes on
+	Error         *string         // of the last of these, or why the operation failed
+	Asks, Told    json.RawMessage // of a backup, its verification or a restore: what internal/catalog keeps there
 
 	number int64 // its place in lists
 }

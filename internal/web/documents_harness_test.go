@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/catalog"
 	"github.com/fetchq/server/internal/charts"
 	"github.com/fetchq/server/internal/dbtest"
 	"github.com/fetchq/server/internal/metrics"
@@ -32,6 +33,7 @@ type desk struct {
 	db     *pgxpool.Pool
 	engine *queue.Engine
 	jobs   *operations.Service
+	backup *catalog.Service // not started
 	cookie *http.Cookie
 
 	users    *auth.Users
@@ -52,12 +54,14 @@ func newDesk(t *testing.T, role auth.Role) *desk {
 	users, sessions := auth.NewUsers(db, time.Now), auth.NewSessions(db, false)
 	jobs := operations.New(db, e, operations.Options{Log: log, Node: "test", Now: time.Now, ImportLimit: 4 << 20})
 	t.Cleanup(jobs.Stop)
+	backups := newCatalog(db, e, jobs, log)
+	t.Cleanup(backups.Stop)
 	site := web.New(web.Options{
-		Engine: e, Operations: jobs, Recent: metrics.New(func(context.Context) ([]metrics.Sample, error) { return nil, nil }, nil, time.Now, log),
+		Engine: e, Operations: jobs, Catalog: backups, Recent: metrics.New(func(context.Context) ([]metrics.Sample, error) { return nil, nil }, nil, time.Now, log),
 		Metrics: flat{}, Charts: charts.NewStore(db), Users: users, Sessions: sessions, Tokens: auth.NewTokens(db, time.Now), Log: log, Now: time.Now, URL: "https://queue.example.org",
 	})
 	t.Cleanup(site.Stop)
-	d := &desk{t: t, site: site, db: db, engine: e, jobs: jobs, users: users, sessions: sessions}
+	d := &desk{t: t, site: site, db: db, engine: e, jobs: jobs, backup: backups, users: users, sessions: sessions}
 	return d.as("ann@example.org", role)
 }
 

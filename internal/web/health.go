@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fetchq/server/internal/catalog"
 	"github.com/fetchq/server/internal/metrics"
 	"github.com/fetchq/server/internal/queue"
 	"github.com/fetchq/server/web/templates"
@@ -147,6 +148,10 @@ type tally struct {
 // troubled returns how many queues need somebody; while the database does not answer, as far as was known before.
 func (s *Server) troubled(ctx context.Context) int {
 	list, err := s.board.summaries(ctx)
+	var missing []catalog.Trouble
+	if err == nil {
+		missing = s.troubledBackups(ctx)
+	}
 	now, age := s.Now(), s.board.age()
 	s.trouble.mu.Lock()
 	defer s.trouble.mu.Unlock()
@@ -155,7 +160,7 @@ func (s *Server) troubled(ctx context.Context) int {
 	}
 	n := 0
 	for _, q := range list {
-		if judge(q, s.Recent.Of(q.Name), nil, now).trouble() { // who works there is a reason more, and none by itself
+		if judge(q, s.Recent.Of(q.Name), nil, now).beside(q.Name, missing).trouble() { // who works there is a reason more, and none by itself
 			n++
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/catalog"
 	"github.com/fetchq/server/internal/errs"
 	"github.com/fetchq/server/internal/operations"
 	"github.com/fetchq/server/web/templates"
@@ -90,6 +91,8 @@ func operationRow(o operations.Operation) templates.OperationRow {
 // operationTitle says what an operation does, as in "Move to images".
 func operationTitle(o operations.Operation) string {
 	switch o.Action {
+	case operations.Backup, operations.Verify, operations.Restore:
+		return runTitle(o)
 	case operations.Import:
 		return "Import"
 	case operations.Undo:
@@ -110,9 +113,26 @@ func operationTitle(o operations.Operation) string {
 	return word
 }
 
+// operationIn is the title with the queue, where there is one.
+func operationIn(o operations.Operation) string {
+	if catalog.Is(o) {
+		return operationTitle(o)
+	}
+	return operationTitle(o) + " in " + o.Queue
+}
+
+// cancelWords say what it means to cancel an operation on backups.
+var cancelWords = map[string][]string{
+	operations.Backup:  {"It stops within a few seconds, and what was written of the backup is removed. Queues are not touched."},
+	operations.Verify:  {"It stops within a few seconds. Nothing is changed by it, whole or in part."},
+	operations.Restore: {"It stops within a few seconds. Queues are as they were: they are replaced all at once, at the very end."},
+}
+
 // whichWords says which documents an operation is for.
 func whichWords(o operations.Operation) string {
 	switch {
+	case catalog.Is(o):
+		return runFigures(o)
 	case o.Format != nil:
 		return strings.ToUpper(*o.Format)
 	case o.Undoes != nil:
@@ -175,6 +195,9 @@ func (s *Server) operationPage(c echo.Context) (frame, templ.Component, error) {
 	if err != nil {
 		return frame{}, nil, err
 	}
+	if catalog.Is(o) {
+		return s.runPage(c, o)
+	}
 	v := templates.OperationView{
 		OperationRow: operationRow(o), ID: o.ID.String(), As: o.AskedAs, From: text(o.AskedFrom), Started: o.StartedAt, Message: text(o.Message),
 		OnConflict: text(o.OnConflict), CanceledBy: text(o.CanceledBy), Error: text(o.Error), LeftAlone: o.LeftAlone, Added: o.Created,
@@ -210,7 +233,7 @@ func (s *Server) operationPage(c echo.Context) (frame, templ.Component, error) {
 
 // operationFrame is the frame of a page about an operation, which changes with its queue.
 func operationFrame(o operations.Operation, word string) frame {
-	title := operationTitle(o) + " in " + o.Queue
+	title := operationIn(o)
 	f := frame{title: title, section: "Operations", live: true, queue: o.Queue, crumbs: []templates.Crumb{{Word: "Operations", Href: "/operations"}, {Word: title}}}
 	if word != "" {
 		f.crumbs[1].Href = operationURL(o, "")
@@ -222,8 +245,11 @@ func operationFrame(o operations.Operation, word string) frame {
 // whyNoCancel is why this person cannot cancel an operation; "": nothing is in the way. Who may add documents may end an import.
 func (s *Server) whyNoCancel(c echo.Context, o operations.Operation) string {
 	needs := auth.Act
-	if o.Action == operations.Import {
+	switch {
+	case o.Action == operations.Import:
 		needs = auth.Add
+	case catalog.Is(o):
+		needs = auth.Backup
 	}
 	switch {
 	case o.Over():
@@ -240,8 +266,11 @@ func (s *Server) cancelOperationPage(c echo.Context) error {
 		return err
 	}
 	f := templates.Confirm{
-		Title: "Cancel: " + operationTitle(o) + " in " + o.Queue, Action: operationURL(o, "/cancel"), Back: operationURL(o, ""), Button: "Cancel the operation", Stay: "Let it go on", Danger: true,
+		Title: "Cancel: " + operationIn(o), Action: operationURL(o, "/cancel"), Back: operationURL(o, ""), Button: "Cancel the operation", Stay: "Let it go on", Danger: true,
 		Says: []string{"It stops behind the batch that runs, within a second. What was done stays: " + templates.Exact(o.Done) + " documents by now."},
+	}
+	if catalog.Is(o) {
+		f.Says = cancelWords[o.Action]
 	}
 	if why := s.whyNoCancel(c, o); why != "" {
 		f.Button, f.Stay, f.Wrong = "", "Back", "It cannot be canceled: "+why+"."
@@ -268,6 +297,9 @@ func (s *Server) cancelOperation(c echo.Context) error {
 	}
 	if o.State != operations.Canceled {
 		return s.done(c, operationURL(o, ""), "The operation was over before.", nil)
+	}
+	if catalog.Is(o) {
+		return s.done(c, operationURL(o, ""), "Canceled.", nil)
 	}
 	return s.done(c, operationURL(o, ""), "Canceled. "+templates.Exact(o.Done)+" documents were done before.", nil)
 }

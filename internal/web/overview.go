@@ -88,11 +88,11 @@ func (s *Server) queueRows(ctx context.Context, stars map[string]bool) ([]queueR
 	if err != nil {
 		return nil, err
 	}
-	counts := s.crews.count(ctx)
+	counts, missing := s.crews.count(ctx), s.troubledBackups(ctx)
 	rows := make([]queueRow, len(list))
 	for i, q := range list {
 		t, workers := s.Recent.Of(q.Name), counts.Of(q.Name)
-		rows[i] = queueRow{Summary: q, trend: t, health: judge(q, t, workers, s.Now()), starred: stars[q.Name]}
+		rows[i] = queueRow{Summary: q, trend: t, health: judge(q, t, workers, s.Now()).beside(q.Name, missing), starred: stars[q.Name]}
 		if workers != nil {
 			rows[i].workers = *workers
 		}

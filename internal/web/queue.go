@@ -57,7 +57,7 @@ func (s *Server) queueHead(c echo.Context, q queue.Queue, here string) templates
 		summary.PauseKind = q.Pauses[0].Kind
 	}
 	workers := s.crews.count(c.Request().Context()).Of(q.Name)
-	h := judge(summary, t, workers, s.Now())
+	h := judge(summary, t, workers, s.Now()).beside(q.Name, s.troubledBackups(c.Request().Context()))
 	for _, p := range q.Pauses {
 		if p.Version != nil {
 			h.reasons = append(h.reasons, templates.Reason{

@@ -121,6 +121,7 @@ func (s *Server) rail(c echo.Context, user auth.User, here string) []templates.P
 		{Word: "Errors", Href: "/errors", Icon: "triangle-alert"},
 		{Word: "Metrics", Href: "/charts", Icon: "chart-line"},
 		{Word: "Workers", Href: "/workers", Icon: "hard-hat"},
+		{Word: "Backups", Href: backupsURL, Icon: "archive"},
 	}
 	if user.May(auth.Govern) {
 		places = append(places, templates.Place{Word: "Team", Href: "/team", Icon: "users", Foot: true})

@@ -15,11 +15,14 @@ import (
 	"time"
 
 	"github.com/PuerkitoBio/goquery"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/net/html"
 
 	"github.com/fetchq/server/internal/api"
 	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/backup"
+	"github.com/fetchq/server/internal/catalog"
 	"github.com/fetchq/server/internal/charts"
 	"github.com/fetchq/server/internal/database"
 	"github.com/fetchq/server/internal/dbtest"
@@ -43,6 +46,7 @@ type site struct {
 	tokens   *auth.Tokens
 	pages    *web.Server
 	calls    *api.Server
+	backups  *catalog.Service // not started
 	url      string
 	log      *siteLog
 }
@@ -82,12 +86,14 @@ func newSite(t *testing.T, base string) *site {
 	s.sessions = auth.NewSessions(db, strings.HasPrefix(base, "https:"))
 	assets, _ := static.Load() // without what is built, their paths answer 404
 	jobs := operations.New(db, s.engine, operations.Options{Log: log, Node: "test", Now: time.Now, ImportLimit: 1 << 20})
+	s.backups = newCatalog(db, s.engine, jobs, log)
+	t.Cleanup(s.backups.Stop)
 	s.pages = web.New(web.Options{
-		Engine: s.engine, Operations: jobs, Recent: metrics.New(none, nil, time.Now, log), Metrics: flat{}, Charts: charts.NewStore(db), Users: s.users, Sessions: s.sessions, Tokens: s.tokens,
+		Engine: s.engine, Operations: jobs, Catalog: s.backups, Recent: metrics.New(none, nil, time.Now, log), Metrics: flat{}, Charts: charts.NewStore(db), Users: s.users, Sessions: s.sessions, Tokens: s.tokens,
 		Assets: assets, Log: log, Now: time.Now, URL: "https://queue.example.org", BaseURL: base,
 	})
 	s.calls = api.New(api.Options{
-		Engine: s.engine, Operations: jobs, Series: metrics.NewStore(db, log),
+		Engine: s.engine, Operations: jobs, Catalog: s.backups, Series: metrics.NewStore(db, log),
 		Tokens: s.tokens, Log: log, Now: time.Now, Version: "test",
 		Ready: func(ctx context.Context) error { return database.Error("ping", db.Ping(ctx)) },
 	})
@@ -106,6 +112,15 @@ func newSite(t *testing.T, base string) *site {
 	})
 	s.url = server.URL
 	return s
+}
+
+// newCatalog is what looks after backups, not started.
+func newCatalog(db *pgxpool.Pool, e *queue.Engine, jobs *operations.Service, log *slog.Logger) *catalog.Service {
+	connect := func(ctx context.Context) (*pgx.Conn, error) { return pgx.ConnectConfig(ctx, db.Config().ConnConfig) }
+	return catalog.New(catalog.Options{
+		DB: db, Backups: backup.New(backup.Options{Program: "test", Log: log, Connect: connect}), Operations: jobs, Engine: e, Log: log, Node: "test", Now: time.Now,
+		Secret: func(string) (string, bool) { return "", false },
+	})
 }
 
 // user makes a user with a password.

@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 
 	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/catalog"
 	"github.com/fetchq/server/internal/charts"
 	"github.com/fetchq/server/internal/errs"
 	"github.com/fetchq/server/internal/metrics"
@@ -24,6 +25,7 @@ type Options struct {
 	Engine *queue.Engine
 	// Operations are asked for here, and carried out elsewhere.
 	Operations *operations.Service
+	Catalog    *catalog.Service
 	Recent     *metrics.Recent
 	Metrics    Metrics
 	Charts     *charts.Store
@@ -57,6 +59,7 @@ type Server struct {
 	shared     *shared
 	chartParts *shared // what charts are told
 	trouble    tally
+	missing    missing
 	crews      *crews
 	calendars  *calendars
 	streams    chan struct{}
@@ -126,6 +129,7 @@ func (s *Server) register() {
 	s.documentRoutes()
 	s.workersRoutes()
 	s.operationsRoutes()
+	s.backupsRoutes()
 	s.importRoutes()
 	s.accountRoutes()
 	s.teamRoutes()

@@ -234,7 +234,7 @@ declare
 begin
     for v_id in
         select o.id from fetchq.operations o
-        where o.state in ('waiting', 'running') and (o.claimed_until <= p_now) is not false
+        where o.queue <> '' and o.state in ('waiting', 'running') and (o.claimed_until <= p_now) is not false
             and not exists (
                 select from fetchq.operations b
                 where b.queue = o.queue and b.id <> o.id and (b.state = 'running' or b.state = 'waiting' and o.state = 'waiting' and b.number < o.number))
@@ -258,8 +258,8 @@ create function fetchq.operation_next(p_now timestamptz default clock_timestamp(
 language sql stable as $$
     select extract(epoch from min(coalesce(o.claimed_until, p_now)) - p_now)::float8
     from fetchq.operations o
-    where o.state = 'running' or o.state = 'waiting' and not exists (
-        select from fetchq.operations b where b.queue = o.queue and b.state = 'running')
+    where o.queue <> '' and (o.state = 'running' or o.state = 'waiting' and not exists (
+        select from fetchq.operations b where b.queue = o.queue and b.state = 'running'))
 $$;
 
 -- operation_release gives back what a node that stops has claimed.

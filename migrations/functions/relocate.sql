@@ -1,7 +1,7 @@
 -- Relocate: a queue gets another name, its settings go to a new one, its tables go to another tablespace.
 
 -- queue_rename gives a queue another name. Documents, leases, logs, journal, counters, series, marks and jobs go along; so do the
--- stars of people, the charts of dashboards, and the lists of tokens that name the queue in full. Calls that are under way end first, for up to 5 seconds; those that come
+-- stars of people, the charts of dashboards, and the lists of tokens and of schedules of backups that name the queue in full. Calls that are under way end first, for up to 5 seconds; those that come
 -- meanwhile wait, and are then told of the new name, as everybody who asks for the old one is until a queue has it again.
 -- FQ001: the name. FQ006: it is taken, or its schema. 55P03: calls under way do not end.
 create function fetchq.queue_rename(p_queue text, p_to text, p_by text[] default null) returns fetchq.queues
@@ -43,6 +43,7 @@ begin
         charts = array(select regexp_replace(c, '(^|&)queue=' || p_queue || '(?=&|$)', '\1queue=' || p_to) from unnest(charts) with ordinality u (c, n) order by n)
     where exists (select from unnest(charts) c where c ~ ('(^|&)queue=' || p_queue || '(&|$)'));
     update fetchq.tokens set queues = array_replace(queues, p_queue, p_to) where p_queue = any (queues);
+    update fetchq.backup_schedules set queues = array_replace(queues, p_queue, p_to) where p_queue = any (queues);
     delete from fetchq.views where queue = p_to;
     update fetchq.views set queue = p_to where queue = p_queue;
     delete from fetchq.stars where queue = p_to;

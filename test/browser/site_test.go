@@ -37,6 +37,7 @@ type site struct {
 	ended     chan struct{}
 	operation string   // the id of one of its filled world
 	dashboard string   // the path of one of it
+	backup    string   // the path of one of it
 	poisoned  []string // the paths of those that somebody poisoned
 }
 

@@ -32,6 +32,7 @@ func (s *site) world() {
 	s.operations()
 	s.folded()
 	s.dashboards()
+	s.backups()
 	s.past(20*time.Minute, "pages", "thumbnails")
 	s.crew()
 }
@@ -326,5 +327,5 @@ func (s *site) places() []place {
 		{name: "forbidden", path: "/team", role: auth.RoleViewer, says: "status of 403"},
 		{name: "api", path: "/api/docs", role: auth.RoleAdmin},
 	}
-	return list
+	return append(list, s.backupPlaces()...)
 }

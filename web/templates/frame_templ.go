@@ -1146,7 +1146,7 @@ var keySheet = []struct {
 	keys []string
 	does string
 }{
-	{[]string{"g", "o"}, "overview"}, {[]string{"g", "q"}, "queues"}, {[]string{"g", "e"}, "errors"}, {[]string{"g", "m"}, "metrics"}, {[]string{"g", "w"}, "workers"}, {[]string{"g", "t"}, "team"},
+	{[]string{"g", "o"}, "overview"}, {[]string{"g", "q"}, "queues"}, {[]string{"g", "e"}, "errors"}, {[]string{"g", "m"}, "metrics"}, {[]string{"g", "w"}, "workers"}, {[]string{"g", "b"}, "backups"}, {[]string{"g", "t"}, "team"},
 	{[]string{"g", "a"}, "your account"}, {[]string{"/"}, "search"}, {[]string{"r"}, "refresh now"}, {[]string{"t"}, "next theme"},
 	{[]string{"j"}, "next row"}, {[]string{"k"}, "row before"}, {[]string{"x"}, "select the row"}, {[]string{"?"}, "this sheet"},
 	{[]string{"Esc"}, "close"},

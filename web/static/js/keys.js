@@ -2,7 +2,7 @@
 import { refresh } from './live.js';
 import { step, toggleRow } from './rows.js';
 
-const places = { o: '/', q: '/queues', e: '/errors', m: '/charts', w: '/workers', t: '/team', a: '/account' };
+const places = { o: '/', q: '/queues', e: '/errors', m: '/charts', w: '/workers', b: '/backups', t: '/team', a: '/account' };
 let leader = 0; // when g was pressed
 
 function typing(el) {
