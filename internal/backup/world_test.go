@@ -100,7 +100,8 @@ func (w *world) fill(queue, settings string, n int) {
 	}
 	w.exec(`select fetchq.mnt_fold($1)`, queue)
 	// Some of them are worked on: completed, rejected, killed, logged, and a fifth stays active, of which one is to be requeued.
-	for v := range 3 {
+	for turn := range 3 * (1 + n/20_000) { // a call takes a thousand
+		v := turn % 3
 		w.exec(`
 			with p as materialized (
 				select subject, lease, row_number() over () % 5 as n from fetchq.doc_pick_many($1, $2, $3, p_worker => 'host-1')
@@ -111,7 +112,7 @@ func (w *world) fill(queue, settings string, n int) {
 					array_agg(case when n = 2 then e'it\tbroke\\ \n' end) as messages, array_agg(case when n = 2 then '{"status": 5.10}'::jsonb end) as details
 				from p where n > 0
 			)
-			select count(*) from a cross join lateral fetchq.doc_resolve_many($1, subjects, leases, actions, dates, p_messages => messages, p_details => details)`, queue, v, max(n/20, 5))
+			select count(*) from a cross join lateral fetchq.doc_resolve_many($1, subjects, leases, actions, dates, p_messages => messages, p_details => details)`, queue, v, min(max(n/20, 5), 1000))
 	}
 	w.exec(`select count(*) from fetchq.doc_push_many($1, (select array_agg(subject) from (select subject from `+pgx.Identifier{"q_" + queue, "docs"}.Sanitize()+`
 		where status = 2 order by subject limit 3) d), array['{"again": 1}', '[2]', 'null']::jsonb[], p_on_conflict => 'requeue')`, queue)
