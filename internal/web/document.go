@@ -92,6 +92,11 @@ func (s *Server) goneDocument(c echo.Context, missing error) error {
 	return s.pageAt(c, http.StatusNotFound, documentFrame(d, ""), templates.GoneDocument(v))
 }
 
+// failedLast says whether the last try at a document failed: attempts begin at 0 again when one ends well, and a pick counts as one.
+func failedLast(d queue.Document) bool {
+	return d.Status == queue.Killed || d.Status == queue.Active && d.Attempts > 1 || (d.Status == queue.Planned || d.Status == queue.Pending) && d.Attempts > 0
+}
+
 // showDocument shows one document with all that is known of it; refused is what was asked for and not done.
 func (s *Server) showDocument(c echo.Context, status int, d queue.Document, refused string) error {
 	ctx := c.Request().Context()
@@ -112,6 +117,13 @@ func (s *Server) showDocument(c echo.Context, status int, d queue.Document, refu
 		Outlook: outlook(d, q), Paused: q.Paused, Facts: documentFacts(d, q), Timeline: timeline(d, latest.Logs, journal), MoreLogs: latest.Next != "",
 		Journal: journalLacks(q.Settings, len(journal)),
 		Payload: d.Payload, PayloadHref: documentURL(d.Queue, d.Subject, "payload"),
+	}
+	isError := func(l queue.Log) bool { return l.Kind == queue.KindError }
+	if i := slices.IndexFunc(latest.Logs, isError); i >= 0 && failedLast(d) {
+		v.LastError = latest.Logs[i].Message
+	}
+	if d.Status == queue.Killed && len(latest.Logs) > 0 && !isError(latest.Logs[0]) {
+		v.LastNote = latest.Logs[0].Message // who kills may say why
 	}
 	place, err := s.placeInLine(ctx, d)
 	if err != nil {

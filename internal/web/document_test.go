@@ -9,6 +9,7 @@ import (
 
 	"github.com/fetchq/server/internal/auth"
 	"github.com/fetchq/server/internal/queue"
+	"github.com/fetchq/server/internal/wire"
 )
 
 // hostile are subjects that a page must take as they are.
@@ -113,6 +114,37 @@ func TestDocumentSaysWhatIsKnown(t *testing.T) {
 	if href != "" {
 		t.Errorf("details that are shown whole have a link to the rest: %s", href)
 	}
+}
+
+// TestDocumentSaysWhyItsLastTryFailed fails a document, and ends it well after that.
+func TestDocumentSaysWhyItsLastTryFailed(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, auth.RoleViewer)
+	d.push(queue.Push{Subject: "a"})
+	end := func(r queue.Resolution) {
+		t.Helper()
+		picked, err := d.engine.Pick(t.Context(), "pages", queue.PickParams{})
+		if err != nil || len(picked.Documents) != 1 {
+			t.Fatalf("picked %d documents: %v", len(picked.Documents), err)
+		}
+		r.Subject, r.Lease = "a", picked.Documents[0].Lease
+		if _, err := d.engine.Resolve(t.Context(), "pages", []queue.Resolution{r}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.get(docAt("a"), http.StatusOK).count(t, "[data-last-error]", 0)
+	end(queue.Resolution{Action: "reject", Message: "HTTP 503 <b>Busy</b>"})
+	d.get(docAt("a"), http.StatusOK).says(t, "[data-last-error]", "Its last error: HTTP 503 <b>Busy</b>")
+	if _, err := d.engine.Act(t.Context(), "pages", []queue.Resolution{{Subject: "a", Action: "run_now"}}); err != nil {
+		t.Fatal(err)
+	}
+	end(queue.Resolution{Action: "kill", Message: "HTTP 410 <b>Gone</b>"})
+	d.get(docAt("a"), http.StatusOK).says(t, "[data-last-note]", "The last line of its log: HTTP 410 <b>Gone</b>")
+	if _, err := d.engine.Act(t.Context(), "pages", []queue.Resolution{{Subject: "a", Action: "retry"}}); err != nil {
+		t.Fatal(err)
+	}
+	end(queue.Resolution{Action: "reschedule", Next: wire.Date{Delay: &wire.Interval{Micros: 3_600_000_000}}})
+	d.get(docAt("a"), http.StatusOK).count(t, "[data-last-error]", 0)
 }
 
 func TestDocumentSaysThatItsQueueIsPaused(t *testing.T) {

@@ -138,6 +138,9 @@ func whichWords(o operations.Operation) string {
 	case o.Undoes != nil:
 		return "those that another operation changed, and nobody since"
 	case o.Filter == nil:
+		if o.Total != nil {
+			return documentsWord(int(*o.Total)) + " by name"
+		}
 		return "those that were named"
 	}
 	return filterWords(*o.Filter)

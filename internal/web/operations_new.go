@@ -150,7 +150,7 @@ func (s *Server) askOperation(c echo.Context, status int, f bulkForm, field, sai
 		return err
 	}
 	form.Says = f.sentences(n)
-	if f.list != "" && n.Documents == 0 {
+	if n.Exact && n.Documents == 0 {
 		form.Button, form.Wrong = "", "None of them would change: they are gone, or in another state."
 		return s.dialog(c, http.StatusOK, queueFrame(f.at.queue, f.word), templates.ConfirmForm(form))
 	}

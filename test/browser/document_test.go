@@ -131,5 +131,5 @@ func TestADocumentWithoutScripts(t *testing.T) {
 	p.click(`input[data-row]`, "")
 	p.click("[data-selection] button", "Complete")
 	p.click("main button", "Complete 1 document")
-	p.see("1 done")
+	p.see("Completed 1 document.")
 }

@@ -101,13 +101,15 @@ func Ago(at, now time.Time) string {
 	return "in " + Span((-d).Truncate(time.Second))
 }
 
-// sentence makes a sentence of an error's text.
+// sentence makes a sentence of an error's text, which may begin with an address: that stays as it is written.
 func sentence(text string) string {
 	first, size := utf8.DecodeRuneInString(text)
 	if size == 0 {
 		return text
 	}
-	text = string(unicode.ToUpper(first)) + text[size:]
+	if word, _, _ := strings.Cut(text, " "); !strings.ContainsAny(word, "@/") {
+		text = string(unicode.ToUpper(first)) + text[size:]
+	}
 	if strings.ContainsAny(text[len(text)-1:], ".!?…") {
 		return text
 	}

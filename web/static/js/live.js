@@ -197,6 +197,7 @@ if (live) {
     if (!document.hidden) stale = true;
   });
   setInterval(() => tick(), 500);
+  for (const kind of ['toggle', 'close', 'change']) document.addEventListener(kind, show, true); // the control says at once that it waits
 }
 if (troubled) {
   connect();
