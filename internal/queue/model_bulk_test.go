@@ -78,16 +78,43 @@ func (m model) bulk(now time.Time, name string, r bulk) (out bulkResult) {
 	return out
 }
 
-// order is that in which a move numbers documents anew: by subject; of finished ones batch by batch, the oldest first.
+// leaves are where the subjects of scripts stand in a queue of three partitions.
+var leaves = map[string]int{"a": 2, "b": 0, "c": 2, "d": 0, "e": 0, "f": 0}
+
+func leafOf(c *calendar, subject string) int {
+	if c.Partitions == 1 {
+		return 0
+	}
+	return leaves[subject]
+}
+
+// order is that in which a move numbers documents anew: leaf by leaf, each by subject; of finished ones batch by batch, the oldest first. Of
+// documents that are named, or that wait or are held, each batch is the next by subject, and goes leaf by leaf.
 func (r bulk) order(c *calendar, subjects []string) []string {
-	if r.Status == nil || r.Prefix != "" || *r.Status != queue.Completed && *r.Status != queue.Killed {
+	byLeaf := func(some []string) {
+		slices.SortStableFunc(some, func(a, b string) int { return cmp.Compare(leafOf(c, a), leafOf(c, b)) })
+	}
+	finished := r.Status != nil && (*r.Status == queue.Completed || *r.Status == queue.Killed)
+	switch {
+	case r.Named != nil, r.Prefix == "" && r.Status != nil && !finished:
+		for batch := range slices.Chunk(subjects, r.Size) {
+			byLeaf(batch)
+		}
+		return subjects
+	case r.Prefix != "" || r.Status == nil:
+		byLeaf(subjects)
 		return subjects
 	}
 	slices.SortFunc(subjects, func(a, b string) int {
-		return cmp.Or(c.docs[a].LastIteration.Compare(*c.docs[b].LastIteration), cmp.Compare(c.docs[a].Seq, c.docs[b].Seq))
+		return cmp.Or(cmp.Compare(leafOf(c, a), leafOf(c, b)), c.docs[a].LastIteration.Compare(*c.docs[b].LastIteration), cmp.Compare(c.docs[a].Seq, c.docs[b].Seq))
 	})
-	for batch := range slices.Chunk(subjects, r.Size) {
-		slices.Sort(batch)
+	for begin := 0; begin < len(subjects); { // a batch is of one leaf
+		end := begin + 1
+		for end < len(subjects) && end-begin < r.Size && leafOf(c, subjects[end]) == leafOf(c, subjects[begin]) {
+			end++
+		}
+		slices.Sort(subjects[begin:end])
+		begin = end
 	}
 	return subjects
 }

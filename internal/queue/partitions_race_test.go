@@ -92,6 +92,17 @@ func meet(ctx context.Context, e *queue.Engine, r *rand.Rand) error {
 	return err
 }
 
+// TestTheModelKnowsTheLeavesOfItsSubjects holds the table of the property tests against the formula.
+func TestTheModelKnowsTheLeavesOfItsSubjects(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t)
+	for subject, leaf := range leaves {
+		if got := one[int](t, db, `select fetchq.partition_of($1, 3)`, subject); got != leaf {
+			t.Errorf("%s stands in leaf %d, not %d", subject, got, leaf)
+		}
+	}
+}
+
 // TestALeafIsFoundAsPostgresFindsIt holds the formula of partition_of against where Postgres put the rows.
 func TestALeafIsFoundAsPostgresFindsIt(t *testing.T) {
 	t.Parallel()
