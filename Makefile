@@ -75,14 +75,14 @@ test-18:
 	@$(if $(RACE),,echo "no C compiler here: testing without the race detector" >&2)
 	scripts/on-postgres 18 go test $(RACE) -timeout 10m $$(go list ./... | grep -v -e /test/faults -e /test/browser -e /test/prometheus)
 
-# What differs between two versions of Postgres is tried by the packages whose tests take a database of dbtest; the others have nothing
-# new to say.
+# What differs between two versions of Postgres is tried by the packages that hold SQL, those whose tests take a database of dbtest, and
+# by the commands and the API, which start and call all of it; pages, scrapes and workloads ask Postgres nothing of their own.
 test-15:
 	scripts/on-postgres 15 go test -timeout 10m $$(go list -f '{{.ImportPath}} {{.TestImports}} {{.XTestImports}}' ./... | \
-		sed -n 's, .*/internal/dbtest.*,,p' | grep -v -e /test/browser -e /test/prometheus)
+		sed -n 's, .*/internal/dbtest.*,,p' | grep -v -e /test/ -e /internal/web -e /internal/scrape -e /internal/bench)
 
-bugs: ## plant bugs in the engine, one at a time, and see that the property tests find each
-	scripts/on-postgres 18 go test -count=1 -timeout 15m ./internal/queue -run TestPropertiesFindPlantedBugs -bugs
+bugs: ## all scripts of the property tests; plant bugs in the engine, one at a time, and see that the scripts find each
+	scripts/on-postgres 18 go test -count=1 -timeout 15m ./internal/queue -run 'TheTableOfStatesSays|PlantedBugs|TestABatchOfAnOperation' -bugs
 
 browser: $(ASSETS) ## the pages in Chromium: flows, accessibility, hostile texts
 	scripts/with-chromium scripts/on-postgres 18 go test -count=1 -timeout 10m ./test/browser

@@ -40,7 +40,8 @@ type Bench struct {
 	mu   sync.Mutex
 	made []string // queues that are to be dropped
 
-	inspect func(context.Context, *run) // for tests: looks at what is there before it goes
+	listRuns int                         // how often each list is asked for
+	inspect  func(context.Context, *run) // for tests: looks at what is there before it goes
 }
 
 // Open connects to the database. Close ends it. Errors: Unavailable.
@@ -54,7 +55,7 @@ func Open(ctx context.Context, t Target) (*Bench, error) {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost, transport.MaxIdleConns = maxConnections, maxConnections
-	return &Bench{Target: t, db: db, client: &http.Client{Transport: transport}}, nil
+	return &Bench{Target: t, db: db, client: &http.Client{Transport: transport}, listRuns: 50}, nil
 }
 
 // Close ends the connections.

@@ -12,7 +12,7 @@ import (
 	"github.com/fetchq/server/client"
 )
 
-// ListTime is what pages of one list took: 200 rows by the API, as many times as listRuns says.
+// ListTime is what pages of one list took: 200 rows by the API, as many times as listRuns of Bench says.
 type ListTime struct {
 	Name string  `json:"name"`
 	Rows int     `json:"rows"` // on its first page
@@ -21,11 +21,8 @@ type ListTime struct {
 	Max  float64 `json:"max_ms"`
 }
 
-const (
-	listRuns = 50
-	// Of ten documents six are completed, two planned, one pending, and of the last ten of a hundred nine killed and one active.
-	listStatus = `case when g % 10 < 6 then 3 when g % 10 < 8 then 0 when g % 10 = 8 then 1 when g % 100 = 99 then 2 else -1 end`
-)
+// listStatus: of ten documents six are completed, two planned, one pending, and of the last ten of a hundred nine killed and one active.
+const listStatus = `case when g % 10 < 6 then 3 when g % 10 < 8 then 0 when g % 10 = 8 then 1 when g % 100 = 99 then 2 else -1 end`
 
 // asked is a list as a person asks for it.
 type asked struct {
@@ -98,7 +95,7 @@ func (r *run) listAll(ctx context.Context, m *measured) error {
 func (r *run) list(ctx context.Context, m *measured, a asked) error {
 	var t times
 	rows := 0
-	for range listRuns {
+	for range r.listRuns {
 		began := r.Now()
 		page, err := r.http.DocumentsPage(ctx, r.queue, a.f, "")
 		if err != nil {

@@ -13,16 +13,18 @@ var alone = flag.Bool("alone", false, "nothing else uses this machine: see that 
 // newest is the version of Postgres on which most is tried.
 const newest = "18"
 
-// TestMain plays fewer random scripts where a flag does not say how many: a quarter of them with -short, and less than half under the
-// race detector, where a script takes three times as long and it is Postgres that most of them try, and on an older Postgres, which
-// plays them after the newest has: what differs is SQL, and that is in every script.
+// TestMain plays fewer random scripts where a flag does not say how many: a quarter of them with -short; a tenth under the race detector,
+// where a script takes ten times as long and it is Postgres that most of them try (make bugs plays them all without it); and less than
+// half on an older Postgres, which plays them after the newest has: what differs is SQL, and that is in every script.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	fewer := ""
 	switch {
+	case dbtest.Raced:
+		fewer = "10"
 	case testing.Short():
 		fewer = "25"
-	case dbtest.Raced, dbtest.Major() != newest:
+	case dbtest.Major() != newest:
 		fewer = "40"
 	}
 	if checks := flag.Lookup("rapid.checks"); fewer != "" && checks.Value.String() == checks.DefValue {
