@@ -43,7 +43,11 @@ func (serve) Run(ctx context.Context, cfg config.Config, log *slog.Logger) error
 	if err := a.Start(ctx); err != nil {
 		return err
 	}
-	fmt.Printf("fetchq is ready at http://%s (%s, %.1f s)\n", a.Addr(), a.Postgres(), time.Since(began).Seconds())
+	scheme := "http"
+	if cfg.TLSCert != "" {
+		scheme = "https"
+	}
+	fmt.Printf("fetchq is ready at %s://%s (%s, %.1f s)\n", scheme, a.Addr(), a.Postgres(), time.Since(began).Seconds())
 	if setup, err := a.SetupURL(ctx); err != nil && ctx.Err() == nil {
 		log.Error("the setup link could not be made", "error", err)
 	} else if setup != "" {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/net/netutil"
 
 	"github.com/fetchq/server/internal/api"
 	"github.com/fetchq/server/internal/auth"
@@ -181,11 +182,20 @@ func (a *App) serve(ctx context.Context) error {
 	a.site = web.New(web.Options{
 		Engine: a.engine, Operations: a.operations, Catalog: a.catalog, Recent: a.recent, Charts: kept, Metrics: charts.Reader{Series: metrics.NewStore(a.pool, a.log), Store: kept},
 		Users: a.users, Tokens: tokens, Assets: assets, Log: a.log, Now: time.Now,
-		Sessions: auth.NewSessions(a.pool, strings.HasPrefix(a.cfg.BaseURL, "https:")), Proxies: proxies, URL: a.URL(), BaseURL: a.cfg.BaseURL, Env: a.cfg.Env,
+		Sessions: auth.NewSessions(a.pool, a.cfg.Secure()), Proxies: proxies, URL: a.URL(), BaseURL: a.cfg.BaseURL, Env: a.cfg.Env,
 	})
 	a.server = newServer(base, route(calls, a.site), a.log)
+	serve := a.server.Serve
+	if a.cfg.TLSCert != "" {
+		kept, err := newCertificates(a.cfg.TLSCert, a.cfg.TLSKey, a.log, time.Now)
+		if err != nil {
+			return errs.New(errs.Unavailable, "%s", err)
+		}
+		a.server.TLSConfig = kept.config()
+		serve = func(l net.Listener) error { return a.server.ServeTLS(l, "", "") }
+	}
 	go func() {
-		if err := a.server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := serve(limited(a.listener, a.cfg.Connections)); !errors.Is(err, http.ErrServerClosed) {
 			a.failed <- fmt.Errorf("serve on %s: %w", a.cfg.Listen, err)
 		}
 	}()
@@ -203,6 +213,14 @@ func route(calls, site http.Handler) http.Handler {
 			site.ServeHTTP(w, r)
 		}
 	})
+}
+
+// limited lets only so many connections in at once; 0: any number.
+func limited(l net.Listener, connections int) net.Listener {
+	if connections == 0 {
+		return l
+	}
+	return netutil.LimitListener(l, connections)
 }
 
 // SetupURL is the one-time link by which the first admin is made; "" where there are users.

@@ -78,7 +78,7 @@ func (t *Tools) ShellURL() (bare, password string, err error) {
 // The caller stops it before Close.
 func (t *Tools) Node(ctx context.Context, cfg config.Config, version string, log *slog.Logger) (*App, error) {
 	cfg.DatabaseURL, cfg.ListenURL = t.source.URL, t.source.MigrateURL
-	cfg.Listen, cfg.BaseURL, cfg.AdminEmail, cfg.AdminPassword = "127.0.0.1:0", "", "", ""
+	cfg.Listen, cfg.BaseURL, cfg.AdminEmail, cfg.AdminPassword, cfg.TLSCert, cfg.TLSKey = "127.0.0.1:0", "", "", "", "", ""
 	a := New(cfg, version, log)
 	if err := a.Start(ctx); err != nil {
 		return nil, err

@@ -21,6 +21,9 @@ type Config struct {
 	DataDir       string        `env:"FETCHQ_DATA_DIR" default:"./data" placeholder:"DIR" help:"Where the private Postgres keeps its data; ${default} where nothing is said."`
 	DatabaseURL   string        `env:"DATABASE_URL" name:"database-url" secret:"true" placeholder:"URL" help:"Use this Postgres (15 to 18) in place of a private one."`
 	ListenURL     string        `env:"FETCHQ_LISTEN_URL" name:"listen-url" secret:"true" placeholder:"URL" help:"Where to LISTEN and migrate, if DATABASE_URL leads to a transaction pooler."`
+	TLSCert       string        `env:"FETCHQ_TLS_CERT" name:"tls-cert" placeholder:"FILE" help:"Serve TLS with this certificate and those that lead to its authority, PEM. A new file is taken up while the program runs."`
+	TLSKey        string        `env:"FETCHQ_TLS_KEY" name:"tls-key" placeholder:"FILE" help:"The key of that certificate, PEM."`
+	Connections   int           `env:"FETCHQ_MAX_CONNECTIONS" name:"max-connections" default:"10000" help:"Connections of browsers and workers at once, 100 to 100000, or 0: any number; more wait."`
 	BaseURL       string        `env:"FETCHQ_BASE_URL" name:"base-url" placeholder:"URL" help:"What the world calls this server, if it stands behind a proxy."`
 	Proxies       []string      `env:"FETCHQ_PROXIES" name:"proxies" placeholder:"ADDRESS" help:"Proxies before this server, as in 127.0.0.1,10.0.0.0/8: their X-Forwarded-For says who asks. Needed behind one, for wrong passwords are counted by address."`
 	AdminEmail    string        `env:"FETCHQ_ADMIN_EMAIL" name:"admin-email" placeholder:"ADDRESS" help:"Make this the first admin where there are no users yet, in place of the setup link."`
@@ -42,6 +45,12 @@ func (c Config) Check() error {
 	}
 	if c.ImportLimit < 1 || c.ImportLimit > 1<<20 {
 		return fmt.Errorf("FETCHQ_IMPORT_LIMIT is %d MiB; 1 to 1048576 is allowed", c.ImportLimit)
+	}
+	if c.Connections != 0 && (c.Connections < 100 || c.Connections > 100_000) {
+		return fmt.Errorf("FETCHQ_MAX_CONNECTIONS is %d; 0 or 100 to 100000 is allowed", c.Connections)
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return errors.New("FETCHQ_TLS_CERT and FETCHQ_TLS_KEY go together; one of them is missing")
 	}
 	if c.DrainTimeout < 0 || c.DrainTimeout > time.Hour {
 		return fmt.Errorf("FETCHQ_DRAIN_TIMEOUT is %s; 0s to 1h is allowed", c.DrainTimeout)
@@ -79,20 +88,27 @@ func (c Config) ProxyPrefixes() ([]netip.Prefix, error) {
 	return list, nil
 }
 
+// Secure says whether browsers come by TLS, to this program or to a proxy before it.
+func (c Config) Secure() bool { return c.TLSCert != "" || strings.HasPrefix(c.BaseURL, "https:") }
+
 // Site is where browsers find the pages of a program that listens on an address: the base address of the settings, else
 // there, which for one that listens everywhere is this machine.
 func (c Config) Site(listen string) string {
 	if c.BaseURL != "" {
 		return strings.TrimRight(c.BaseURL, "/")
 	}
+	scheme := "http://"
+	if c.TLSCert != "" {
+		scheme = "https://"
+	}
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
-		return "http://" + listen
+		return scheme + listen
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "localhost"
 	}
-	return "http://" + net.JoinHostPort(host, port)
+	return scheme + net.JoinHostPort(host, port)
 }
 
 // Secret returns the text of a variable of the environment that somebody named while the program runs.

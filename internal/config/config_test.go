@@ -30,6 +30,8 @@ func TestCheckNamesTheSettingThatIsWrong(t *testing.T) {
 		"base with a path": {Config{PoolSize: 2, ImportLimit: 1, BaseURL: "https://example.org/queue"}, "FETCHQ_BASE_URL"},
 		"proxy by name":    {Config{PoolSize: 2, ImportLimit: 1, Proxies: []string{"10.0.0.1", "10.0.0.0/8", " ::1", "proxy.lan"}}, "FETCHQ_PROXIES"},
 		"proxies":          {Config{PoolSize: 2, ImportLimit: 1, Proxies: []string{"10.0.0.1", "10.0.0.0/8", " ::1"}}, ""},
+		"few connections":  {Config{PoolSize: 2, ImportLimit: 1, Connections: 5}, "FETCHQ_MAX_CONNECTIONS"},
+		"no key":           {Config{PoolSize: 2, ImportLimit: 1, TLSCert: "cert.pem"}, "FETCHQ_TLS_KEY"},
 		"admin alone":      {Config{PoolSize: 2, ImportLimit: 1, AdminEmail: "ann@example.org"}, "FETCHQ_ADMIN_PASSWORD"},
 	} {
 		err := tt.c.Check()

@@ -40,8 +40,12 @@ type watcher struct {
 const (
 	boardLasts = time.Second
 	boardEvery = time.Second
-	tellEvery  = 2 // looks: those who show the same are told at one moment, ask at once, and share the answer
-	boardWait  = 5 * time.Second
+	// Those who show the same are told at one moment, ask at once, and share the answer. The more watch, the more seldom they are told,
+	// so that however many pages are open, they cost about the same.
+	tellLeast = 2  // seconds
+	tellMost  = 10 // seconds
+	tellFor   = 15 // watchers for each second
+	boardWait = 5 * time.Second
 )
 
 func newBoard(engine *queue.Engine, now func() time.Time) *board {
@@ -153,8 +157,13 @@ func (b *board) tell() {
 	}
 }
 
-// watch begins to tell what changes, until leave is called. While somebody watches, the board looks each second, and tells after
-// every other look.
+// tellEvery returns after how many seconds so many watchers are told what changed.
+func tellEvery(watchers int) int {
+	return min(max((watchers+tellFor-1)/tellFor, tellLeast), tellMost)
+}
+
+// watch begins to tell what changes, until leave is called. While somebody watches, the board looks at the moment at which it tells, and
+// once between.
 func (b *board) watch(stop context.Context) (w *watcher, leave func()) {
 	w = &watcher{changed: map[string]struct{}{}, woken: make(chan struct{}, 1)}
 	b.mu.Lock()
@@ -172,11 +181,11 @@ func (b *board) watch(stop context.Context) (w *watcher, leave func()) {
 	}
 }
 
-// poll looks each second, until nobody watches.
+// poll looks and tells, until nobody watches.
 func (b *board) poll(stop context.Context) {
 	ticker := time.NewTicker(boardEvery)
 	defer ticker.Stop()
-	for look := 1; ; look++ {
+	for since := 1; ; since++ {
 		select {
 		case <-stop.Done():
 			return
@@ -188,10 +197,14 @@ func (b *board) poll(stop context.Context) {
 			b.mu.Unlock()
 			return
 		}
+		every := tellEvery(len(b.watchers))
 		b.mu.Unlock()
-		_, _ = b.summaries(stop) // one that fails is made up for by the next
-		if look%tellEvery == 0 {
+		if since == every/2 || since >= every {
+			_, _ = b.summaries(stop) // one that fails is made up for by the next
+		}
+		if since >= every {
 			b.tell()
+			since = 0
 		}
 	}
 }

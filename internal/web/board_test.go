@@ -52,3 +52,13 @@ func TestWhatChangesIsToldToAllAtOneMoment(t *testing.T) {
 		t.Error("what was told is told again")
 	}
 }
+
+// TestTheMoreWatchTheMoreSeldomTheyAreTold wants two seconds for a few, and for very many a time that a person still calls live.
+func TestTheMoreWatchTheMoreSeldomTheyAreTold(t *testing.T) {
+	t.Parallel()
+	for watchers, want := range map[int]int{1: 2, 30: 2, 31: 3, 50: 4, 90: 6, 150: 10, 5000: 10} {
+		if got := tellEvery(watchers); got != want {
+			t.Errorf("%d are told every %d s; %d are wanted", watchers, got, want)
+		}
+	}
+}

@@ -32,7 +32,8 @@ type calendar struct {
 
 const (
 	calendarLasts  = time.Minute           // at least
-	calendarRests  = 200                   // times as long as it was counted, so that no more than half a hundredth of a core goes there
+	calendarLong   = 15 * time.Minute      // at most
+	calendarRests  = 1_000                 // times as long as it was counted, so that no more than a thousandth of a core goes there
 	calendarWait   = time.Minute           // for one count
 	calendarSpends = 10 * time.Second      // on all queues together
 	calendarFirst  = 40 * time.Millisecond // that a page waits where nothing was counted yet: most are by then
@@ -91,7 +92,7 @@ func (c *calendars) renew(name string, k *calendar) {
 			close(k.first)
 		}
 		k.hours, k.days, k.at = hours, days, c.now()
-		k.lasts = max(calendarLasts, calendarRests*k.at.Sub(began))
+		k.lasts = min(max(calendarLasts, calendarRests*k.at.Sub(began)), calendarLong)
 	}
 }
 
