@@ -53,6 +53,21 @@ func until(t *testing.T, what string, is func() bool) {
 	}
 }
 
+// listening waits until so many nodes hear each other.
+func listening(t *testing.T, url string, nodes int) {
+	t.Helper()
+	db := dbtest.Open(t, url)
+	until(t, "nodes that listen", func() bool {
+		var n int
+		err := db.QueryRow(t.Context(), `select count(*) from pg_stat_activity
+			where datname = current_database() and application_name = 'fetchq listen' and state = 'idle' and query = 'listen fetchq'`).Scan(&n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n == nodes
+	})
+}
+
 func TestAWorkerThatIsAskedToGoQuietIsToldAtOnceOnEveryNode(t *testing.T) {
 	t.Parallel()
 	url := dbtest.URL(t)
@@ -62,6 +77,7 @@ func TestAWorkerThatIsAskedToGoQuietIsToldAtOnceOnEveryNode(t *testing.T) {
 	if err := two.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	listening(t, url, 2) // the second says only once that it waits, for its clock stands
 	put(t, one, "a", `{}`)
 	ctx := queue.By(t.Context(), "user:ann@example.com")
 	first := wait(ctx, two, queue.PickParams{Worker: "w", Wait: time.Minute})
