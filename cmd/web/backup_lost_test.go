@@ -43,6 +43,9 @@ func ask(t *testing.T, conn *pgx.Conn, sql string) (text string) {
 
 // TestALostInstallationComesBackByTwoCommands has one of which nothing is left but a backup.
 func TestALostInstallationComesBackByTwoCommands(t *testing.T) {
+	if testing.Short() {
+		t.Skip("two programs with a Postgres each")
+	}
 	t.Parallel()
 	lost := newPlace(t)
 	lost.set("FETCHQ_ADMIN_EMAIL", "ann@example.org")
@@ -95,6 +98,9 @@ func TestALostInstallationComesBackByTwoCommands(t *testing.T) {
 
 // TestABackupOverARestartOfPostgres ends Postgres without a checkpoint while a backup is read, when one was loaded, and at the swap.
 func TestABackupOverARestartOfPostgres(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a Postgres twice")
+	}
 	t.Parallel()
 	p := newPlace(t)
 	p.serve()

@@ -107,6 +107,9 @@ func TestSettingsMakeTheFirstAdmin(t *testing.T) {
 }
 
 func TestUserCommandsBesideARunningServer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a program with a Postgres of its own")
+	}
 	t.Parallel()
 	p := newPlace(t)
 	p.set("FETCHQ_ADMIN_EMAIL", "ann@example.org")

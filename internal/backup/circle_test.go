@@ -110,6 +110,9 @@ func TestWhatIsEncryptedAndInVolumesIsEqual(t *testing.T) {
 
 // TestARowLargerThanAMemberIsEqual has rows that go over several members, between small ones.
 func TestARowLargerThanAMemberIsEqual(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a document of many megabytes")
+	}
 	t.Parallel()
 	w := newWorld(t)
 	to, _ := folder(t)

@@ -178,6 +178,9 @@ func TestGaugesStandUntilTheyChangeAndRollUpByTime(t *testing.T) {
 }
 
 func TestPartitionsAreDroppedAndShortRetentionHidesAndRemoves(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes 96 snapshots")
+	}
 	t.Parallel()
 	w := newSeriesWorld(t, "a", "b")
 	w.exec(`select fetchq.queue_set('b', '{"series_retention": "1 hour"}')`)

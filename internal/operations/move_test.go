@@ -61,6 +61,9 @@ func TestAMoveTakesDocumentsOverAsTheyAre(t *testing.T) {
 }
 
 func TestAMoveOfLargePayloadsTakesManyBatches(t *testing.T) {
+	if testing.Short() {
+		t.Skip("moves payloads of megabytes twice")
+	}
 	t.Parallel()
 	w := newWorld(t, "a", "b")
 	w.exec(`select count(*) from fetchq.doc_push_many('a', array(select 's' || i from generate_series(1, 40) i),

@@ -122,6 +122,9 @@ var rounds = []struct {
 }
 
 func TestErrorsOfOneKindHaveOneFingerprint(t *testing.T) {
+	if testing.Short() {
+		t.Skip("thousands of messages")
+	}
 	t.Parallel()
 	db := dbtest.New(t)
 	var every []program

@@ -74,6 +74,9 @@ func (r *race) checkJournal(t *testing.T) {
 // TestTheJournalIsInTheOrderInWhichItHappened lets many change the same documents at once in every way. However long a call waited
 // for another, its line stands behind that of the other.
 func TestTheJournalIsInTheOrderInWhichItHappened(t *testing.T) {
+	if testing.Short() {
+		t.Skip("fifty workers for some seconds")
+	}
 	t.Parallel()
 	for _, partitions := range []int{1, 8} {
 		url := dbtest.URL(t)
