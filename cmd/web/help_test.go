@@ -19,11 +19,11 @@ func TestHelpHasTheSettingsThatConcernACommand(t *testing.T) {
 		"psql":         "help data-dir database-url",
 		"token list":   "help data-dir database-url",
 		"token create": "help data-dir database-url name rights queues expires",
-		"user list":    "help listen data-dir database-url base-url",
+		"user list":    "help listen data-dir database-url base-url tls-cert tls-key",
 		"migrate":      "help data-dir database-url listen-url",
-		"health":       "help listen",
+		"health":       "help listen tls-cert tls-key",
 		"version":      "help",
-		"serve": "help listen data-dir database-url listen-url base-url proxies admin-email admin-password env pg-bin pool-size import-limit drain-timeout " +
+		"serve": "help listen data-dir database-url listen-url tls-cert tls-key max-connections base-url proxies admin-email admin-password env pg-bin pool-size import-limit drain-timeout " +
 			"log-level log-format metrics-open",
 	} {
 		out := p.must(append(strings.Fields(command), "--help")...)

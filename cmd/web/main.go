@@ -23,7 +23,7 @@ type commands struct {
 	Serve   serve     `cmd:"" default:"1" settings:"all" help:"Serve until Ctrl-C; this is what fetchq does without a command."`
 	Migrate migrate   `cmd:"" settings:"data-dir,database-url,listen-url" help:"Bring the database up to date; a private Postgres is made where there is none."`
 	Token   token     `cmd:"" help:"Make, list and revoke tokens for the API."`
-	User    user      `cmd:"" settings:"data-dir,database-url,listen,base-url" help:"Add, list and change the people who may sign in, and make their one-time links."`
+	User    user      `cmd:"" settings:"data-dir,database-url,listen,base-url,tls-cert,tls-key" help:"Add, list and change the people who may sign in, and make their one-time links."`
 	Mark    mark      `cmd:"" help:"Note an event that charts show as a line, such as a deploy: fetchq mark v1.2.3"`
 	Backup  backups   `cmd:"" help:"Write backups to a folder or a bucket; list, verify and prune them."`
 	Restore restore   `cmd:"" help:"Put queues of a backup back. They come back paused."`
@@ -31,7 +31,7 @@ type commands struct {
 	Doctor  doctor    `cmd:"" help:"Compare the counters of all queues with a real count; exit code 1 where they differ."`
 	Psql    psql      `cmd:"" help:"Open psql on the database."`
 	DBURL   dbURL     `cmd:"" name:"db-url" help:"Print the address of the database, with its password."`
-	Health  health    `cmd:"" settings:"listen" help:"Ask the server that listens at FETCHQ_LISTEN whether it is ready; exit code 1 where it is not."`
+	Health  health    `cmd:"" settings:"listen,tls-cert,tls-key" help:"Ask the server that listens at FETCHQ_LISTEN whether it is ready; exit code 1 where it is not."`
 	Version printed   `cmd:"" settings:"none" help:"Print the version."`
 }
 
