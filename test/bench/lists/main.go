@@ -20,6 +20,7 @@ var (
 	documents = flag.Int("documents", 10_000_000, "documents of the one large queue, 10000 to 20000000")
 	queues    = flag.Int("queues", 100, "queues to search in, 2 to 1000")
 	each      = flag.Int("each", 100_000, "documents of each of these, 3000 to 1000000")
+	planned   = flag.Bool("calendars", false, "measure the calendars of a queue with so many planned documents, and nothing else")
 	times     = flag.Int("times", 50, "how often each page is asked for, 20 to 1000")
 )
 
@@ -43,6 +44,9 @@ func run() error {
 	}
 	defer s.Stop()
 	d := desk{s, browser}
+	if *planned {
+		return d.calendars(ctx)
+	}
 	began := time.Now()
 	if err := d.layUpLarge(ctx); err != nil {
 		return err
