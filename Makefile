@@ -59,6 +59,11 @@ bench-backup: bin/fetchq ## backups beside pg_dump and a working queue; a millio
 	go run ./test/bench/backup -documents 1000000 -span 20s
 	scripts/on-postgres 18 go test ./internal/backup -run 'TestWhatIsRestoredFromAFolderIsEqual|TestWhatIsEncrypted' -count 1 -timeout 1h -documents 1000000
 
+# make fuzz-long FUZZ=30s tries it short.
+FUZZ = 10m
+fuzz-long: $(ASSETS) ## every parser of outside input, fuzzed for ten minutes each: three to four hours; writes docs/fuzzing.md
+	scripts/fuzz $(FUZZ)
+
 bench-peers: bin/fetchq ## the same work by River, graphile-worker and pg-boss; writes the table into docs/performance.md
 	bench/peers/run $(PEERS)
 
@@ -117,4 +122,4 @@ node_modules/.package-lock.json: package.json package-lock.json .npmrc
 
 FORCE:
 
-.PHONY: help run build program assets generate demo test test-fast lint fmt bench bench-long bench-backup bench-peers vet fresh test-18 test-15 bugs browser screenshots prometheus faults bench-once FORCE
+.PHONY: help run build program assets generate demo test test-fast lint fmt bench bench-long bench-backup bench-peers fuzz-long vet fresh test-18 test-15 bugs browser screenshots prometheus faults bench-once FORCE

@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -12,12 +11,9 @@ import (
 
 // Operate asks for something to be done to many documents of a queue, in the background; see WaitOperation. Right: admin, of a move in
 // to_queue too. It is repeated after a broken connection: a second try finds the operation of the first.
-func (c *Client) Operate(ctx context.Context, queue string, in OperationRequest) (o Operation, err error) {
+func (c *Client) Operate(ctx context.Context, queue string, in OperationRequest) (Operation, error) {
 	in.DryRun = false
-	ask := call{method: http.MethodPost, path: queuePath(queue, "operations"), body: in, safe: true}
-	ask.header = http.Header{"Idempotency-Key": {rand.Text()}}
-	_, err = c.do(ctx, ask, &o)
-	return o, err
+	return c.askOnce(ctx, queuePath(queue, "operations"), in)
 }
 
 // CountOperation tells how many documents an operation would be for, without doing anything. Right: admin.

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -21,6 +22,9 @@ const (
 	argonMemory = 48 << 10 // KiB
 	argonSalt   = 16       // bytes
 	argonKey    = 32       // bytes
+
+	mostMemory = 512 << 10 // KiB, of a hash that was made elsewhere
+	mostPasses = 20
 )
 
 // Limits of a password.
@@ -117,6 +121,10 @@ func parsePHC(phc string) (salt, key []byte, memory, passes uint32, err error) {
 	}
 	if salt, err = base64.RawStdEncoding.DecodeString(parts[4]); err == nil {
 		key, err = base64.RawStdEncoding.DecodeString(parts[5])
+	}
+	// A hash that came with a restored installation must not take the machine's memory.
+	if err == nil && (len(salt) < 8 || len(key) < 16 || len(key) > 64 || memory < 8 || memory > mostMemory || passes < 1 || passes > mostPasses) {
+		err = errors.New("a stored password has parameters of argon2id that this program never chose")
 	}
 	return salt, key, memory, passes, err
 }
