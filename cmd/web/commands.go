@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fetchq/server/internal/app"
+	"github.com/fetchq/server/internal/audit"
 	"github.com/fetchq/server/internal/config"
 	"github.com/fetchq/server/internal/errs"
 	"github.com/fetchq/server/internal/queue"
@@ -102,7 +103,25 @@ func (doctor) Run(ctx context.Context, cfg config.Config, log *slog.Logger) erro
 		return errDiffer
 	}
 	fmt.Println("counters agree with a real count")
+	p, err := t.AuditProtection(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Println(auditWords(p))
 	return nil
+}
+
+// auditWords says whether the audit log is safe from the program's own role.
+func auditWords(p audit.Protection) string {
+	switch {
+	case p.Superuser:
+		return fmt.Sprintf("audit log: %s is a superuser and can change any line, whoever owns it; a trigger refuses it until somebody removes the trigger. docs/audit.md says how to do without", p.Role)
+	case p.Owner:
+		return fmt.Sprintf("audit log: %s owns it, or may become who does: a trigger refuses changes until somebody removes the trigger. docs/audit.md gives it to another role", p.Role)
+	case p.MayChange:
+		return fmt.Sprintf("audit log: %s was given the right to change lines; a trigger refuses it. docs/audit.md says which rights are enough", p.Role)
+	}
+	return fmt.Sprintf("audit log: %s can add lines and read them, and neither change nor remove any", p.Role)
 }
 
 func line(w *tabwriter.Writer, c queue.Check, word string, n queue.Counts) {
@@ -118,6 +137,7 @@ func (dbURL) Run(ctx context.Context, cfg config.Config, log *slog.Logger) error
 		return err
 	}
 	defer t.Close(ctx)
+	t.Audit.Done(ctx, audit.Entry{Action: audit.DatabaseOpen, Details: map[string]any{"command": "db-url"}})
 	fmt.Println(t.URL())
 	return nil
 }
@@ -141,6 +161,7 @@ func (p psql) Run(ctx context.Context, cfg config.Config, log *slog.Logger) erro
 	if err != nil {
 		return err
 	}
+	t.Audit.Done(ctx, audit.Entry{Action: audit.DatabaseOpen, Details: map[string]any{"command": "psql"}})
 	// Ctrl-C is psql's own to deal with.
 	shell := exec.CommandContext(context.WithoutCancel(ctx), path, append([]string{bare}, p.Args...)...)
 	if password != "" {

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"github.com/fetchq/server/internal/audit"
 	"github.com/fetchq/server/internal/auth"
 	"github.com/fetchq/server/internal/errs"
 	"github.com/fetchq/server/internal/queue"
@@ -99,6 +100,7 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
+		audit.From(r.Context()).By(audit.Actor{Kind: audit.Token, Name: token.Name})
 		ctx := queue.By(context.WithValue(r.Context(), callKey{}, call{token, c}), "token:"+token.Name)
 		c.SetRequest(r.WithContext(ctx))
 		return next(c)

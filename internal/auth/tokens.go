@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/singleflight"
 
+	"github.com/fetchq/server/internal/audit"
 	"github.com/fetchq/server/internal/database"
 	"github.com/fetchq/server/internal/errs"
 )
@@ -167,20 +168,28 @@ func (s *Tokens) Create(ctx context.Context, name string, rights, queues []strin
 	}
 	text := mint()
 	rights = slices.Compact(slices.Sorted(slices.Values(rights)))
-	rows, err := s.db.Query(ctx, `insert into fetchq.tokens (id, name, hash, rights, queues, expires_at, created_by)
+	var made Token
+	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, `insert into fetchq.tokens (id, name, hash, rights, queues, expires_at, created_by)
 		values ($1, $2, $3, $4, $5, $6, nullif($7, '')) on conflict (name) do nothing returning `+columns,
-		id, name, hash(text), rights, queues, expires, by)
+			id, name, hash(text), rights, queues, expires, by)
+		if err != nil {
+			return err
+		}
+		tokens, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Token])
+		if err != nil {
+			return err
+		}
+		if len(tokens) == 0 {
+			return &errs.Error{Code: errs.Exists, Field: "name", Message: "a token of this name exists; revoke it or choose another name"}
+		}
+		made = tokens[0]
+		return audit.Write(ctx, tx, audit.Entry{Action: audit.TokenCreate, Target: name, Details: map[string]any{"rights": rights, "queues": queues, "expires_at": expires}})
+	})
 	if err != nil {
 		return Token{}, "", database.Error("create a token", err)
 	}
-	tokens, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Token])
-	if err != nil {
-		return Token{}, "", database.Error("create a token", err)
-	}
-	if len(tokens) == 0 {
-		return Token{}, "", &errs.Error{Code: errs.Exists, Field: "name", Message: "a token of this name exists; revoke it or choose another name"}
-	}
-	return tokens[0], text, nil
+	return made, text, nil
 }
 
 // List returns all tokens that were not revoked, by name.
@@ -193,15 +202,23 @@ func (s *Tokens) List(ctx context.Context) ([]Token, error) {
 	return tokens, database.Error("list tokens", err)
 }
 
+var errNoToken = &errs.Error{Code: errs.NotFound, Field: "name", Message: "there is no token of this name"}
+
 // Revoke ends a token; every node refuses it within a second. Its name is free again. Errors: NotFound.
 func (s *Tokens) Revoke(ctx context.Context, name string) error {
-	done, err := s.db.Exec(ctx, `update fetchq.tokens set revoked_at = clock_timestamp(), name = name || ' (revoked ' || id || ')'
-		where name = $1 and revoked_at is null`, name)
+	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		done, err := tx.Exec(ctx, `update fetchq.tokens set revoked_at = clock_timestamp(), name = name || ' (revoked ' || id || ')'
+			where name = $1 and revoked_at is null`, name)
+		if err != nil {
+			return err
+		}
+		if done.RowsAffected() == 0 {
+			return errNoToken
+		}
+		return audit.Write(ctx, tx, audit.Entry{Action: audit.TokenRevoke, Target: name})
+	})
 	if err != nil {
 		return database.Error("revoke a token", err)
-	}
-	if done.RowsAffected() == 0 {
-		return &errs.Error{Code: errs.NotFound, Field: "name", Message: "there is no token of this name"}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
