@@ -72,5 +72,31 @@ end $$;
 -- +goose StatementEnd
 revoke all on function fetchq_audit.trim(interval, integer) from public;
 
+-- A token that was rotated has two secrets for a time.
+alter table fetchq.tokens
+    add column old_hash       bytea unique,
+    add column old_until      timestamptz,
+    add column old_used_at    timestamptz, -- to the minute: when somebody used the old secret last
+    add column rotated_at     timestamptz,
+    add column last_used_from text;
+
+-- Nodes keep tokens in memory, and ask once a second whether any has changed: who changes one, by whatever SQL, counts here. A sequence would
+-- tell of a change before it is committed.
+insert into fetchq.meta (key, value) values ('tokens', '0');
+-- +goose StatementBegin
+create function fetchq.tokens_changed() returns trigger
+language plpgsql set search_path = pg_catalog as $$
+begin
+    update fetchq.meta set value = (value::bigint + 1)::text where key = 'tokens';
+    return null;
+end $$;
+-- +goose StatementEnd
+create trigger changed after delete or truncate or update of hash, old_hash, old_until, rights, queues, name, expires_at, revoked_at
+    on fetchq.tokens for each statement execute function fetchq.tokens_changed();
+
 -- +goose Down
+drop trigger changed on fetchq.tokens;
+drop function fetchq.tokens_changed();
+delete from fetchq.meta where key = 'tokens';
+alter table fetchq.tokens drop column old_hash, drop column old_until, drop column old_used_at, drop column rotated_at, drop column last_used_from;
 drop schema fetchq_audit cascade;

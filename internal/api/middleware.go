@@ -113,7 +113,7 @@ func (s *Server) bearer(r *http.Request) (auth.Token, error) {
 	if text == "" {
 		return auth.Token{}, errs.New(errs.Unauthenticated, "a token is missing; send the header Authorization: Bearer fq_…")
 	}
-	token, err := s.Tokens.Authenticate(r.Context(), text)
+	token, err := s.Tokens.Authenticate(r.Context(), text, s.Proxies.Address(r))
 	if err != nil && errs.Of(err) == errs.Unauthenticated && !s.throws.Allow(s.Proxies.Address(r)) {
 		return auth.Token{}, errs.New(errs.Throttled, "too many bad tokens came from this address; wait")
 	}

@@ -36,6 +36,7 @@ var doings = map[string]doing{
 	"POST /team/people/:id/enable":   {action: audit.UserEnable, target: "id"},
 	"POST /team/sessions/revoke":     {action: audit.SessionRevoke, target: "id"},
 	"POST /team/tokens/new":          {action: audit.TokenCreate, target: "name"},
+	"POST /team/tokens/rotate":       {action: audit.TokenRotate, target: "name", notes: []string{"overlap"}},
 	"POST /team/tokens/revoke":       {action: audit.TokenRevoke, target: "name"},
 	"POST /queues/new":               {action: audit.QueueCreate, target: "name"},
 	"POST /queues/:queue/settings":   {action: audit.QueueSettings, target: "queue"},
