@@ -172,6 +172,7 @@ func (s *Server) exportAudit(c echo.Context) error {
 	w := c.Response()
 	w.Header().Set(echo.HeaderContentType, kind)
 	w.Header().Set(echo.HeaderContentDisposition, fmt.Sprintf(`attachment; filename="audit.%s"`, format))
+	s.recordNow(c)
 	err = s.Audit.Each(c.Request().Context(), f, auditWriter(format, w))
 	if err == nil {
 		return nil

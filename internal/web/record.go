@@ -111,17 +111,28 @@ func (s *Server) record(next echo.HandlerFunc) echo.HandlerFunc {
 			}
 			s.Audit.Count(ctx, e)
 		case known && err == nil && status < http.StatusBadRequest && (d.also || !trail.Written()):
-			e := s.entry(c, d, trail)
-			for _, name := range d.notes {
-				if values := valuesAt(c, name); len(values) == 1 {
-					trail.Note(name, values[0])
-				} else if len(values) > 1 {
-					trail.Note(name, values)
-				}
-			}
-			s.Audit.Done(ctx, e)
+			s.recordDone(c, d, trail)
 		}
 		return err
+	}
+}
+
+func (s *Server) recordDone(c echo.Context, d doing, trail *audit.Trail) {
+	e := s.entry(c, d, trail)
+	for _, name := range d.notes {
+		if values := valuesAt(c, name); len(values) == 1 {
+			trail.Note(name, values[0])
+		} else if len(values) > 1 {
+			trail.Note(name, values)
+		}
+	}
+	s.Audit.Done(c.Request().Context(), e)
+}
+
+// recordNow writes the line of a request before its answer goes out: who breaks an export off has most of it all the same.
+func (s *Server) recordNow(c echo.Context) {
+	if d, known := doings[c.Request().Method+" "+c.Path()]; known {
+		s.recordDone(c, d, audit.From(c.Request().Context()))
 	}
 }
 
