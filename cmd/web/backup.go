@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fetchq/server/internal/app"
+	"github.com/fetchq/server/internal/audit"
 	"github.com/fetchq/server/internal/backup"
 	"github.com/fetchq/server/internal/config"
 	"github.com/fetchq/server/internal/errs"
@@ -78,6 +79,9 @@ func (c backupRun) Run(ctx context.Context, cfg config.Config, log *slog.Logger)
 		if err != nil {
 			return err
 		}
+		t.Audit.Done(ctx, audit.Entry{Action: audit.BackupRun, Target: m.Volumes[0].Object, Details: map[string]any{
+			"rows": m.Rows(), "queues": c.Queue, "installation": c.Installation, "encrypted": len(c.Recipient) > 0,
+		}})
 		fmt.Fprintf(os.Stderr, "%d rows of %d queues, %s in %s, %s there (%.1f : 1)\n", m.Rows(), len(m.Queues), bytesOf(m.Bytes()),
 			m.Duration().Round(time.Millisecond), bytesOf(m.Stored()), float64(m.Bytes())/float64(max(m.Stored(), 1)))
 		_, err = fmt.Println(s.ObjectURL(m.Volumes[0].Object))
@@ -293,6 +297,9 @@ func (c restore) Run(ctx context.Context, cfg config.Config, log *slog.Logger) e
 		if err != nil {
 			return err
 		}
+		t.Audit.Done(ctx, audit.Entry{Action: audit.BackupRestore, Target: name, Details: map[string]any{
+			"queues": c.Queue, "as": c.As, "replace": c.Replace, "settings_only": c.SettingsOnly, "installation": c.Installation || c.ReplaceInstallation,
+		}})
 		if c.Installation || c.ReplaceInstallation {
 			fmt.Println("the installation is back: people sign in with the passwords that they had")
 		}

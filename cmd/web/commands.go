@@ -8,16 +8,15 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"strings"
 	"syscall"
 	"text/tabwriter"
 	"time"
 
 	"github.com/fetchq/server/internal/app"
+	"github.com/fetchq/server/internal/audit"
 	"github.com/fetchq/server/internal/config"
 	"github.com/fetchq/server/internal/errs"
 	"github.com/fetchq/server/internal/queue"
-	"github.com/fetchq/server/internal/wire"
 )
 
 // sentence is what a person is told of an error; what lies behind it stands in the log.
@@ -102,7 +101,25 @@ func (doctor) Run(ctx context.Context, cfg config.Config, log *slog.Logger) erro
 		return errDiffer
 	}
 	fmt.Println("counters agree with a real count")
+	p, err := t.AuditProtection(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Println(auditWords(p))
 	return nil
+}
+
+// auditWords says whether the audit log is safe from the program's own role.
+func auditWords(p audit.Protection) string {
+	switch {
+	case p.Superuser:
+		return fmt.Sprintf("audit log: %s is a superuser and can change any line, whoever owns it; a trigger refuses it until somebody removes the trigger. docs/audit.md says how to do without", p.Role)
+	case p.Owner:
+		return fmt.Sprintf("audit log: %s owns it, or may become who does: a trigger refuses changes until somebody removes the trigger. docs/audit.md gives it to another role", p.Role)
+	case p.MayChange:
+		return fmt.Sprintf("audit log: %s was given the right to change lines; a trigger refuses it. docs/audit.md says which rights are enough", p.Role)
+	}
+	return fmt.Sprintf("audit log: %s can add lines and read them, and neither change nor remove any", p.Role)
 }
 
 func line(w *tabwriter.Writer, c queue.Check, word string, n queue.Counts) {
@@ -118,6 +135,7 @@ func (dbURL) Run(ctx context.Context, cfg config.Config, log *slog.Logger) error
 		return err
 	}
 	defer t.Close(ctx)
+	t.Audit.Done(ctx, audit.Entry{Action: audit.DatabaseOpen, Details: map[string]any{"command": "db-url"}})
 	fmt.Println(t.URL())
 	return nil
 }
@@ -141,6 +159,7 @@ func (p psql) Run(ctx context.Context, cfg config.Config, log *slog.Logger) erro
 	if err != nil {
 		return err
 	}
+	t.Audit.Done(ctx, audit.Entry{Action: audit.DatabaseOpen, Details: map[string]any{"command": "psql"}})
 	// Ctrl-C is psql's own to deal with.
 	shell := exec.CommandContext(context.WithoutCancel(ctx), path, append([]string{bare}, p.Args...)...)
 	if password != "" {
@@ -156,87 +175,4 @@ type printed struct{}
 func (printed) Run() error {
 	_, err := fmt.Println(program())
 	return err
-}
-
-type token struct {
-	Create tokenCreate `cmd:"" help:"Make a token and print it; nobody can see it again."`
-	List   tokenList   `cmd:"" help:"List the tokens."`
-	Revoke tokenRevoke `cmd:"" help:"Revoke a token; every server refuses it within a second."`
-}
-
-type tokenCreate struct {
-	Name    string   `required:"" help:"What it is for; no two have the same."`
-	Rights  []string `required:"" help:"Some of read, push, work, metrics, admin."`
-	Queues  []string `help:"Only these queues; a name may end in *. Default: all."`
-	Expires string   `help:"How long it lasts, as in 90d. Default: for ever."`
-}
-
-// Run prints the token alone on standard output.
-func (c tokenCreate) Run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
-	var expires *time.Time
-	if c.Expires != "" {
-		span, err := wire.ParseInterval(c.Expires)
-		if err != nil {
-			return fmt.Errorf("expires: %s", sentence(err))
-		}
-		at := time.Now().Add(span.Approx())
-		expires = &at
-	}
-	t, err := app.OpenTools(ctx, cfg, log)
-	if err != nil {
-		return err
-	}
-	defer t.Close(ctx)
-	_, text, err := t.Tokens.Create(ctx, c.Name, c.Rights, c.Queues, expires, "")
-	if err != nil {
-		return err
-	}
-	fmt.Println(text)
-	return nil
-}
-
-type tokenList struct{}
-
-// Run lists the tokens that were not revoked.
-func (tokenList) Run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
-	t, err := app.OpenTools(ctx, cfg, log)
-	if err != nil {
-		return err
-	}
-	defer t.Close(ctx)
-	tokens, err := t.Tokens.List(ctx)
-	if err != nil {
-		return err
-	}
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "name\trights\tqueues\tcreated\texpires\tlast used")
-	for _, k := range tokens {
-		queues := "all"
-		if k.Queues != nil {
-			queues = strings.Join(k.Queues, ",")
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", k.Name, strings.Join(k.Rights, ","), queues, moment(&k.CreatedAt), moment(k.ExpiresAt), moment(k.LastUsedAt))
-	}
-	return w.Flush()
-}
-
-func moment(t *time.Time) string {
-	if t == nil {
-		return "never"
-	}
-	return t.UTC().Format("2006-01-02 15:04")
-}
-
-type tokenRevoke struct {
-	Name string `arg:"" help:"The token's name."`
-}
-
-// Run revokes a token.
-func (c tokenRevoke) Run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
-	t, err := app.OpenTools(ctx, cfg, log)
-	if err != nil {
-		return err
-	}
-	defer t.Close(ctx)
-	return t.Tokens.Revoke(ctx, c.Name)
 }

@@ -19,6 +19,7 @@ func TestHelpHasTheSettingsThatConcernACommand(t *testing.T) {
 		"psql":         "help data-dir database-url",
 		"token list":   "help data-dir database-url",
 		"token create": "help data-dir database-url name rights queues expires",
+		"token rotate": "help data-dir database-url overlap",
 		"user list":    "help listen data-dir database-url base-url tls-cert tls-key",
 		"migrate":      "help data-dir database-url listen-url",
 		"health":       "help listen tls-cert tls-key",

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	osuser "os/user"
 	"runtime/debug"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 
+	"github.com/fetchq/server/internal/audit"
 	"github.com/fetchq/server/internal/config"
 )
 
@@ -48,7 +50,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err = c.Check()
 	if err == nil {
-		command.BindTo(ctx, (*context.Context)(nil))
+		command.BindTo(audit.With(ctx, audit.NewTrail(operator(), "", "")), (*context.Context)(nil))
 		err = command.Run(c.Config, c.Logger())
 	}
 	stop()
@@ -56,6 +58,18 @@ func main() {
 		fmt.Fprintln(os.Stderr, "fetchq:", sentence(err))
 		os.Exit(1)
 	}
+}
+
+// operator is who gives a command, as the audit log tells it: who is logged in, and on which machine.
+func operator() audit.Actor {
+	name := "unknown"
+	if u, err := osuser.Current(); err == nil {
+		name = u.Username
+	}
+	if host, err := os.Hostname(); err == nil {
+		name += "@" + host
+	}
+	return audit.Actor{Kind: audit.Shell, Name: name}
 }
 
 // program is the version as it was built.

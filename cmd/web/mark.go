@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fetchq/server/internal/app"
+	"github.com/fetchq/server/internal/audit"
 	"github.com/fetchq/server/internal/charts"
 	"github.com/fetchq/server/internal/config"
 )
@@ -32,6 +33,9 @@ func (m mark) Run(ctx context.Context, cfg config.Config, log *slog.Logger) erro
 			return err
 		}
 	}
-	_, err = t.Charts.AddMark(ctx, m.Queue, m.Text, "the command line", time.Time{})
-	return err
+	if _, err = t.Charts.AddMark(ctx, m.Queue, m.Text, "the command line", time.Time{}); err != nil {
+		return err
+	}
+	t.Audit.Done(ctx, audit.Entry{Action: audit.MarkAdd, Target: m.Queue, Details: map[string]any{"text": m.Text}})
+	return nil
 }

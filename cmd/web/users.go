@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/fetchq/server/internal/app"
+	"github.com/fetchq/server/internal/audit"
 	"github.com/fetchq/server/internal/auth"
 	"github.com/fetchq/server/internal/config"
 	"github.com/fetchq/server/internal/errs"
@@ -48,6 +49,7 @@ func printLink(ctx context.Context, t *app.Tools, cfg config.Config, u auth.User
 	if err != nil {
 		return err
 	}
+	t.Audit.Done(ctx, audit.Entry{Action: audit.PasswordLink, Target: u.Email})
 	fmt.Fprintln(os.Stderr, "The link is good once, for a day; links that this person had before are over.")
 	_, err = fmt.Println(cfg.Site(cfg.Listen) + "/reset/" + text)
 	return err
@@ -157,6 +159,7 @@ func (userSetup) Run(ctx context.Context, cfg config.Config, log *slog.Logger) e
 	if text == "" {
 		return errs.New(errs.Exists, "there are users already; fetchq user reset makes a link for one of them")
 	}
+	t.Audit.Done(ctx, audit.Entry{Action: audit.PasswordLink, Details: map[string]any{"for": "the first admin"}})
 	fmt.Fprintln(os.Stderr, "The link is good for a day, until the first admin is made.")
 	_, err = fmt.Println(cfg.Site(cfg.Listen) + "/setup/" + text)
 	return err

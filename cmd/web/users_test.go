@@ -5,9 +5,12 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/fetchq/server/internal/dbtest"
 )
@@ -164,5 +167,29 @@ func TestUserCommandsBesideARunningServer(t *testing.T) {
 			t.Errorf("%v: exit code %d, %q, %s", tt.args, code, out, said)
 		}
 	}
+	if said := p.must("doctor"); !strings.Contains(said, "audit log: ") {
+		t.Errorf("doctor says nothing of the audit log: %s", said)
+	}
+	p.toldByTheShell("user.create bob@example.org", "password.link bob@example.org", "user.role bob@example.org", "user.disable bob@example.org",
+		"user.enable bob@example.org", "database.open ")
 	r.signal(syscall.SIGINT)
+}
+
+// toldByTheShell wants lines of commands in the audit log, each as what and to what.
+func (p *place) toldByTheShell(wants ...string) {
+	p.t.Helper()
+	conn := p.connect()
+	rows, err := conn.Query(p.t.Context(), `select action || ' ' || target from fetchq_audit.lines where actor_kind = 'shell' and actor <> '' and outcome = 'done'`)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	told, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for _, want := range wants {
+		if !slices.Contains(told, want) {
+			p.t.Errorf("the audit log does not say %q: %q", want, told)
+		}
+	}
 }

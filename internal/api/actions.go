@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/fetchq/server/client"
+	"github.com/fetchq/server/internal/audit"
 	"github.com/fetchq/server/internal/auth"
 	"github.com/fetchq/server/internal/errs"
 	"github.com/fetchq/server/internal/queue"
@@ -97,6 +98,9 @@ func (s *Server) act(ctx context.Context, queueName, name, action, key string, r
 	}
 	if err := refusal(results[0]); err != nil {
 		return nil, err
+	}
+	if body.Lease == 0 {
+		s.Audit.Count(ctx, audit.Entry{Action: audit.DocumentsAct, Target: queueName, Details: map[string]any{"action": action, "subject": name}})
 	}
 	after, err := s.document(ctx, queueName, name, 0, 0)
 	switch {

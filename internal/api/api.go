@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
 	"github.com/labstack/echo/v4"
 
+	"github.com/fetchq/server/internal/audit"
 	"github.com/fetchq/server/internal/auth"
 	"github.com/fetchq/server/internal/catalog"
 	"github.com/fetchq/server/internal/charts"
@@ -27,6 +28,7 @@ type Options struct {
 	Series     *metrics.Store
 	Charts     *charts.Store
 	Tokens     *auth.Tokens
+	Audit      *audit.Log                      // nil: none is kept
 	Ready      func(ctx context.Context) error // nil when the database answers and is up to date
 	Log        *slog.Logger
 	Now        func() time.Time // this machine's clock, for throttles
@@ -81,7 +83,7 @@ func New(opt Options) *Server {
 	}
 	s.echo.HTTPErrorHandler = s.fail
 	s.echo.Pre(escapedPath)
-	s.echo.Use(requestID, s.recoverPanic, s.authenticate, wholeQuery, onlyJSON, s.streamDocuments)
+	s.echo.Use(requestID, s.recoverPanic, s.record, s.authenticate, wholeQuery, onlyJSON, s.streamDocuments)
 	s.huma = humaecho.New(s.echo, description(opt.Version, opt.BaseURL))
 	s.queueRoutes()
 	s.documentRoutes()

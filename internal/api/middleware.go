@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"github.com/fetchq/server/internal/audit"
 	"github.com/fetchq/server/internal/auth"
 	"github.com/fetchq/server/internal/errs"
 	"github.com/fetchq/server/internal/queue"
@@ -99,6 +100,7 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
+		audit.From(r.Context()).By(audit.Actor{Kind: audit.Token, Name: token.Name})
 		ctx := queue.By(context.WithValue(r.Context(), callKey{}, call{token, c}), "token:"+token.Name)
 		c.SetRequest(r.WithContext(ctx))
 		return next(c)
@@ -111,7 +113,7 @@ func (s *Server) bearer(r *http.Request) (auth.Token, error) {
 	if text == "" {
 		return auth.Token{}, errs.New(errs.Unauthenticated, "a token is missing; send the header Authorization: Bearer fq_…")
 	}
-	token, err := s.Tokens.Authenticate(r.Context(), text)
+	token, err := s.Tokens.Authenticate(r.Context(), text, s.Proxies.Address(r))
 	if err != nil && errs.Of(err) == errs.Unauthenticated && !s.throws.Allow(s.Proxies.Address(r)) {
 		return auth.Token{}, errs.New(errs.Throttled, "too many bad tokens came from this address; wait")
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/fetchq/server/client"
+	"github.com/fetchq/server/internal/audit"
 	"github.com/fetchq/server/internal/auth"
 	"github.com/fetchq/server/internal/errs"
 	"github.com/fetchq/server/internal/queue"
@@ -98,10 +99,15 @@ func (s *Server) putQueue(ctx context.Context, in *InQueueBody) (*createdOut, er
 	if err != nil {
 		return nil, err
 	}
+	was, _ := s.Engine.Get(ctx, in.Queue) // one that is missing has no settings
 	q, created, err := s.Engine.Put(ctx, in.Queue, patch)
 	status := http.StatusOK
 	if created {
 		status = http.StatusCreated
+	}
+	audit.From(ctx).Note("created", created)
+	if err == nil && !created {
+		audit.From(ctx).Note("settings", audit.Changes(clientQueue(was).Settings, clientQueue(q).Settings))
 	}
 	return &createdOut{status, clientQueue(q)}, err
 }
@@ -111,7 +117,15 @@ func (s *Server) patchQueue(ctx context.Context, in *InQueueBody) (*out[client.Q
 	if err != nil {
 		return nil, err
 	}
-	return queueOut(s.Engine.Patch(ctx, in.Queue, patch))
+	was, err := s.Engine.Get(ctx, in.Queue)
+	if err != nil {
+		return nil, err
+	}
+	q, err := s.Engine.Patch(ctx, in.Queue, patch)
+	if err == nil {
+		audit.From(ctx).Note("settings", audit.Changes(clientQueue(was).Settings, clientQueue(q).Settings))
+	}
+	return queueOut(q, err)
 }
 
 // settings checks the text of a patch; the engine checks what it says.

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/net/netutil"
 
 	"github.com/fetchq/server/internal/api"
+	"github.com/fetchq/server/internal/audit"
 	"github.com/fetchq/server/internal/auth"
 	"github.com/fetchq/server/internal/catalog"
 	"github.com/fetchq/server/internal/charts"
@@ -57,6 +58,7 @@ type App struct {
 	series     *metrics.Snapshots
 	site       *web.Server
 	users      *auth.Users
+	audit      *audit.Log
 	server     *http.Server
 	hangUp     context.CancelFunc // ends the contexts of all requests
 	failed     chan error
@@ -109,6 +111,10 @@ func (a *App) Start(ctx context.Context) (err error) {
 	}
 	a.series = metrics.NewSnapshots(a.pool, time.Now, a.log)
 	if err := a.series.Start(ctx); err != nil {
+		return err
+	}
+	a.audit = audit.New(a.pool, audit.Options{Log: a.log, Now: time.Now})
+	if err := a.audit.Start(ctx); err != nil {
 		return err
 	}
 	a.users = auth.NewUsers(a.pool, time.Now)
@@ -175,13 +181,13 @@ func (a *App) serve(ctx context.Context) error {
 	a.hangUp = hangUp
 	kept := charts.NewStore(a.pool)
 	calls := api.New(api.Options{
-		Engine: a.engine, Operations: a.operations, Catalog: a.catalog, Series: metrics.NewStore(a.pool, a.log), Charts: kept, Tokens: tokens, Ready: a.ready, Log: a.log, Now: time.Now,
+		Engine: a.engine, Operations: a.operations, Catalog: a.catalog, Series: metrics.NewStore(a.pool, a.log), Charts: kept, Tokens: tokens, Audit: a.audit, Ready: a.ready, Log: a.log, Now: time.Now,
 		Proxies: proxies, Version: a.version, BaseURL: a.cfg.BaseURL,
 	})
 	calls.ServeScrapes(a.scrapes(), a.cfg.MetricsOpen)
 	a.site = web.New(web.Options{
 		Engine: a.engine, Operations: a.operations, Catalog: a.catalog, Recent: a.recent, Charts: kept, Metrics: charts.Reader{Series: metrics.NewStore(a.pool, a.log), Store: kept},
-		Users: a.users, Tokens: tokens, Assets: assets, Log: a.log, Now: time.Now,
+		Users: a.users, Tokens: tokens, Audit: a.audit, Assets: assets, Log: a.log, Now: time.Now,
 		Sessions: auth.NewSessions(a.pool, a.cfg.Secure()), Proxies: proxies, URL: a.URL(), BaseURL: a.cfg.BaseURL, Env: a.cfg.Env,
 	})
 	a.server = newServer(base, route(calls, a.site), a.log)
@@ -272,6 +278,9 @@ func (a *App) Stop(ctx context.Context) {
 		a.hangUp()
 	} else if a.listener != nil {
 		a.listener.Close()
+	}
+	if a.audit != nil {
+		a.audit.Stop()
 	}
 	if a.series != nil {
 		a.series.Stop()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/fetchq/server/internal/audit"
 	"github.com/fetchq/server/internal/auth"
 	"github.com/fetchq/server/internal/backup"
 	"github.com/fetchq/server/internal/charts"
@@ -20,6 +21,7 @@ type Tools struct {
 	Tokens *auth.Tokens
 	Users  *auth.Users
 	Charts *charts.Store
+	Audit  *audit.Log    // not started
 	Engine *queue.Engine // not started: it answers, but hears no other nodes
 	log    *slog.Logger
 	pool   *pgxpool.Pool
@@ -53,8 +55,14 @@ func OpenTools(ctx context.Context, cfg config.Config, log *slog.Logger) (*Tools
 		return nil, err
 	}
 	t.Tokens, t.Users, t.Charts = auth.NewTokens(t.pool, time.Now), auth.NewUsers(t.pool, time.Now), charts.NewStore(t.pool)
+	t.Audit = audit.New(t.pool, audit.Options{Log: log, Now: time.Now})
 	t.Engine = queue.New(t.pool, queue.Options{Log: log, Node: "command", Now: time.Now})
 	return t, nil
+}
+
+// AuditProtection says what the role of the database could do to the lines of the audit log.
+func (t *Tools) AuditProtection(ctx context.Context) (audit.Protection, error) {
+	return audit.Protected(ctx, t.pool)
 }
 
 // Backups writes and restores queues of the database, for a program of some version.

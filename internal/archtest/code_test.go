@@ -73,7 +73,7 @@ func checkConstructors(s source) []string {
 // ownsSQL are the folders in which SQL text stands. The crawler counts in the database what the program says; the benchmarks
 // measure the barest SQL beside the program.
 var ownsSQL = []string{
-	"internal/auth", "internal/backup", "internal/catalog", "internal/charts", "internal/database", "internal/maintenance", "internal/metrics",
+	"internal/audit", "internal/auth", "internal/backup", "internal/catalog", "internal/charts", "internal/database", "internal/maintenance", "internal/metrics",
 	"internal/operations", "internal/queue", "migrations", "examples/crawler", "internal/bench", "bench/peers",
 }
 

@@ -18,6 +18,7 @@ var layers = [][]string{
 	{"internal/charts"},
 	{"internal/scrape"},
 	{"internal/auth", "internal/queue", "internal/metrics"},
+	{"internal/audit"},
 	{"internal/database"},
 	{"migrations"},
 	{"internal/config"},

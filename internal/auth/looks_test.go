@@ -25,7 +25,7 @@ func TestThoseWhoGuessTakeFewConnections(t *testing.T) {
 	var guesses sync.WaitGroup
 	for range 30 {
 		guesses.Go(func() {
-			if _, err := s.Authenticate(t.Context(), mint()); errs.Of(err) != errs.Overloaded && errs.Of(err) != errs.Unauthenticated {
+			if _, err := s.Authenticate(t.Context(), mint(), "192.0.2.1"); errs.Of(err) != errs.Overloaded && errs.Of(err) != errs.Unauthenticated {
 				t.Errorf("a guess: %v", err)
 			}
 		})
@@ -52,17 +52,17 @@ func TestATokenThatWasGoodDoesNotWaitForThoseWhoGuess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Authenticate(t.Context(), text); err != nil {
+	if _, err := s.Authenticate(t.Context(), text, "192.0.2.1"); err != nil {
 		t.Fatal(err)
 	}
 	for range looksMost {
 		s.looks <- struct{}{}
 	}
 	c.at = c.at.Add(cacheLasts)
-	if _, err := s.Authenticate(t.Context(), text); err != nil {
+	if _, err := s.Authenticate(t.Context(), text, "192.0.2.1"); err != nil {
 		t.Errorf("when its second is over: %v", err)
 	}
-	if _, err := s.Authenticate(t.Context(), mint()); errs.Of(err) != errs.Overloaded {
+	if _, err := s.Authenticate(t.Context(), mint(), "192.0.2.1"); errs.Of(err) != errs.Overloaded {
 		t.Errorf("a guess: %v", err)
 	}
 }

@@ -53,7 +53,7 @@ var rules = map[Permission]rule{
 	Share:  {[]Role{RoleOperator, RoleAdmin}, "", "keep charts on dashboards, arrange and delete them"},
 	Manage: {[]Role{RoleAdmin}, Admin, "create, change, empty and drop queues"},
 	Backup: {[]Role{RoleAdmin}, Admin, "write backups, verify and restore them, and say where they go and when"},
-	Govern: {[]Role{RoleAdmin}, "", "add and remove people, end their sessions, make and revoke tokens"},
+	Govern: {[]Role{RoleAdmin}, "", "add and remove people, end their sessions, make and revoke tokens, read the audit log"},
 }
 
 // May says whether a person of this role may do something.

@@ -2,11 +2,13 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/fetchq/server/internal/audit"
 	"github.com/fetchq/server/internal/database"
 	"github.com/fetchq/server/internal/errs"
 )
@@ -36,10 +38,18 @@ func (s *Sessions) List(ctx context.Context, user *uuid.UUID) ([]Session, error)
 
 // Revoke ends a session, of that user if one is named. Errors: NotFound.
 func (s *Sessions) Revoke(ctx context.Context, id uuid.UUID, user *uuid.UUID) error {
-	done, err := s.db.Exec(ctx, `delete from fetchq.sessions where id = $1 and ($2::uuid is null or user_id = $2)`, id, user)
-	if err == nil && done.RowsAffected() == 0 {
-		return &errs.Error{Code: errs.NotFound, Field: "session", Message: "there is no such session; it may have ended"}
-	}
+	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		var whose string
+		err := tx.QueryRow(ctx, `with ended as (delete from fetchq.sessions where id = $1 and ($2::uuid is null or user_id = $2) returning user_id)
+			select email from fetchq.users where id = (select user_id from ended)`, id, user).Scan(&whose)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return &errs.Error{Code: errs.NotFound, Field: "session", Message: "there is no such session; it may have ended"}
+		}
+		if err != nil {
+			return err
+		}
+		return audit.Write(ctx, tx, audit.Entry{Action: audit.SessionRevoke, Target: whose, Details: map[string]any{"session": id}})
+	})
 	return database.Error("revoke a session", err)
 }
 

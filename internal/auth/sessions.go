@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/fetchq/server/internal/audit"
 	"github.com/fetchq/server/internal/database"
 )
 
@@ -108,11 +109,19 @@ func (s *Sessions) SignIn(w http.ResponseWriter, r *http.Request, user User, add
 	}
 	agent := []rune(r.UserAgent())
 	text := secret()
-	_, err = s.db.Exec(r.Context(), `
+	err = pgx.BeginFunc(r.Context(), s.db, func(tx pgx.Tx) error {
+		_, err := tx.Exec(r.Context(), `
 		with old as (delete from fetchq.sessions where expires_at <= clock_timestamp() or seen_at <= clock_timestamp() - $6::interval)
 		insert into fetchq.sessions (hash, id, user_id, expires_at, address, agent)
 		values ($1, $2, $3, clock_timestamp() + $4::interval, $5, $7)`,
-		hash(text), id, user.ID, sessionLasts, address, sessionIdle, string(agent[:min(len(agent), maxAgent)]))
+			hash(text), id, user.ID, sessionLasts, address, sessionIdle, string(agent[:min(len(agent), maxAgent)]))
+		if err != nil {
+			return err
+		}
+		who := audit.Actor{Kind: audit.User, Name: user.Email}
+		audit.From(r.Context()).By(who)
+		return audit.Write(r.Context(), tx, audit.Entry{Action: audit.SignIn, Actor: who, Target: user.Email, Address: address})
+	})
 	if err != nil {
 		return database.Error("begin a session", err)
 	}

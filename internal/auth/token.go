@@ -40,6 +40,11 @@ type Token struct {
 	ExpiresAt  *time.Time
 	RevokedAt  *time.Time
 	LastUsedAt *time.Time // to the minute
+
+	LastUsedFrom *string // an address
+	RotatedAt    *time.Time
+	OldUntil     *time.Time // until then the secret from before the last rotation is good too
+	OldUsedAt    *time.Time // to the minute: when that was used last
 }
 
 // Can says whether the token has a right, somewhere.

@@ -2,8 +2,8 @@ package auth
 
 import (
 	"context"
-	"encoding/hex"
-	"slices"
+	"crypto/sha256"
+	"errors"
 	"sync"
 	"time"
 
@@ -18,8 +18,8 @@ import (
 
 const (
 	cacheLasts = time.Second // so that a revocation takes effect everywhere within it
-	cacheMost  = 10_000      // tokens; then the cache begins anew
-	usedEvery  = time.Minute // how often the use of one token is written down
+	lookEvery  = time.Minute // how often a token that nothing changed is looked at, and its use written down
+	cacheMost  = 20_000      // tokens
 	usedWait   = 2 * time.Second
 	looksMost  = 4 // look-ups of unknown tokens at once
 	lookWait   = 2 * time.Second
@@ -32,39 +32,45 @@ type Tokens struct {
 	calls singleflight.Group
 	looks chan struct{} // holds one for each look-up of a token that was not known
 
-	mu    sync.Mutex
-	known map[string]cached // by the hash
+	mu      sync.Mutex
+	known   map[[sha256.Size]byte]cached // by the hash
+	version int64                        // of all tokens, as of
+	asked   time.Time
 }
 
 type cached struct {
-	token Token
-	until time.Time
+	token   Token
+	version int64     // that was read before it
+	until   time.Time // when it ends, or is looked at again
 }
 
 // NewTokens returns the store in a migrated database. now is this machine's clock, for the cache only.
 func NewTokens(db *pgxpool.Pool, now func() time.Time) *Tokens {
-	return &Tokens{db: db, now: now, looks: make(chan struct{}, looksMost), known: map[string]cached{}}
+	return &Tokens{db: db, now: now, looks: make(chan struct{}, looksMost), known: map[[sha256.Size]byte]cached{}}
 }
 
 var errUnknown = errs.New(errs.Unauthenticated, "the token is unknown, has expired or was revoked; make one with fetchq token create")
 
-// Authenticate returns the token behind a text. Errors: Unauthenticated, Unavailable, Overloaded.
+// Authenticate returns the token behind a text. address is where it comes from. Errors: Unauthenticated, Unavailable, Overloaded.
 //
-// A token costs one query a second, however many calls use it; a text that cannot be a token costs none. Those who guess share
-// a few connections with each other and with new tokens, and not with those who were let in before.
-func (s *Tokens) Authenticate(ctx context.Context, text string) (Token, error) {
+// All tokens together cost one query a second, which asks whether any has changed, and each one that is used a query and a write a minute; a text that
+// cannot be a token costs none. Those who guess share a few connections with each other and with new tokens, and not with those who were let in before.
+func (s *Tokens) Authenticate(ctx context.Context, text, address string) (Token, error) {
 	if !wellFormed(text) {
 		return Token{}, errUnknown
 	}
-	sum := hash(text)
-	key := hex.EncodeToString(sum)
+	sum := sha256.Sum256([]byte(text))
+	version, err := s.current(ctx)
+	if err != nil {
+		return Token{}, err
+	}
 	s.mu.Lock()
-	c, ok := s.known[key]
+	c, ok := s.known[sum]
 	s.mu.Unlock()
-	if ok && s.now().Before(c.until) {
+	if ok && c.version == version && s.now().Before(c.until) {
 		return c.token, nil
 	}
-	found, err, _ := s.calls.Do(key, func() (any, error) {
+	found, err, _ := s.calls.Do(string(sum[:]), func() (any, error) {
 		// The first of several callers may go away; what it asked serves the others.
 		ctx := context.WithoutCancel(ctx)
 		if !ok {
@@ -73,12 +79,39 @@ func (s *Tokens) Authenticate(ctx context.Context, text string) (Token, error) {
 			}
 			defer func() { <-s.looks }()
 		}
-		return s.find(ctx, sum, key)
+		return s.find(ctx, sum, version, address)
 	})
 	if err != nil {
 		return Token{}, err
 	}
 	return found.(Token), nil
+}
+
+// current returns the version of all tokens as it was a second ago at most. A change that is committed has another one.
+func (s *Tokens) current(ctx context.Context) (int64, error) {
+	s.mu.Lock()
+	version, good := s.version, s.now().Sub(s.asked) < cacheLasts
+	s.mu.Unlock()
+	if good {
+		return version, nil
+	}
+	found, err, _ := s.calls.Do("version", func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		now := s.now() // before the database looks: a revocation behind its look is seen within cacheLasts of it
+		var version int64
+		if err := s.db.QueryRow(ctx, `select coalesce((select value::bigint from fetchq.meta where key = 'tokens'), 0)`).Scan(&version); err != nil {
+			return int64(0), database.Error("ask whether tokens have changed", err)
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.version, s.asked = version, now
+		return version, nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return found.(int64), nil
 }
 
 // queueUp waits for a place among the look-ups of unknown tokens.
@@ -93,30 +126,41 @@ func (s *Tokens) queueUp(ctx context.Context) error {
 	}
 }
 
-const columns = `id, name, rights, queues, created_at, created_by, expires_at, revoked_at, last_used_at`
+const columns = `id, name, rights, queues, created_at, created_by, expires_at, revoked_at, last_used_at, last_used_from, rotated_at, old_until, old_used_at`
 
-// find asks the database, and has it written down at most once a minute that the token was used.
-func (s *Tokens) find(ctx context.Context, sum []byte, key string) (Token, error) {
+// find asks the database, and has it written down that the token was used. How long it is good is told by the database's clock.
+func (s *Tokens) find(ctx context.Context, sum [sha256.Size]byte, version int64, address string) (Token, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	now := s.now() // before the database looks: a revocation behind its look is seen within cacheLasts of it
-	rows, err := s.db.Query(ctx, `select `+columns+` from fetchq.tokens
-		where hash = $1 and revoked_at is null and (expires_at is null or expires_at > clock_timestamp())`, sum)
-	if err != nil {
-		return Token{}, database.Error("find a token", err)
-	}
-	tokens, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Token])
-	if err != nil {
-		return Token{}, database.Error("find a token", err)
-	}
-	if len(tokens) == 0 {
-		s.forget(key)
+	now := s.now()
+	var t Token
+	var old bool
+	var left *time.Duration
+	err := s.db.QueryRow(ctx, `select `+columns+`, hash <> $1, least(expires_at, case when hash <> $1 then old_until end) - clock_timestamp()
+		from fetchq.tokens where (hash = $1 or old_hash = $1 and old_until > clock_timestamp())
+			and revoked_at is null and (expires_at is null or expires_at > clock_timestamp())`, sum[:]).
+		Scan(&t.ID, &t.Name, &t.Rights, &t.Queues, &t.CreatedAt, &t.CreatedBy, &t.ExpiresAt, &t.RevokedAt, &t.LastUsedAt, &t.LastUsedFrom,
+			&t.RotatedAt, &t.OldUntil, &t.OldUsedAt, &old, &left)
+	if errors.Is(err, pgx.ErrNoRows) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.known, sum)
 		return Token{}, errUnknown
 	}
-	t := tokens[0]
-	s.remember(key, cached{t, now.Add(cacheLasts)})
-	if t.LastUsedAt == nil || now.Sub(*t.LastUsedAt) >= usedEvery {
-		s.noteUse(t)
+	if err != nil {
+		return Token{}, database.Error("find a token", err)
+	}
+	until := now.Add(lookEvery)
+	if left != nil && *left < lookEvery {
+		until = now.Add(*left)
+	}
+	s.remember(sum, cached{t, version, until})
+	last := t.LastUsedAt
+	if old {
+		last = t.OldUsedAt
+	}
+	if last == nil || now.Sub(*last) >= lookEvery {
+		s.noteUse(t, address, old)
 	}
 	return t, nil
 }
@@ -124,87 +168,37 @@ func (s *Tokens) find(ctx context.Context, sum []byte, key string) (Token, error
 // noteUse writes down that a token was used, beside the call that used it: a call does not wait for a write, and does
 // not fail with it. One that fails is made up for by the next look at the token. Of several nodes that read the same
 // last use, one writes.
-func (s *Tokens) noteUse(t Token) {
+func (s *Tokens) noteUse(t Token, address string, old bool) {
 	s.calls.DoChan(useKey(t.ID), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), usedWait)
 		defer cancel()
-		return s.db.Exec(ctx, `update fetchq.tokens set last_used_at = clock_timestamp() where id = $1 and last_used_at is not distinct from $2`,
-			t.ID, t.LastUsedAt)
+		return s.db.Exec(ctx, `update fetchq.tokens set last_used_at = clock_timestamp(), last_used_from = nullif($3, ''),
+				old_used_at = case when $4 then clock_timestamp() else old_used_at end
+			where id = $1 and (last_used_at is not distinct from $2 or $4 and old_used_at is not distinct from $5)`, t.ID, t.LastUsedAt, address, old, t.OldUsedAt)
 	})
 }
 
 // useKey names the write of one token's use among the calls that run; no hash looks like it.
 func useKey(id uuid.UUID) string { return "use of " + id.String() }
 
-func (s *Tokens) remember(key string, c cached) {
+// remember keeps a token. Where there are too many, any eighth of them is forgotten: each of those costs a query when it comes again.
+func (s *Tokens) remember(sum [sha256.Size]byte, c cached) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.known) >= cacheMost {
-		clear(s.known)
+		for other := range s.known {
+			delete(s.known, other)
+			if len(s.known) < cacheMost-cacheMost/8 {
+				break
+			}
+		}
 	}
-	s.known[key] = c
+	s.known[sum] = c
 }
 
-func (s *Tokens) forget(key string) {
+// forgetAll makes a change take effect at once on this node.
+func (s *Tokens) forgetAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.known, key)
-}
-
-// Create makes a token and returns its text, which nobody can see again. queues nil means all; expires nil means never; by is
-// the e-mail address of who makes it, "" for the command line. Errors: Invalid (name, rights, queues, expires_at), Exists (the
-// name is taken).
-func (s *Tokens) Create(ctx context.Context, name string, rights, queues []string, expires *time.Time, by string) (Token, string, error) {
-	if err := check(name, rights, queues); err != nil {
-		return Token{}, "", err
-	}
-	if expires != nil && !expires.After(s.now()) {
-		return Token{}, "", errs.Field("expires_at", "the end of a token lies ahead")
-	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return Token{}, "", err
-	}
-	text := mint()
-	rights = slices.Compact(slices.Sorted(slices.Values(rights)))
-	rows, err := s.db.Query(ctx, `insert into fetchq.tokens (id, name, hash, rights, queues, expires_at, created_by)
-		values ($1, $2, $3, $4, $5, $6, nullif($7, '')) on conflict (name) do nothing returning `+columns,
-		id, name, hash(text), rights, queues, expires, by)
-	if err != nil {
-		return Token{}, "", database.Error("create a token", err)
-	}
-	tokens, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Token])
-	if err != nil {
-		return Token{}, "", database.Error("create a token", err)
-	}
-	if len(tokens) == 0 {
-		return Token{}, "", &errs.Error{Code: errs.Exists, Field: "name", Message: "a token of this name exists; revoke it or choose another name"}
-	}
-	return tokens[0], text, nil
-}
-
-// List returns all tokens that were not revoked, by name.
-func (s *Tokens) List(ctx context.Context) ([]Token, error) {
-	rows, err := s.db.Query(ctx, `select `+columns+` from fetchq.tokens where revoked_at is null order by name`)
-	if err != nil {
-		return nil, database.Error("list tokens", err)
-	}
-	tokens, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Token])
-	return tokens, database.Error("list tokens", err)
-}
-
-// Revoke ends a token; every node refuses it within a second. Its name is free again. Errors: NotFound.
-func (s *Tokens) Revoke(ctx context.Context, name string) error {
-	done, err := s.db.Exec(ctx, `update fetchq.tokens set revoked_at = clock_timestamp(), name = name || ' (revoked ' || id || ')'
-		where name = $1 and revoked_at is null`, name)
-	if err != nil {
-		return database.Error("revoke a token", err)
-	}
-	if done.RowsAffected() == 0 {
-		return &errs.Error{Code: errs.NotFound, Field: "name", Message: "there is no token of this name"}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	clear(s.known) // at once on this node
-	return nil
+	clear(s.known)
 }

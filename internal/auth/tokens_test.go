@@ -33,7 +33,7 @@ func TestOnlyTheHashOfATokenIsKept(t *testing.T) {
 	if strings.Contains(kept, text) || strings.Contains(kept, text[3:46]) {
 		t.Errorf("the row holds the token: %s", kept)
 	}
-	got, err := s.Authenticate(t.Context(), text)
+	got, err := s.Authenticate(t.Context(), text, "192.0.2.1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,18 +72,18 @@ func TestARevokedTokenIsRefusedEverywhereAfterASecond(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, s := range []*Tokens{here, there} {
-		if _, err := s.Authenticate(t.Context(), text); err != nil {
+		if _, err := s.Authenticate(t.Context(), text, "192.0.2.1"); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if err := here.Revoke(t.Context(), "worker"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := here.Authenticate(t.Context(), text); errs.Of(err) != errs.Unauthenticated {
+	if _, err := here.Authenticate(t.Context(), text, "192.0.2.1"); errs.Of(err) != errs.Unauthenticated {
 		t.Errorf("this node: %v", err)
 	}
 	c.at = c.at.Add(time.Second)
-	if _, err := there.Authenticate(t.Context(), text); errs.Of(err) != errs.Unauthenticated {
+	if _, err := there.Authenticate(t.Context(), text, "192.0.2.1"); errs.Of(err) != errs.Unauthenticated {
 		t.Errorf("another node after a second: %v", err)
 	}
 	if _, _, err := here.Create(t.Context(), "worker", []string{Work}, nil, nil, ""); err != nil {
@@ -103,7 +103,7 @@ func TestAnExpiredTokenIsRefused(t *testing.T) {
 	if _, err := db.Exec(t.Context(), `update fetchq.tokens set expires_at = clock_timestamp()`); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Authenticate(t.Context(), text); errs.Of(err) != errs.Unauthenticated {
+	if _, err := s.Authenticate(t.Context(), text, "192.0.2.1"); errs.Of(err) != errs.Unauthenticated {
 		t.Error(err)
 	}
 }
@@ -115,7 +115,7 @@ func TestATypingErrorCostsNoQuery(t *testing.T) {
 	text := mint()
 	db.Close() // a query would fail with another error
 	for _, wrong := range []string{"", "fq_", text[:len(text)-1], text + "A", "gq_" + text[3:], text[:10] + flip(text[10]) + text[11:]} {
-		if _, err := s.Authenticate(t.Context(), wrong); errs.Of(err) != errs.Unauthenticated {
+		if _, err := s.Authenticate(t.Context(), wrong, "192.0.2.1"); errs.Of(err) != errs.Unauthenticated {
 			t.Errorf("%q: %v", wrong, err)
 		}
 	}
@@ -139,7 +139,7 @@ func TestUseIsWrittenDownOnceAMinute(t *testing.T) {
 	}
 	used := func() time.Time {
 		c.at = c.at.Add(30 * time.Second)
-		if _, err := s.Authenticate(t.Context(), text); err != nil {
+		if _, err := s.Authenticate(t.Context(), text, "192.0.2.1"); err != nil {
 			t.Fatal(err)
 		}
 		s.written(made)
@@ -181,7 +181,7 @@ func TestACallDoesNotWaitUntilItsUseIsWrittenDown(t *testing.T) {
 	defer cancel()
 	got := make(chan error, 1)
 	go func() {
-		_, err := s.Authenticate(ctx, text)
+		_, err := s.Authenticate(ctx, text, "192.0.2.1")
 		got <- err
 	}()
 	select {

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/fetchq/server/internal/audit"
 	"github.com/fetchq/server/internal/database"
 	"github.com/fetchq/server/internal/errs"
 )
@@ -34,7 +35,12 @@ const userColumns = `id, email, name, role, password is not null, created_at, di
 // Create adds a user, who has no password yet: Link makes the link by which one is chosen. Errors: Invalid (email, name,
 // role), Exists.
 func (s *Users) Create(ctx context.Context, email, name string, role Role) (User, error) {
-	return create(ctx, s.db, email, name, role, nil)
+	var user User
+	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) (err error) {
+		user, err = create(ctx, tx, email, name, role, nil)
+		return err
+	})
+	return user, database.Error("create a user", err)
 }
 
 // querier is a pool or a transaction.
@@ -42,7 +48,8 @@ type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-func create(ctx context.Context, db querier, email, name string, role Role, phc *string) (User, error) {
+// create adds a user with its line of the audit log.
+func create(ctx context.Context, tx pgx.Tx, email, name string, role Role, phc *string) (User, error) {
 	email, err := cleanEmail(email)
 	if err != nil {
 		return User{}, err
@@ -54,7 +61,7 @@ func create(ctx context.Context, db querier, email, name string, role Role, phc 
 	if err != nil {
 		return User{}, err
 	}
-	users, err := collect(ctx, db, "create a user", `insert into fetchq.users (id, email, name, role, password) values ($1, $2, $3, $4, $5)
+	users, err := collect(ctx, tx, "create a user", `insert into fetchq.users (id, email, name, role, password) values ($1, $2, $3, $4, $5)
 		on conflict (lower(email)) do nothing returning `+userColumns, id, email, name, role, phc)
 	if err == nil && len(users) == 0 {
 		err = &errs.Error{Code: errs.Exists, Field: "email", Message: "a user of this e-mail address exists"}
@@ -62,7 +69,7 @@ func create(ctx context.Context, db querier, email, name string, role Role, phc 
 	if err != nil {
 		return User{}, err
 	}
-	return users[0], nil
+	return users[0], audit.Write(ctx, tx, audit.Entry{Action: audit.UserCreate, Target: users[0].Email, Details: map[string]any{"role": role}})
 }
 
 func collect(ctx context.Context, db querier, op, sql string, args ...any) ([]User, error) {
@@ -113,27 +120,28 @@ func (s *Users) SetRole(ctx context.Context, id uuid.UUID, role Role) (User, err
 	if err := checkUser("", role); err != nil {
 		return User{}, err
 	}
-	return s.change(ctx, "role", id, `update fetchq.users set role = $2 where id = $1 returning `+userColumns, role)
+	return s.change(ctx, "role", id, audit.Entry{Action: audit.UserRole, Details: map[string]any{"is": role}},
+		`update fetchq.users set role = $2 where id = $1 returning `+userColumns, role)
 }
 
 // Disable keeps a user from signing in and ends the user's sessions and links. Errors: NotFound, Invalid (the last admin).
 func (s *Users) Disable(ctx context.Context, id uuid.UUID) (User, error) {
-	return s.change(ctx, "user", id, `
+	return s.change(ctx, "user", id, audit.Entry{Action: audit.UserDisable}, `
 		with ended as (delete from fetchq.sessions where user_id = $1), closed as (delete from fetchq.links where user_id = $1)
 		update fetchq.users set disabled_at = coalesce(disabled_at, clock_timestamp()) where id = $1 returning `+userColumns)
 }
 
 // Enable lets a user sign in again. A session or link that was made in the moment of the disabling ends here. Errors: NotFound.
 func (s *Users) Enable(ctx context.Context, id uuid.UUID) (User, error) {
-	return s.change(ctx, "user", id, `
+	return s.change(ctx, "user", id, audit.Entry{Action: audit.UserEnable}, `
 		with was as (select id from fetchq.users where id = $1 and disabled_at is not null),
 			ended as (delete from fetchq.sessions where user_id = (select id from was)),
 			closed as (delete from fetchq.links where user_id = (select id from was))
 		update fetchq.users set disabled_at = null where id = $1 returning `+userColumns)
 }
 
-// change runs a statement on one user, and undoes it where it leaves nobody who governs.
-func (s *Users) change(ctx context.Context, field string, id uuid.UUID, sql string, args ...any) (user User, err error) {
+// change runs a statement on one user with its line of the audit log, and undoes it where it leaves nobody who governs.
+func (s *Users) change(ctx context.Context, field string, id uuid.UUID, line audit.Entry, sql string, args ...any) (user User, err error) {
 	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
 		// Two admins who demote each other at once take turns.
 		if _, err := tx.Exec(ctx, `lock table fetchq.users in share row exclusive mode`); err != nil {
@@ -147,7 +155,11 @@ func (s *Users) change(ctx context.Context, field string, id uuid.UUID, sql stri
 		if err == nil && !governed {
 			return errs.Field(field, "this is the last admin; make somebody else admin first")
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		line.Target = user.Email
+		return audit.Write(ctx, tx, line)
 	})
 	return user, database.Error("change a user", err)
 }

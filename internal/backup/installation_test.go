@@ -77,7 +77,7 @@ func TestAnInstallationComesBack(t *testing.T) {
 	if u, err := users.SignIn(t.Context(), "ann@example.org", "correct horse battery", "192.0.2.1"); err != nil || u.Role != auth.RoleAdmin {
 		t.Errorf("the admin who signs in is %+v, %v", u, err)
 	}
-	if got, err := tokens.Authenticate(t.Context(), token); err != nil || !slices.Equal(got.Queues, []string{"a"}) {
+	if got, err := tokens.Authenticate(t.Context(), token, ""); err != nil || !slices.Equal(got.Queues, []string{"a"}) {
 		t.Errorf("the token is %+v, %v", got, err)
 	}
 	if got := into.text(`select count(*)::text from fetchq.links`) + into.stages(); got != "00" {

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
+	"github.com/fetchq/server/internal/audit"
 	"github.com/fetchq/server/internal/database"
 	"github.com/fetchq/server/internal/errs"
 	"github.com/fetchq/server/internal/operations"
@@ -101,8 +103,15 @@ func (s *Service) add(ctx context.Context, action string, a Asks, by operations.
 		return operations.Operation{}, err
 	}
 	var id uuid.UUID
-	err := s.DB.QueryRow(ctx, `select id from fetchq.backup_add($1, $2, $3, $4, nullif($5, ''), nullif($6, ''), nullif($7, ''), $8)`,
-		action, a, by.By, by.As, by.From, by.RequestID, r.Key, r.Print).Scan(&id)
+	err := pgx.BeginFunc(ctx, s.DB, func(tx pgx.Tx) error {
+		err := tx.QueryRow(ctx, `select id from fetchq.backup_add($1, $2, $3, $4, nullif($5, ''), nullif($6, ''), nullif($7, ''), $8)`,
+			action, a, by.By, by.As, by.From, by.RequestID, r.Key, r.Print).Scan(&id)
+		if err != nil {
+			return err
+		}
+		line := map[string]audit.Action{operations.Backup: audit.BackupRun, operations.Verify: audit.BackupVerify, operations.Restore: audit.BackupRestore}[action]
+		return audit.Write(ctx, tx, by.Line(line, a.Destination, map[string]any{"operation": id, "asks": a}))
+	})
 	if err != nil {
 		return operations.Operation{}, database.Error("ask for a "+action, err)
 	}

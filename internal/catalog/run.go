@@ -104,6 +104,9 @@ func (s *Service) failed(ctx context.Context, t *try, cause error) {
 		if failures == nil || wait != nil {
 			return nil // another node has it, or it goes on
 		}
+		if err := t.ended(ctx, tx, map[string]any{"state": operations.Failed, "error": *told(cause)}); err != nil {
+			return err
+		}
 		return t.noteFailure(ctx, tx, cause)
 	})
 	if err != nil {

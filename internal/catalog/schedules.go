@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/fetchq/server/internal/audit"
 	"github.com/fetchq/server/internal/database"
 	"github.com/fetchq/server/internal/errs"
 	"github.com/fetchq/server/internal/operations"
@@ -137,6 +138,10 @@ func (s *Service) askOne(ctx context.Context, tx pgx.Tx, c Schedule, now time.Ti
 	var id uuid.UUID
 	a := Asks{Destination: c.Destination, Queues: c.Queues, MaxRate: c.MaxRate, Verify: c.Verify, Schedule: c.Name, Due: &c.NextRun}
 	if err := tx.QueryRow(ctx, `select id from fetchq.backup_add($1, $2, $3, 'schedule')`, operations.Backup, a, c.Name).Scan(&id); err != nil {
+		return err
+	}
+	line := operations.Asked{By: c.Name, As: "schedule"}.Line(audit.BackupRun, c.Destination, map[string]any{"operation": id, "asks": a})
+	if err := audit.Write(ctx, tx, line); err != nil {
 		return err
 	}
 	_, err = tx.Exec(ctx, `update fetchq.backup_schedules set next_run = $2, last_due = $3, operation = $4 where name = $1`, c.Name, next, c.NextRun, id)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/fetchq/server/internal/audit"
 	"github.com/fetchq/server/internal/backup"
 	"github.com/fetchq/server/internal/database"
 	"github.com/fetchq/server/internal/errs"
@@ -116,8 +117,16 @@ func (t *try) finish(m backup.Manifest, took time.Duration) Told {
 
 // done ends the operation, if it is this node's still.
 func (t *try) done(ctx context.Context, tx pgx.Tx, so Told) error {
-	_, err := tx.Exec(ctx, `select fetchq.backup_done($1, $2, $3, $4)`, t.ID, t.s.Node, so, so.Rows)
-	return database.Error("end an operation", err)
+	if _, err := tx.Exec(ctx, `select fetchq.backup_done($1, $2, $3, $4)`, t.ID, t.s.Node, so, so.Rows); err != nil {
+		return database.Error("end an operation", err)
+	}
+	return t.ended(ctx, tx, map[string]any{"state": operations.Done, "rows": so.Rows, "name": so.Name})
+}
+
+// ended writes what came of it to the audit log, in the name of who asked.
+func (t *try) ended(ctx context.Context, tx pgx.Tx, details map[string]any) error {
+	details["operation"], details["action"] = t.ID, t.Action
+	return audit.Write(ctx, tx, operations.Asked{By: t.AskedBy, As: t.AskedAs}.Line(audit.OperationEnd, t.Asks.Destination, details))
 }
 
 func objectsOf(m backup.Manifest) []Object {

@@ -98,14 +98,15 @@ func migrateFunctions(ctx context.Context, conn *pgx.Conn, log *slog.Logger) err
 		return nil
 	}
 	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		// All that stand there are dropped first: one that has changed its arguments would else live on beside its heir.
+		// All that stand there are dropped first: one that has changed its arguments would else live on beside its heir. Those of triggers are
+		// part of their tables, and stand in the numbered migrations.
 		const drop = `
 			do $$
 			declare
 				f text;
 			begin
 				for f in select format('%s %s', case prokind when 'a' then 'aggregate' when 'p' then 'procedure' else 'function' end,
-					oid::regprocedure) from pg_proc where pronamespace = 'fetchq'::regnamespace
+					oid::regprocedure) from pg_proc where pronamespace = 'fetchq'::regnamespace and prorettype <> 'trigger'::regtype
 				loop
 					execute 'drop ' || f;
 				end loop;

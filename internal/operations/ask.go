@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
+	"github.com/fetchq/server/internal/audit"
 	"github.com/fetchq/server/internal/database"
 	"github.com/fetchq/server/internal/errs"
 	"github.com/fetchq/server/internal/queue"
@@ -29,7 +30,7 @@ func (s *Service) Create(ctx context.Context, r Request) (Operation, error) {
 		return Operation{}, err
 	}
 	a := r.Asked
-	o, err := s.one(ctx, "ask for an operation in "+r.Queue,
+	o, err := s.asked(ctx, a, audit.OperationAsk, "ask for an operation in "+r.Queue,
 		`select `+columns+` from fetchq.operation_add($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) o`,
 		append(args, a.By, a.As, optional(a.From), optional(a.RequestID), optional(r.Key), r.Print)...)
 	if err == nil {
@@ -96,7 +97,7 @@ func (s *Service) Get(ctx context.Context, id uuid.UUID) (Operation, error) {
 // Cancel ends an operation: when it returns no further document is touched, and what was done stays. It waits for the batch that runs. One that is
 // over stays as it is. by tells who asks. Errors: NotFound.
 func (s *Service) Cancel(ctx context.Context, id uuid.UUID, by string) (Operation, error) {
-	o, err := s.one(ctx, "cancel an operation", `select `+columns+` from fetchq.operation_cancel($1, $2) o`, id, by)
+	o, err := s.asked(ctx, Asked{}, audit.OperationCancel, "cancel an operation", `select `+columns+` from fetchq.operation_cancel($1, $2) o`, id, by)
 	if err == nil {
 		s.wake()
 	}
@@ -106,7 +107,7 @@ func (s *Service) Cancel(ctx context.Context, id uuid.UUID, by string) (Operatio
 // Undo asks for what an operation did to be put back: it killed, rescheduled, set priorities or moved up to 100,000 documents, and ended within the
 // last ten minutes. A document that was changed or picked since is left alone. Errors: NotFound, Invalid (id), with the reason why it cannot be.
 func (s *Service) Undo(ctx context.Context, id uuid.UUID, a Asked) (Operation, error) {
-	o, err := s.one(ctx, "undo an operation", `select `+columns+` from fetchq.operation_undo($1, $2, $3, $4, $5) o`,
+	o, err := s.asked(ctx, a, audit.OperationUndo, "undo an operation", `select `+columns+` from fetchq.operation_undo($1, $2, $3, $4, $5) o`,
 		id, a.By, a.As, optional(a.From), optional(a.RequestID))
 	if err == nil {
 		s.wake()
@@ -199,9 +200,61 @@ func scan(row pgx.CollectableRow) (o Operation, err error) {
 	return o, err
 }
 
+// asked runs a statement that returns one operation, with its line of the audit log: what is asked for, of how many where that is known.
+func (s *Service) asked(ctx context.Context, a Asked, action audit.Action, op, sql string, args ...any) (o Operation, err error) {
+	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) (err error) {
+		if o, err = one(ctx, tx, op, sql, args...); err != nil {
+			return err
+		}
+		return audit.Write(ctx, tx, a.Line(action, o.Queue, o.details()))
+	})
+	return o, database.Error(op, err)
+}
+
+// Line is the line of the audit log for what is asked for: by whom, where the context does not say it.
+func (a Asked) Line(action audit.Action, target string, details map[string]any) audit.Entry {
+	e := audit.Entry{Action: action, Target: target, Details: details}
+	if kind, known := map[string]audit.Kind{"user": audit.User, "token": audit.Token, "schedule": audit.Program}[a.As]; known {
+		e.Actor, e.Address, e.RequestID = audit.Actor{Kind: kind, Name: a.By}, a.From, a.RequestID
+	}
+	return e
+}
+
+// details are what the audit log keeps of an operation. What a filter wants of payloads is no part of it.
+func (o Operation) details() map[string]any {
+	d := map[string]any{"operation": o.ID, "action": o.Action}
+	if o.Filter != nil {
+		f := *o.Filter
+		if f.Payload != nil {
+			d["filter_of_payloads"] = true
+		}
+		f.Payload = nil
+		d["filter"] = f
+	}
+	if o.Total != nil {
+		d["documents"] = *o.Total
+	}
+	if o.ToQueue != nil {
+		d["to_queue"] = *o.ToQueue
+	}
+	if o.Done > 0 {
+		d["done"] = o.Done
+	}
+	return d
+}
+
 // one runs a statement that returns one operation.
 func (s *Service) one(ctx context.Context, op, sql string, args ...any) (Operation, error) {
-	rows, err := s.db.Query(ctx, sql, args...)
+	return one(ctx, s.db, op, sql, args...)
+}
+
+// querier is a pool or a transaction.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+func one(ctx context.Context, db querier, op, sql string, args ...any) (Operation, error) {
+	rows, err := db.Query(ctx, sql, args...)
 	if err != nil {
 		return Operation{}, database.Error(op, err)
 	}

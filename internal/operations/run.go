@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/fetchq/server/internal/audit"
 	"github.com/fetchq/server/internal/database"
 	"github.com/fetchq/server/internal/errs"
 	"github.com/fetchq/server/internal/queue"
@@ -79,6 +80,7 @@ func (s *Service) run(ctx context.Context, c claim) {
 		s.engine.Note(to, b.made)
 		if b.state != Running {
 			s.Log.Info("an operation is left", "id", c.id, "queue", c.queue, "action", c.action, "state", b.state)
+			s.ended(ctx, c.id, b.state)
 			return
 		}
 		select {
@@ -117,6 +119,22 @@ func (s *Service) batch(ctx context.Context, c *claim, size int) (b batch, err e
 			return b, ctx.Err()
 		case <-time.After(tryPause):
 		}
+	}
+}
+
+// ended writes down what came of an operation, in the name of who asked for it.
+func (s *Service) ended(ctx context.Context, id uuid.UUID, state string) {
+	if state == lost {
+		return
+	}
+	o, err := s.Get(ctx, id)
+	if err == nil && o.Over() {
+		d := o.details()
+		d["state"], d["done"], d["failed"], d["left_alone"] = o.State, o.Done, o.Failed, o.LeftAlone
+		err = audit.Write(ctx, s.db, Asked{By: o.AskedBy, As: o.AskedAs}.Line(audit.OperationEnd, o.Queue, d))
+	}
+	if err != nil && ctx.Err() == nil {
+		s.Log.Error("the end of an operation is missing in the audit log", "id", id, "error", err)
 	}
 }
 

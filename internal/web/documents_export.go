@@ -36,6 +36,9 @@ func (s *Server) exportDocuments(c echo.Context) error {
 	w.Header().Set(echo.HeaderContentType, exportTypes[r.Format])
 	w.Header().Set(echo.HeaderContentDisposition, fmt.Sprintf(`attachment; filename="%s.%s"`, q.Name, r.Format))
 	w.Header().Set(echo.HeaderCacheControl, "no-store")
+	if exportTypes[r.Format] != "" {
+		s.recordNow(c)
+	}
 	err = s.Operations.Export(c.Request().Context(), r, w, http.NewResponseController(w).Flush)
 	if err == nil {
 		return nil

@@ -124,7 +124,8 @@ func (s *Server) rail(c echo.Context, user auth.User, here string) []templates.P
 		{Word: "Backups", Href: backupsURL, Icon: "archive"},
 	}
 	if user.May(auth.Govern) {
-		places = append(places, templates.Place{Word: "Team", Href: "/team", Icon: "users", Foot: true})
+		places = append(places, templates.Place{Word: "Audit", Href: "/audit", Icon: "scroll-text", Foot: true},
+			templates.Place{Word: "Team", Href: "/team", Icon: "users", Foot: true})
 	}
 	places = append(places, templates.Place{Word: "Operations", Href: "/operations", Icon: "list-checks", Foot: true},
 		templates.Place{Word: "API", Href: "/api/docs", Icon: "book-open", Foot: true})

@@ -25,6 +25,7 @@ func (s *Server) Routes() []Route { return s.routes }
 // open adds a route for everybody.
 func (s *Server) open(method, path string, h echo.HandlerFunc) {
 	s.routes = append(s.routes, Route{Method: method, Path: path, Open: true})
+	s.opened[path] = true
 	s.echo.Add(method, path, h)
 }
 
@@ -44,6 +45,7 @@ func (s *Server) guard(method, path string, needs auth.Permission, h echo.Handle
 			return s.askToSignIn(c)
 		}
 		c.Set(sessionKey, session)
+		recordActor(c, user)
 		s.noteVersion(c)
 		if needs != "" && !user.May(needs) {
 			return errs.New(errs.Forbidden, "your role, %s, may not do this; ask an admin", user.Role)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/fetchq/server/internal/audit"
 	"github.com/fetchq/server/internal/auth"
 	"github.com/fetchq/server/internal/errs"
 	"github.com/fetchq/server/internal/queue"
@@ -313,7 +315,7 @@ func (s *Server) saveSettings(c echo.Context) error {
 	v := formValues(c)
 	patch, err := v.patch(false)
 	if err == nil {
-		_, err = s.Engine.Patch(ctx, name, patch)
+		err = s.patch(ctx, name, patch)
 	}
 	if err == nil {
 		return s.done(c, queueURL(name, "settings"), "Saved the settings of "+name+".", nil)
@@ -327,6 +329,19 @@ func (s *Server) saveSettings(c echo.Context) error {
 		return err
 	}
 	return s.showSettings(c, http.StatusUnprocessableEntity, q, v, field, said)
+}
+
+// patch changes settings, and tells the audit log which.
+func (s *Server) patch(ctx context.Context, name string, patch json.RawMessage) error {
+	was, err := s.Engine.Get(ctx, name)
+	if err != nil {
+		return err
+	}
+	is, err := s.Engine.Patch(ctx, name, patch)
+	if err == nil {
+		audit.From(ctx).Note("settings", audit.Changes(valuesOf(was.Settings), valuesOf(is.Settings)))
+	}
+	return err
 }
 
 var newQueueFrame = frame{title: "New queue", section: "Queues", crumbs: []templates.Crumb{{Word: "Queues", Href: "/queues"}, {Word: "New"}}}

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/fetchq/server/internal/api"
+	"github.com/fetchq/server/internal/audit"
 	"github.com/fetchq/server/internal/auth"
 	"github.com/fetchq/server/internal/backup"
 	"github.com/fetchq/server/internal/catalog"
@@ -44,6 +45,7 @@ type site struct {
 	users    *auth.Users
 	sessions *auth.Sessions
 	tokens   *auth.Tokens
+	audit    *audit.Log // not started: what is counted is written by flushing it
 	pages    *web.Server
 	calls    *api.Server
 	backups  *catalog.Service // not started
@@ -83,18 +85,19 @@ func newSite(t *testing.T, base string) *site {
 	}
 	none := func(context.Context) ([]metrics.Sample, error) { return nil, nil }
 	s.users, s.tokens = auth.NewUsers(db, time.Now), auth.NewTokens(db, time.Now)
+	s.audit = audit.New(db, audit.Options{Log: log, Now: time.Now})
 	s.sessions = auth.NewSessions(db, strings.HasPrefix(base, "https:"))
 	assets, _ := static.Load() // without what is built, their paths answer 404
 	jobs := operations.New(db, s.engine, operations.Options{Log: log, Node: "test", Now: time.Now, ImportLimit: 1 << 20})
 	s.backups = newCatalog(db, s.engine, jobs, log)
 	t.Cleanup(s.backups.Stop)
 	s.pages = web.New(web.Options{
-		Engine: s.engine, Operations: jobs, Catalog: s.backups, Recent: metrics.New(none, nil, time.Now, log), Metrics: flat{}, Charts: charts.NewStore(db), Users: s.users, Sessions: s.sessions, Tokens: s.tokens,
+		Engine: s.engine, Operations: jobs, Catalog: s.backups, Recent: metrics.New(none, nil, time.Now, log), Metrics: flat{}, Charts: charts.NewStore(db), Users: s.users, Sessions: s.sessions, Tokens: s.tokens, Audit: s.audit,
 		Assets: assets, Log: log, Now: time.Now, URL: "https://queue.example.org", BaseURL: base,
 	})
 	s.calls = api.New(api.Options{
 		Engine: s.engine, Operations: jobs, Catalog: s.backups, Series: metrics.NewStore(db, log),
-		Tokens: s.tokens, Log: log, Now: time.Now, Version: "test",
+		Tokens: s.tokens, Audit: s.audit, Log: log, Now: time.Now, Version: "test",
 		Ready: func(ctx context.Context) error { return database.Error("ping", db.Ping(ctx)) },
 	})
 	s.calls.ServeScrapes(scrape.New(scrape.Options{Pool: db, Engine: s.engine, Series: metrics.NewStore(db, log), Log: log, Now: time.Now}), false)

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"github.com/fetchq/server/internal/audit"
 	"github.com/fetchq/server/internal/auth"
 	"github.com/fetchq/server/web/templates"
 )
@@ -195,6 +196,7 @@ func (s *Server) onPerson(h func(echo.Context, auth.User) error) echo.HandlerFun
 		if err != nil {
 			return err
 		}
+		audit.From(c.Request().Context()).To(user.Email)
 		return h(c, user)
 	}
 }

@@ -115,7 +115,7 @@ func TestATokenIsShownOnceAndKeptNowhere(t *testing.T) {
 	admin := s.as(auth.RoleAdmin)
 	form := url.Values{"name": {"crawler"}, "right": {"push", "work"}, "queues": {"pages, img_*"}, "expires": {"90d"}}
 	text := admin.post("/team/tokens/new", form).must(t, http.StatusOK).says("#secret")
-	token, err := s.tokens.Authenticate(ctx, text)
+	token, err := s.tokens.Authenticate(ctx, text, "")
 	if err != nil || token.CreatedBy == nil || *token.CreatedBy != "admin@example.org" || token.ExpiresAt == nil || len(token.Queues) != 2 || !token.Can(auth.Push) ||
 		token.Can(auth.Read) {
 		t.Fatalf("%+v, %v", token, err)
@@ -173,7 +173,7 @@ func TestAFormOfATokenSaysWhatIsWrongAndKeepsTheRest(t *testing.T) {
 	form.Del("queues")
 	form.Del("expires")
 	text := admin.post("/team/tokens/new", form).must(t, http.StatusOK).says("#secret")
-	if token, err := s.tokens.Authenticate(t.Context(), text); err != nil || token.Queues != nil || token.ExpiresAt != nil {
+	if token, err := s.tokens.Authenticate(t.Context(), text, ""); err != nil || token.Queues != nil || token.ExpiresAt != nil {
 		t.Errorf("a token for all queues, for ever: %+v, %v", token, err)
 	}
 	if p := admin.post("/team/tokens/new", form); !strings.Contains(p.says("#f-name-wrong"), "exists") {
@@ -192,4 +192,29 @@ func TestAnAdminEndsTheSessionOfAnybody(t *testing.T) {
 	admin.post("/team/sessions/revoke", url.Values{"id": {id}}).must(t, http.StatusSeeOther)
 	b.get("/account").must(t, http.StatusSeeOther)
 	admin.post("/team/sessions/revoke", url.Values{"id": {id}}).must(t, http.StatusNotFound)
+}
+
+func TestATokenIsRotatedOnThePage(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "")
+	b := s.as(auth.RoleAdmin)
+	_, old, err := s.tokens.Create(t.Context(), "crawler", []string{auth.Work}, nil, nil, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.post("/team/tokens/rotate", url.Values{"name": {"crawler"}, "overlap": {"91d"}}).must(t, http.StatusUnprocessableEntity)
+	page := b.post("/team/tokens/rotate", url.Values{"name": {"crawler"}, "overlap": {"2d"}}).must(t, http.StatusOK)
+	secret := page.Find("#secret").Text()
+	for _, text := range []string{old, secret} {
+		if _, err := s.tokens.Authenticate(t.Context(), text, "192.0.2.9"); err != nil {
+			t.Errorf("%.8s…: %v", text, err)
+		}
+	}
+	if said := b.get("/team?tab=tokens").says("tr[data-token=crawler]"); !strings.Contains(said, "old secret: good") {
+		t.Errorf("the list says nothing of the old secret: %s", said)
+	}
+	wantTold(t, s, "user admin@example.org token.rotate crawler done")
+	if strings.Contains(s.log.String(), secret) {
+		t.Error("the secret is in the log")
+	}
 }

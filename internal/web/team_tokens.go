@@ -22,6 +22,8 @@ const tokensTab = "/team?tab=tokens" //nolint:gosec // a path
 func (s *Server) tokenRoutes() {
 	s.guard(http.MethodGet, "/team/tokens/new", auth.Govern, s.newTokenPage)
 	s.guard(http.MethodPost, "/team/tokens/new", auth.Govern, s.createToken)
+	s.guard(http.MethodGet, "/team/tokens/rotate", auth.Govern, s.rotateTokenPage)
+	s.guard(http.MethodPost, "/team/tokens/rotate", auth.Govern, s.rotateToken)
 	s.guard(http.MethodGet, "/team/tokens/revoke", auth.Govern, s.revokeTokenPage)
 	s.guard(http.MethodPost, "/team/tokens/revoke", auth.Govern, s.revokeToken)
 }
@@ -32,7 +34,11 @@ func (s *Server) tokenRows(tokens []auth.Token) []templates.TokenRow {
 		rows[i] = templates.TokenRow{
 			Name: t.Name, Rights: t.Rights, Queues: t.Queues, All: t.Queues == nil, By: firstOf(text(t.CreatedBy), "the command line"), Created: t.CreatedAt,
 			Ends: t.ExpiresAt, Used: t.LastUsedAt, Expired: t.ExpiresAt != nil && !t.ExpiresAt.After(s.Now()),
-			Revoke: "/team/tokens/revoke?name=" + url.QueryEscape(t.Name),
+			Revoke: "/team/tokens/revoke?name=" + url.QueryEscape(t.Name), Rotate: "/team/tokens/rotate?name=" + url.QueryEscape(t.Name),
+			From: text(t.LastUsedFrom),
+		}
+		if t.OldUntil != nil && t.OldUntil.After(s.Now()) {
+			rows[i].OldUntil, rows[i].OldUsed = t.OldUntil, t.OldUsedAt
 		}
 	}
 	return rows
@@ -169,4 +175,56 @@ func (s *Server) revokeToken(c echo.Context) error {
 		return err
 	}
 	return s.done(c, tokensTab, "Revoked the token "+name+".", nil)
+}
+
+const usualOverlap = "7d"
+
+func (s *Server) rotateTokenPage(c echo.Context) error {
+	return s.askRotate(c, http.StatusOK, c.QueryParam("name"), usualOverlap, "")
+}
+
+func (s *Server) askRotate(c echo.Context, status int, name, overlap, said string) error {
+	return s.dialog(c, status, teamForm("Rotate"), templates.ConfirmForm(templates.Confirm{
+		Title: "Rotate the token " + name, Action: "/team/tokens/rotate", Back: tokensTab, Button: "Make the new secret",
+		Says: []string{
+			"You get another secret for the same token. Give it to what uses the token; the list says when the old one was used last.",
+			"A secret that was old before ends at once.",
+		},
+		Fields: []templates.Field{{Name: "name", Value: name}},
+		Inputs: []templates.Input{{
+			Name: "overlap", Label: "The old secret stays good for", Value: overlap, Max: 64, Autocomplete: "off", Wrong: said,
+			Help: "A span of up to 90 days, as in 7d or 12h. Empty: it ends at once, as it should where it has leaked.",
+		}},
+	}))
+}
+
+// rotateToken shows the new secret in its answer, as createToken does.
+func (s *Server) rotateToken(c echo.Context) error {
+	name, overlap := c.FormValue("name"), strings.TrimSpace(c.FormValue("overlap"))
+	var span wire.Interval
+	var err error
+	if overlap != "" {
+		span, err = wire.ParseInterval(overlap)
+		err = named("overlap", err)
+	}
+	var token auth.Token
+	var secret string
+	if err == nil {
+		token, secret, err = s.Tokens.Rotate(c.Request().Context(), name, span.Approx())
+	}
+	if _, said, ok := wrong(err); ok {
+		return s.askRotate(c, http.StatusUnprocessableEntity, name, overlap, said)
+	}
+	if err != nil {
+		return err
+	}
+	says := []string{"Keep it where the program that uses it finds it: it is shown only here, and nobody can see it again."}
+	if token.OldUntil != nil {
+		says = append(says, "The old secret is good until "+templates.Stamp(*token.OldUntil)+".")
+	} else {
+		says = append(says, "The old secret is not good any more, on every server within a second.")
+	}
+	return s.dialog(c, http.StatusOK, teamForm("Rotate"), templates.Secret(templates.SecretView{
+		Title: "The new secret of " + token.Name, Label: "Token", Text: secret, Ends: token.ExpiresAt, Back: tokensTab, Says: says,
+	}))
 }

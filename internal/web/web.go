@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
 
+	"github.com/fetchq/server/internal/audit"
 	"github.com/fetchq/server/internal/auth"
 	"github.com/fetchq/server/internal/catalog"
 	"github.com/fetchq/server/internal/charts"
@@ -32,6 +33,7 @@ type Options struct {
 	Users      *auth.Users
 	Sessions   *auth.Sessions
 	Tokens     *auth.Tokens
+	Audit      *audit.Log // nil: none is kept
 	Assets     static.Assets
 	Log        *slog.Logger
 	Now        func() time.Time // this machine's clock, for what pages say of ages
@@ -66,6 +68,7 @@ type Server struct {
 	uploads    chan struct{} // holds one for each file that comes in
 	exports    chan struct{} // and for each that goes out
 	routes     []Route
+	opened     map[string]bool // the paths that are for everybody: who is refused there had to show who he is
 	// compressed are the paths whose answers are kept compressed; false: of their live parts only.
 	compressed map[string]bool
 	stop       context.CancelFunc
@@ -76,7 +79,7 @@ type Server struct {
 func New(opt Options) *Server {
 	s := &Server{
 		Options: opt, echo: echo.New(), origins: http.NewCrossOriginProtection(),
-		board: newBoard(opt.Engine, opt.Now), streams: make(chan struct{}, maxStreams), uploads: make(chan struct{}, maxUploads), exports: make(chan struct{}, mostExports), compressed: map[string]bool{},
+		board: newBoard(opt.Engine, opt.Now), streams: make(chan struct{}, maxStreams), uploads: make(chan struct{}, maxUploads), exports: make(chan struct{}, mostExports), compressed: map[string]bool{}, opened: map[string]bool{},
 	}
 	s.shared = newShared(opt.Now, s.board.age, partLasts)
 	s.chartParts = newShared(opt.Now, func() int { return 0 }, chartLasts)
@@ -88,7 +91,7 @@ func New(opt Options) *Server {
 		_ = s.origins.AddTrustedOrigin(origin(opt.BaseURL))
 	}
 	s.echo.HTTPErrorHandler = s.fail
-	s.echo.Use(s.recoverPanic, s.secure, s.checkOrigin, middleware.GzipWithConfig(middleware.GzipConfig{
+	s.echo.Use(s.recoverPanic, s.secure, s.record, s.checkOrigin, middleware.GzipWithConfig(middleware.GzipConfig{
 		MinLength: 1024, Skipper: func(c echo.Context) bool {
 			always, kept := s.compressed[c.Path()]
 			return c.Path() == "/events" || strings.HasPrefix(c.Path(), static.Prefix) || kept && (always || isLive(c.Request()))
@@ -133,6 +136,7 @@ func (s *Server) register() {
 	s.importRoutes()
 	s.accountRoutes()
 	s.teamRoutes()
+	s.auditRoutes()
 }
 
 // notFound answers what is no page: in the frame where somebody is signed in.

@@ -84,7 +84,7 @@ func TestHostileTextsAreShownAsTheyWereWritten(t *testing.T) {
 	last := hostile[len(hostile)-1]
 	for path, text := range map[string]string{
 		"/": last, "/queues": markup, "/queues/pages": last, "/queues/pages/errors?kind=all": last, "/errors": "", "/errors?show=lines": last, "/errors?kind=note": last,
-		"/queues/pages/documents": last, "/team": last, "/team?tab=tokens": last, "/team?tab=sessions": markup, "/account": markup, "/queues/pages/settings": last,
+		"/queues/pages/documents": last, "/team": last, "/team?tab=tokens": last, "/team?tab=sessions": markup, "/audit": last, "/audit?outcome=refused": "", "/account": markup, "/queues/pages/settings": last,
 		"/charts": last, "/charts/table?queue=pages&m=picked:rate&range=15m": last,
 	} {
 		p.visit(path)
@@ -98,7 +98,8 @@ func TestHostileTextsAreShownAsTheyWereWritten(t *testing.T) {
 			"/search?q=" + q: text, "/errors?q=" + q + "&subject=" + q + "&within=" + q + "&queue=" + q: text, "/errors?q=" + q + "&order=" + q: text, "/queues?q=" + q + "&state=" + q + "&sort=" + q: "",
 			"/queues/pages/documents?subject_prefix=" + q + "&worker=" + q + "&version=" + q: text, "/queues/pages/documents?subject_prefix=" + q: text,
 			"/queues/pages/documents/new?subject=" + q: text, documentPath("pages", text): text, "/queues/" + url.PathEscape(text): "",
-			"/queues/pause?queue=pages&back=" + q: "", "/team/tokens/revoke?name=" + q: text,
+			"/queues/pause?queue=pages&back=" + q: "", "/team/tokens/revoke?name=" + q: text, "/team/tokens/rotate?name=" + q: text,
+			"/audit?actor=" + q + "&target=" + q: text, "/audit?action=" + q + "&outcome=" + q + "&from=" + q + "&to=" + q + "&cursor=" + q: "",
 			"/charts?queue=pages&m=picked:rate&title=" + q: text, "/charts/table?queue=pages&m=picked:rate&title=" + q: text,
 			"/charts?queue=" + q + "&m=" + q + "&range=" + q: "", "/queues/pages?from=" + q + "&to=" + q: "",
 		} {
