@@ -112,9 +112,13 @@ func (s *Server) showDocument(c echo.Context, status int, d queue.Document, refu
 	if err != nil {
 		return err
 	}
+	asked, err := s.Engine.LastAsk(ctx, d.Queue, d.Version)
+	if err != nil {
+		return err
+	}
 	v := templates.DocumentView{
 		Queue: d.Queue, Subject: d.Subject, Status: d.Status.String(), Actions: actionViews(c, d), Refused: refused,
-		Outlook: outlook(d, q), Paused: q.Paused, Facts: documentFacts(d, q), Timeline: timeline(d, latest.Logs, journal), MoreLogs: latest.Next != "",
+		Outlook: outlook(d, q, asked), Paused: q.Paused, Facts: documentFacts(d, q), Timeline: timeline(d, latest.Logs, journal), MoreLogs: latest.Next != "",
 		Journal: journalLacks(q.Settings, len(journal)),
 		Payload: d.Payload, PayloadHref: documentURL(d.Queue, d.Subject, "payload"),
 	}

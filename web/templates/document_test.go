@@ -123,6 +123,7 @@ func TestDocumentsStates(t *testing.T) {
 	}
 	wrong := drawn(t, Documents(DocumentsView{All: 3, WrongField: "version", Wrong: "is no number"}))
 	stands(t, wrong, `input[name=version][aria-invalid=true][aria-describedby=wrong-version]`, 1)
-	stands(t, wrong, "table, [data-empty]", 0)
+	stands(t, wrong, "table", 0)
+	stands(t, wrong, "[data-empty=wrong] h2", 1)
 	stands(t, wrong, ".filters details[open]", 1)
 }
