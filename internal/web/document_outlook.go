@@ -12,8 +12,8 @@ import (
 )
 
 // outlook says in words when and why a document will or will not be picked next, as far as that is known without a look at
-// other documents. asked is who asked last for its version; nil: nobody did.
-func outlook(d queue.Document, q queue.Queue, asked *queue.Ask) string {
+// other documents.
+func outlook(d queue.Document, q queue.Queue) string {
 	switch d.Status {
 	case queue.Active:
 		return activeOutlook(d, q)
@@ -34,27 +34,32 @@ func outlook(d queue.Document, q queue.Queue, asked *queue.Ask) string {
 	if hindrance := standstill(q, d.Version); hindrance != "" {
 		says = append(says, hindrance)
 	}
-	says = append(says, askedWords(d.Version, asked, q.AsOf))
 	if d.Attempts+1 >= q.Settings.MaxAttempts {
 		says = append(says, fmt.Sprintf("Its next attempt is the last of %d: if that fails, it is killed.", q.Settings.MaxAttempts))
 	}
 	return strings.Join(says, " ")
 }
 
-// askedWords say whether any worker asks for a payload version.
-func askedWords(version int, asked *queue.Ask, now time.Time) string {
+// askedFor says whether any worker asks for the version of a document that waits, as further sentences; asked is who did last, nil: nobody.
+func askedFor(d queue.Document, asked *queue.Ask, now time.Time) (says string, unasked bool) {
 	const bySQL = " Workers that pick by the SQL functions are not known here."
-	if asked == nil {
-		return fmt.Sprintf("But no worker has asked for version %d so far, so nobody gets it until one does.", version) + bySQL
+	if d.Status != queue.Planned && d.Status != queue.Pending {
+		return "", false
 	}
-	who := "a worker"
+	if asked == nil {
+		return fmt.Sprintf(" But no worker has asked for version %d so far, so nobody gets it until one does.", d.Version) + bySQL, true
+	}
+	who, since := "a worker", now.Sub(asked.At)
 	if asked.Worker != "" {
 		who = asked.Worker
 	}
-	if since := now.Sub(asked.At); since > queue.Unasked {
-		return fmt.Sprintf("But no worker has asked for version %d for %s; the last one was %s.", version, templates.Span(since), who) + bySQL
+	switch {
+	case since > queue.Unasked:
+		return fmt.Sprintf(" But no worker has asked for version %d for %s; the last one was %s.", d.Version, templates.Span(since), who) + bySQL, true
+	case since < time.Second:
+		return fmt.Sprintf(" Workers ask for version %d: %s did just now.", d.Version, who), false
 	}
-	return fmt.Sprintf("Workers ask for version %d: %s did %s.", version, who, templates.Ago(asked.At, now))
+	return fmt.Sprintf(" Workers ask for version %d: %s did %s.", d.Version, who, templates.Ago(asked.At, now)), false
 }
 
 // standstill is what keeps a queue from handing out documents of a payload version now.

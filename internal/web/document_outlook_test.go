@@ -14,7 +14,6 @@ var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 func TestOutlook(t *testing.T) {
 	t.Parallel()
 	worker, reason, two, week := "w-7", "migrating", 2, wire.Interval{Days: 7}
-	asked := &queue.Ask{At: noon.Add(-12 * time.Second), Worker: "w-8"}
 	later, sooner := noon.Add(90*time.Second), noon.Add(-time.Second)
 	tests := []struct {
 		name   string
@@ -45,7 +44,7 @@ func TestOutlook(t *testing.T) {
 	}
 	for _, test := range tests {
 		test.queue.AsOf, test.queue.Settings.MaxAttempts = noon, 5
-		got := outlook(test.doc, test.queue, asked)
+		got := outlook(test.doc, test.queue)
 		for _, want := range test.want {
 			if !strings.Contains(got, want) {
 				t.Errorf("%s: %q, want %q", test.name, got, want)
@@ -67,16 +66,18 @@ func TestTheOutlookSaysWhetherAnyWorkerAsksForTheVersion(t *testing.T) {
 		status queue.Status
 		asked  *queue.Ask
 		want   string
+		warns  bool
 	}{
-		{"asked for", queue.Pending, at(12*time.Second, "w-7"), "Workers ask for version 3: w-7 did 12 s ago."},
-		{"asked for by somebody", queue.Planned, at(queue.Unasked, ""), "Workers ask for version 3: a worker did 10 m ago."},
-		{"not any more", queue.Pending, at(2*time.Hour, "w-7"), "But no worker has asked for version 3 for 2 h; the last one was w-7."},
-		{"never", queue.Planned, nil, "But no worker has asked for version 3 so far, so nobody gets it until one does."},
-		{"it does not matter", queue.Killed, nil, ""},
+		{"asked for", queue.Pending, at(12*time.Second, "w-7"), "Workers ask for version 3: w-7 did 12 s ago.", false},
+		{"asked for by somebody", queue.Planned, at(queue.Unasked, ""), "Workers ask for version 3: a worker did 10 m ago.", false},
+		{"not any more", queue.Pending, at(2*time.Hour, "w-7"), "But no worker has asked for version 3 for 2 h; the last one was w-7.", true},
+		{"never", queue.Planned, nil, "But no worker has asked for version 3 so far, so nobody gets it until one does.", true},
+		{"it does not matter", queue.Killed, nil, "", false},
+		{"asked for now", queue.Pending, at(0, "w-7"), "w-7 did just now.", false},
 	} {
-		got := outlook(queue.Document{Status: test.status, Version: 3, Next: noon}, queue.Queue{AsOf: noon}, test.asked)
-		if !strings.Contains(got, test.want) || test.want == "" && strings.Contains(got, "asked") {
-			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		got, warns := askedFor(queue.Document{Status: test.status, Version: 3, Next: noon}, test.asked, noon)
+		if !strings.Contains(got, test.want) || test.want == "" && got != "" || warns != test.warns {
+			t.Errorf("%s: %q, want %q; it warns: %t", test.name, got, test.want, warns)
 		}
 	}
 }

@@ -289,7 +289,7 @@ func (s *site) places() []place {
 		{name: "queue-error-group", path: "/queues/pages/errors?fingerprint=" + timeoutGroup, role: auth.RoleAdmin, act: func(p *tab) { p.see("How its documents stand now") }},
 		{name: "error-group", path: "/errors?fingerprint=" + timeoutGroup, role: auth.RoleViewer},
 		{name: "error-group-gone", path: "/errors?fingerprint=00000000000000ff", role: auth.RoleViewer, says: "status of 404"},
-		{name: "queue-error-group-retry-dialog", path: "/queues/pages/errors?fingerprint=" + timeoutGroup, role: auth.RoleAdmin, act: dialog("a", "Retry all killed…")},
+		{name: "queue-error-group-dialog", path: "/queues/pages/errors?fingerprint=" + timeoutGroup, role: auth.RoleAdmin, act: dialog("a", "Run now all…")},
 		{name: "errors-filter-wrong", path: "/errors?within=soon", role: auth.RoleAdmin},
 		{name: "search", path: "/search", role: auth.RoleViewer},
 		{name: "search-found", path: "/search?q=https://a.example/articles/1", role: auth.RoleAdmin},

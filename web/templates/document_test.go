@@ -53,7 +53,7 @@ func TestDocumentWithEverything(t *testing.T) {
 	t.Parallel()
 	attempt := 2
 	v := DocumentView{
-		Queue: "pages", Subject: "a", Status: "active", Outlook: "It is held.", Paused: true, Refused: "Retry was not done: no.", Payload: []byte(`{"a":[1,2]}`),
+		Queue: "pages", Subject: "a", Status: "active", Outlook: "It is held.", Warn: true, Refused: "Retry was not done: no.", Payload: []byte(`{"a":[1,2]}`),
 		PayloadHref: "/payload", MoreLogs: true,
 		Actions: []DocumentAction{
 			{Name: "run_now", Word: "Run now", Href: "/run", Icon: "play"}, {Name: "kill", Word: "Kill", Href: "/kill", Asks: true, Danger: true}, {Name: "retry", Word: "Retry", Why: "not killed"},
