@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/fetchq/server/internal/database"
@@ -73,6 +74,43 @@ func (a *asks) byQueue() map[string]time.Time {
 		}
 	}
 	return last
+}
+
+// Ask is a pick of a payload version.
+type Ask struct {
+	At     time.Time
+	Worker string // "": it gave no name
+}
+
+// LastAsk returns who asked last for documents of a payload version, in the last 90 days, as nodes wrote it up to 30 s ago; nil: nobody did, by the API. Who
+// picks by the SQL functions is not noted. Errors: NotFound.
+func (e *Engine) LastAsk(ctx context.Context, queue string, version int) (*Ask, error) {
+	if err := find(queue); err != nil {
+		return nil, err
+	}
+	type row struct {
+		at     *time.Time
+		worker *string
+		now    time.Time
+	}
+	k, err := queryRow(ctx, e, "read who asked last of "+queue, func(r pgx.CollectableRow) (k row, err error) {
+		err = r.Scan(&k.at, &k.worker, &k.now)
+		return k, err
+	}, `select a.asked_at, a.worker, clock_timestamp() from fetchq.queue_find($1) q left join fetchq.asks a on a.queue = q.name and a.version = $2`, queue, version)
+	if err != nil {
+		return nil, err
+	}
+	if here, asked := e.asks.of(spot{queue, version}); asked {
+		return &Ask{k.now.Add(-max(e.now().Sub(here.at), 0)), here.worker}, nil
+	}
+	if k.at == nil {
+		return nil, nil //nolint:nilnil // nobody asked, which is an answer
+	}
+	last := Ask{At: *k.at}
+	if k.worker != nil {
+		last.Worker = *k.worker
+	}
+	return &last, nil
 }
 
 // writeAsks writes what picks noted until ctx ends, and then once more.

@@ -87,6 +87,24 @@ func (e *Engine) ErrorGroups(ctx context.Context, f GroupFilter) (out ErrorGroup
 	return out, err
 }
 
+// ErrorCourse is how many errors there were in each step, the oldest first.
+type ErrorCourse struct {
+	Step   time.Duration
+	Begins time.Time // the first step
+	Counts []int64
+}
+
+// ErrorCourse returns how many errors there were over a time in all groups that ErrorGroups would choose; of a filter without From, in the last 30 days. It
+// looks at as many groups as that does. Errors: none of its own.
+func (e *Engine) ErrorCourse(ctx context.Context, f GroupFilter) (ErrorCourse, error) {
+	return queryRow(ctx, e, "read the course of errors", func(row pgx.CollectableRow) (out ErrorCourse, err error) {
+		var step int
+		err = row.Scan(&step, &out.Begins, &out.Counts)
+		out.Step = time.Duration(step) * time.Second
+		return out, err
+	}, `select step, begins, counts from fetchq.error_course($1, $2, $3, $4, $5)`, f.Queues, given(f.From), given(f.To), optional(f.Text), f.Version)
+}
+
 // maxGroupLooks is how many groups fetchq.error_top looks at.
 const maxGroupLooks = 5_000
 
@@ -109,15 +127,23 @@ type GroupLately struct {
 	Lines        int     // that were looked at, MaxLately at most
 	Workers      []Share // the 20 with the most
 	MoreWorkers  int
-	Documents    []Affected // the newest 50
-	AllDocuments int        // among the lines
+	Documents    []Affected  // the newest 50
+	AllDocuments int         // among the lines
+	Standing     []Standings // of all of these
 }
 
-// MaxLately is how many lines GroupLately looks at.
+// Standings is how many documents stand in a state.
+type Standings struct {
+	Status    *Status // nil: they are gone
+	Documents int64
+}
+
+// MaxLately is the most lines that GroupLately looks at.
 const MaxLately = 1_000
 
-// GroupLately looks at the newest lines of a group of errors in a queue. Errors: NotFound, Invalid (fingerprint).
-func (e *Engine) GroupLately(ctx context.Context, queue, group string) (out GroupLately, err error) {
+// GroupLately looks at the newest lines of a group of errors in a queue, so many at most, and at the documents that they are about. Errors: NotFound,
+// Invalid (fingerprint).
+func (e *Engine) GroupLately(ctx context.Context, queue, group string, lines int) (out GroupLately, err error) {
 	if err := find(queue); err != nil {
 		return out, err
 	}
@@ -129,16 +155,21 @@ func (e *Engine) GroupLately(ctx context.Context, queue, group string) (out Grou
 		var workers, subjects []string
 		var works, times []int64
 		var dates []time.Time
-		var statuses []*Status
-		err = row.Scan(&out.Lines, &workers, &works, &out.MoreWorkers, &subjects, &times, &dates, &statuses, &out.AllDocuments)
+		var statuses, states []*Status
+		var standing []int64
+		err = row.Scan(&out.Lines, &workers, &works, &out.MoreWorkers, &subjects, &times, &dates, &statuses, &out.AllDocuments, &states, &standing)
 		for i, w := range workers {
 			out.Workers = append(out.Workers, Share{w, works[i]})
 		}
 		for i, s := range subjects {
 			out.Documents = append(out.Documents, Affected{s, times[i], dates[i], statuses[i]})
 		}
+		for i, status := range states {
+			out.Standing = append(out.Standing, Standings{status, standing[i]})
+		}
 		return out, err
-	}, `select looked, workers, works, others, subjects, times, dates, statuses, documents from fetchq.error_lately($1, $2, $3)`, queue, code, MaxLately)
+	}, `select looked, workers, works, others, subjects, times, dates, statuses, documents, states, standing from fetchq.error_lately($1, $2, $3)`,
+		queue, code, min(lines, MaxLately))
 }
 
 // fingerprint reads a fingerprint; nil where there is none. Errors: Invalid.

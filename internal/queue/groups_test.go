@@ -80,10 +80,36 @@ func TestErrorsThatSayTheSameAreOneGroupByEveryDoor(t *testing.T) {
 	if lines, _ := allLogs(t, e, queue.ErrorFilter{Fingerprint: code, Limit: 3}); len(lines) != 4 {
 		t.Errorf("the group has the lines %q in all queues", lines)
 	}
-	lately, err := e.GroupLately(t.Context(), "a", code)
+	lately, err := e.GroupLately(t.Context(), "a", code, queue.MaxLately)
 	if err != nil || lately.Lines != 3 || lately.AllDocuments != 3 || len(lately.Workers) != 1 || lately.Workers[0] != (queue.Share{Worker: "w", Errors: 3}) ||
 		*lately.Documents[0].Status != queue.Planned {
 		t.Errorf("the group tells %+v, error %v", lately, err)
+	}
+	planned := queue.Planned
+	if diff := cmp.Diff([]queue.Standings{{Status: &planned, Documents: 3}}, lately.Standing); diff != "" {
+		t.Error("how its documents stand:", diff)
+	}
+	if few, err := e.GroupLately(t.Context(), "a", code, 2); err != nil || few.Lines != 2 || few.AllDocuments != 2 {
+		t.Errorf("two lines tell %+v, error %v", few, err)
+	}
+	for what, want := range map[string]struct {
+		filter queue.GroupFilter
+		errors int64
+	}{
+		"all": {queue.GroupFilter{}, 5}, "of one queue": {queue.GroupFilter{Queues: []string{"b"}}, 2}, "with a text": {queue.GroupFilter{Text: "DISK"}, 1},
+		"of a version": {queue.GroupFilter{Version: &three}, 3}, "before": {queue.GroupFilter{To: time.Now().Add(-time.Hour)}, 0},
+	} {
+		for _, from := range []time.Time{{}, time.Now().Add(-24 * time.Hour)} {
+			want.filter.From = from
+			course, err := e.ErrorCourse(t.Context(), want.filter)
+			n := int64(0)
+			for _, c := range course.Counts {
+				n += c
+			}
+			if err != nil || n != want.errors || len(course.Counts) == 0 || course.Step <= 0 {
+				t.Errorf("the course of errors, %s, has %d of them in %d steps, error %v; %d are wanted", what, n, len(course.Counts), err, want.errors)
+			}
+		}
 	}
 }
 

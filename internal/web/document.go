@@ -114,7 +114,7 @@ func (s *Server) showDocument(c echo.Context, status int, d queue.Document, refu
 	}
 	v := templates.DocumentView{
 		Queue: d.Queue, Subject: d.Subject, Status: d.Status.String(), Actions: actionViews(c, d), Refused: refused,
-		Outlook: outlook(d, q), Paused: q.Paused, Facts: documentFacts(d, q), Timeline: timeline(d, latest.Logs, journal), MoreLogs: latest.Next != "",
+		Outlook: outlook(d, q), Warn: q.Paused, Facts: documentFacts(d, q), Timeline: timeline(d, latest.Logs, journal), MoreLogs: latest.Next != "",
 		Journal: journalLacks(q.Settings, len(journal)),
 		Payload: d.Payload, PayloadHref: documentURL(d.Queue, d.Subject, "payload"),
 	}
@@ -129,7 +129,12 @@ func (s *Server) showDocument(c echo.Context, status int, d queue.Document, refu
 	if err != nil {
 		return err
 	}
-	v.Outlook += place
+	asked, err := s.Engine.LastAsk(ctx, d.Queue, d.Version)
+	if err != nil {
+		return err
+	}
+	words, unasked := askedFor(d, asked, q.AsOf)
+	v.Outlook, v.Warn = v.Outlook+place+words, v.Warn || unasked
 	if err := s.addLogs(c, d, latest, &v); err != nil {
 		return err
 	}

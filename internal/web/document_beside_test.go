@@ -151,14 +151,14 @@ func TestASearchFindsErrorsAndPages(t *testing.T) {
 	page.says(t, `[aria-labelledby="found-groups"] li a`, "Timeout of the <b>host</b> in job ")
 	page.says(t, `[aria-labelledby="found-groups"] li span`, "2 in pages")
 	page.count(t, `[aria-labelledby="found-groups"] li`, 1)
-	page.count(t, `[aria-labelledby="found-groups"] footer a[href="/errors?q=timeout+of"]`, 1)
+	page.count(t, `[aria-labelledby="found-groups"] footer a[href="/errors?q=timeout+of&within=all"]`, 1)
 	href, _ := page.Find(`[aria-labelledby="found-groups"] li a`).Attr("href")
 	d.get(href, http.StatusOK).says(t, "main", "Timeout of the <b>host</b>")
 	// The number stands in no pattern, and not in the sample.
 	page = d.get("/search?q=job+"+other, http.StatusOK)
 	page.says(t, `[aria-labelledby="found-errors"] li`, "Timeout of the <b>host</b> in job "+other)
 	page.count(t, `[aria-labelledby="found-errors"] li`, 1)
-	page.count(t, `[aria-labelledby="found-errors"] footer a[href="/errors?q=job+`+other+`&show=lines"]`, 1)
+	page.count(t, `[aria-labelledby="found-errors"] footer a[href="/errors?q=job+`+other+`&within=all&show=lines"]`, 1)
 	d.get("/search?q=account", http.StatusOK).count(t, `a.font-medium[href="/account"]`, 1)
 	d.get("/search?q=tokens", http.StatusOK).count(t, `a.font-medium[href="/team?tab=tokens"]`, 0) // not for a viewer
 	d.as("bob@example.org", auth.RoleAdmin).get("/search?q=tokens", http.StatusOK).count(t, `a.font-medium[href="/team?tab=tokens"]`, 1)

@@ -40,6 +40,28 @@ func outlook(d queue.Document, q queue.Queue) string {
 	return strings.Join(says, " ")
 }
 
+// askedFor says whether any worker asks for the version of a document that waits, as further sentences; asked is who did last, nil: nobody.
+func askedFor(d queue.Document, asked *queue.Ask, now time.Time) (says string, unasked bool) {
+	const bySQL = " Workers that pick by the SQL functions are not known here."
+	if d.Status != queue.Planned && d.Status != queue.Pending {
+		return "", false
+	}
+	if asked == nil {
+		return fmt.Sprintf(" But no worker has asked for version %d so far, so nobody gets it until one does.", d.Version) + bySQL, true
+	}
+	who, since := "a worker", now.Sub(asked.At)
+	if asked.Worker != "" {
+		who = asked.Worker
+	}
+	switch {
+	case since > queue.Unasked:
+		return fmt.Sprintf(" But no worker has asked for version %d for %s; the last one was %s.", d.Version, templates.Span(since), who) + bySQL, true
+	case since < time.Second:
+		return fmt.Sprintf(" Workers ask for version %d: %s did just now.", d.Version, who), false
+	}
+	return fmt.Sprintf(" Workers ask for version %d: %s did %s.", d.Version, who, templates.Ago(asked.At, now)), false
+}
+
 // standstill is what keeps a queue from handing out documents of a payload version now.
 func standstill(q queue.Queue, version int) string {
 	stands := func(what string, until *time.Time, reason *string) string {

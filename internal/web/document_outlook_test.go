@@ -56,6 +56,32 @@ func TestOutlook(t *testing.T) {
 	}
 }
 
+func TestTheOutlookSaysWhetherAnyWorkerAsksForTheVersion(t *testing.T) {
+	t.Parallel()
+	at := func(before time.Duration, worker string) *queue.Ask {
+		return &queue.Ask{At: noon.Add(-before), Worker: worker}
+	}
+	for _, test := range []struct {
+		name   string
+		status queue.Status
+		asked  *queue.Ask
+		want   string
+		warns  bool
+	}{
+		{"asked for", queue.Pending, at(12*time.Second, "w-7"), "Workers ask for version 3: w-7 did 12 s ago.", false},
+		{"asked for by somebody", queue.Planned, at(queue.Unasked, ""), "Workers ask for version 3: a worker did 10 m ago.", false},
+		{"not any more", queue.Pending, at(2*time.Hour, "w-7"), "But no worker has asked for version 3 for 2 h; the last one was w-7.", true},
+		{"never", queue.Planned, nil, "But no worker has asked for version 3 so far, so nobody gets it until one does.", true},
+		{"it does not matter", queue.Killed, nil, "", false},
+		{"asked for now", queue.Pending, at(0, "w-7"), "w-7 did just now.", false},
+	} {
+		got, warns := askedFor(queue.Document{Status: test.status, Version: 3, Next: noon}, test.asked, noon)
+		if !strings.Contains(got, test.want) || test.want == "" && got != "" || warns != test.warns {
+			t.Errorf("%s: %q, want %q; it warns: %t", test.name, got, test.want, warns)
+		}
+	}
+}
+
 func TestTimelineIsNewestFirstWithSpans(t *testing.T) {
 	t.Parallel()
 	worker, attempt := "w-7", 2

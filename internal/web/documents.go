@@ -50,7 +50,7 @@ func (s *Server) documentsPage(c echo.Context) error {
 		page, err = s.Engine.Docs(ctx, q.Name, f)
 	}
 	if field, said, ok := wrong(err); ok {
-		status, v.WrongField, v.Wrong = http.StatusUnprocessableEntity, field, said
+		status, v.WrongField, v.Wrong, v.Mend = http.StatusUnprocessableEntity, field, said, at.without(field).url("", "")
 	} else if err != nil {
 		return err
 	}
@@ -181,17 +181,17 @@ func chips(at documentsQuery) (list []templates.Chip) {
 	return list
 }
 
+// orderWords are the orders of the list in words.
+var orderWords = map[string]string{queue.BySubject: "subject", queue.ByNext: "date, oldest first", queue.ByLast: "end, newest first"}
+
 // orders are those that the list may have, the first by itself.
 func orders(at documentsQuery) (list []templates.Option) {
-	by := map[string]templates.Option{
-		queue.BySubject: {Value: queue.BySubject, Word: "subject"}, queue.ByNext: {Value: queue.ByNext, Word: "date, oldest first"}, queue.ByLast: {Value: queue.ByLast, Word: "end, newest first"},
-	}
 	f, err := at.filter(time.Time{})
 	if err != nil {
 		return nil
 	}
 	for _, name := range f.Orders() {
-		list = append(list, by[name])
+		list = append(list, templates.Option{Value: name, Word: orderWords[name]})
 	}
 	return list
 }

@@ -96,6 +96,7 @@ func TestDocumentsHaveTheColumnsOfTheirAddress(t *testing.T) {
 		page.says(t, fmt.Sprintf(`td[data-label=%q]`, path), want)
 	}
 	page.count(t, "table.documents tbody td.value", 6)
+	page.count(t, `table.documents tbody td:contains("–")`, 2) // where nothing stands
 	next, _ := d.get(docsURL+"?column=version&paths=meta.host", http.StatusOK).Find(`nav a:contains("100")`).Attr("href")
 	if next != "/queues/pages/documents?column=version&column=%2Fmeta%2Fhost&size=100" {
 		t.Errorf("the columns are lost in %q", next)
@@ -132,7 +133,13 @@ func TestViewsAreSavedSharedAndDeleted(t *testing.T) {
 	d.put("a", queue.Killed)
 	query := "?column=version&order=subject&status=killed&worker=w"
 	open, _ := d.get(docsURL+query, http.StatusOK).Find(`#views-menu a[href*="/views/new"]`).Attr("href")
-	form := d.get(open, http.StatusOK).form("form.form")
+	dialog := d.get(open, http.StatusOK)
+	dialog.says(t, "form.form", "Filters: status killed; worker w.")
+	dialog.says(t, "form.form", "Columns: Status, Subject, Version.")
+	dialog.says(t, "form.form", "Order: subject, 50 rows a page.")
+	dialog.says(t, "form.form", "Who sees it")
+	d.get("/queues/pages/views/new?list=", http.StatusOK).says(t, "form.form", "Filters: none, it is all documents.")
+	form := dialog.form("form.form")
 	d.post("/queues/pages/views/new", form, http.StatusUnprocessableEntity).count(t, "#f-name-wrong", 1)
 	form.Set("name", "Dead ones")
 	d.leads(d.post("/queues/pages/views/new", form, http.StatusSeeOther), docsURL+query).says(t, ".toast p", "Saved the view Dead ones.")

@@ -64,6 +64,15 @@ func (q documentsQuery) with(filters values) documentsQuery {
 	return q
 }
 
+// without is the same list without one filter, or in the order that it has by itself.
+func (q documentsQuery) without(field string) documentsQuery {
+	q = q.with(values{field: ""})
+	if field == "order" {
+		q.order = ""
+	}
+	return q
+}
+
 // of is the same list of another status: without the dates that documents of that status do not have, and in its own order.
 func (q documentsQuery) of(status string) documentsQuery {
 	q = q.with(values{"status": status})

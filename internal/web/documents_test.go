@@ -89,10 +89,19 @@ func TestDocumentsSayWhatIsWrongWithAFilter(t *testing.T) {
 		page := d.get(docsURL+"?"+test.query, http.StatusUnprocessableEntity)
 		page.count(t, fmt.Sprintf(`.filters input[name=%s][aria-invalid="true"]`, test.field), 1)
 		page.count(t, "#wrong-"+test.field, 1)
+		// Below it stands what is wrong, also where the fields are folded away, and the way out.
+		page.says(t, `[data-empty="wrong"] h2`, "This filter cannot be read")
+		page.count(t, `[data-empty="wrong"] a[href="`+docsURL+`"]`, 1)
 	}
-	for _, query := range []string{"cursor=zzz", "before=zzz", "status=gone"} {
+	page := d.get(docsURL+"?version=x&priority=1", http.StatusUnprocessableEntity)
+	page.says(t, `[data-empty="wrong"] p`, `Version "x" is no whole number`)
+	page.count(t, `[data-empty="wrong"] a[href="`+docsURL+`?priority=1"]`, 1)
+	page.count(t, `[data-empty="wrong"] a[href="`+docsURL+`"]`, 1)
+	for _, query := range []string{"cursor=zzz", "before=zzz", "status=gone", "order=gone"} {
 		page := d.get(docsURL+"?"+query, http.StatusUnprocessableEntity)
-		page.count(t, `.notice[data-kind="error"]`, 1)
+		page.count(t, `[data-empty="wrong"] h2`, 1)
+		way, _ := page.Find(`[data-empty="wrong"] a`).Attr("href")
+		d.get(way, http.StatusOK)
 	}
 }
 

@@ -1,8 +1,10 @@
 package web
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -53,20 +55,53 @@ func (s *Server) askView(c echo.Context, status int, field, said string) error {
 	list := savedList(c)
 	shared := templates.Input{
 		Name: "shared", Label: "Who sees it", Type: "select", Value: c.FormValue("shared"),
-		Options: []templates.Option{{Value: "", Word: "only me"}, {Value: "yes", Word: "everybody who signs in"}},
+		Options: []templates.Option{{Value: "", Word: "only me"}, {Value: "yes", Word: "everybody who signs in"}}, Help: "It stands under Views of this queue.",
 	}
 	if !may(c, auth.Act) {
-		shared.Options, shared.Help = shared.Options[:1], "Operators and admins can share views."
+		shared.Options, shared.Help = shared.Options[:1], "It stands under Views of this queue. Operators and admins can share views."
 	}
 	form := templates.Confirm{
 		Title: "Save this view of " + list.queue, Action: viewsURL(list.queue, "new"), Back: list.url("", ""), Button: "Save the view", Wrong: besides(field, said, "name"),
-		Says:   []string{"The filter, the order and the columns, under a name. A view of yours with the same name is replaced."},
+		Says:   savedWords(list),
 		Fields: []templates.Field{{Name: "list", Value: list.query().Encode()}},
 		Inputs: []templates.Input{
 			{Name: "name", Label: "Name", Value: c.FormValue("name"), Required: true, Autofocus: true, Max: 60, Autocomplete: "off", Wrong: at(field, "name", said)}, shared,
 		},
 	}
 	return s.dialog(c, status, queueFrame(list.queue, "Save a view"), templates.ConfirmForm(form))
+}
+
+// savedWords say what a view holds.
+func savedWords(list documentsQuery) []string {
+	var filters []string
+	if status := list.filters["status"]; status != "" {
+		filters = append(filters, "status "+status)
+	}
+	for _, name := range filterNames {
+		if value := list.filters[name]; value != "" {
+			word := templates.FilterWord(name)
+			filters = append(filters, strings.ToLower(word[:1])+word[1:]+" "+short(value))
+		}
+	}
+	columns := list.columns
+	if columns == nil {
+		columns = templates.UsualColumns
+	}
+	words := []string{"Status", "Subject"}
+	for _, c := range templates.DocumentColumns {
+		if slices.Contains(columns, c.Name) {
+			words = append(words, c.Word)
+		}
+	}
+	words = append(words, pathsOf(columns)...)
+	order := list.order
+	if all := orders(list); order == "" && len(all) > 0 {
+		order = all[0].Value
+	}
+	return []string{
+		"Filters: " + firstOf(strings.Join(filters, "; "), "none, it is all documents") + ".", "Columns: " + strings.Join(words, ", ") + ".",
+		fmt.Sprintf("Order: %s, %d rows a page.", firstOf(orderWords[order], order), list.size), "A view of yours with the same name is replaced.",
+	}
 }
 
 // savedList is the list that a form names.

@@ -24,6 +24,8 @@ func (s *Server) errorsRoutes() {
 const (
 	errorsPerPage = 50     // lines that a page shows
 	linesLooked   = 50_000 // that a page of all queues looks at in them together, though 200 in each
+	usualTime     = "24h"  // what a page of errors shows where its address says no time
+	anyTime       = "all"  // the word of an address for no bounds
 )
 
 // errorsQuery is what the URL of a page of log lines says.
@@ -50,6 +52,28 @@ func readErrorsQuery(c echo.Context) errorsQuery {
 	q.from, q.to, q.fingerprint, q.order, q.version = c.QueryParam("from"), c.QueryParam("to"), c.QueryParam("fingerprint"), c.QueryParam("order"), c.QueryParam("version")
 	// Notes have no groups, and a group knows of no single document.
 	q.lines = c.QueryParam("show") == "lines" || q.kind != "error" || q.subject+q.cursor+q.before != ""
+	if q.within != "" {
+		q.from, q.to = "", ""
+	} else if q.from+q.to == "" {
+		q.within = q.usual()
+	}
+	return q
+}
+
+// usual is the time of a page whose address says none: what is looked at is what is new, but of a group or of a document it is all.
+func (q errorsQuery) usual() string {
+	if q.fingerprint+q.subject != "" {
+		return anyTime
+	}
+	return usualTime
+}
+
+// bounded says whether not all times are shown.
+func (q errorsQuery) bounded() bool { return q.within != anyTime }
+
+// at is the same page of another time: the last so long, or, where within is "", from a moment up to another.
+func (q errorsQuery) at(within, from, to string) errorsQuery {
+	q.within, q.from, q.to, q.cursor, q.before = within, from, to, "", ""
 	return q
 }
 
@@ -59,8 +83,12 @@ func (q errorsQuery) url(cursor, before string) string {
 	if q.lines && q.fingerprint == "" {
 		show = "lines"
 	}
+	within := q.within
+	if within == q.usual() {
+		within = ""
+	}
 	for _, f := range []struct{ name, value, none string }{
-		{"kind", q.kind, "error"}, {"queue", q.queue, ""}, {"subject", q.subject, ""}, {"q", q.text, ""}, {"within", q.within, ""},
+		{"kind", q.kind, "error"}, {"queue", q.queue, ""}, {"subject", q.subject, ""}, {"q", q.text, ""}, {"within", within, ""},
 		{"from", q.from, ""}, {"to", q.to, ""}, {"cursor", cursor, ""}, {"before", before, ""}, {"fingerprint", q.fingerprint, ""}, {"show", show, ""},
 		{"order", q.order, ""}, {"version", q.version, ""},
 	} {
@@ -86,6 +114,9 @@ func (q errorsQuery) check() error {
 
 // span is the range: the last so long before now, or from a moment up to another; the zero time where there is no bound.
 func (q errorsQuery) span(now time.Time) (from, to time.Time, err error) {
+	if q.within == anyTime {
+		return from, to, nil
+	}
 	if q.within != "" {
 		span, err := wire.ParseInterval(q.within)
 		if err != nil {
@@ -122,20 +153,39 @@ func (q errorsQuery) logKind() string {
 func (q errorsQuery) view(lines []queue.Log) templates.ErrorsView {
 	v := templates.ErrorsView{
 		Path: q.path, Kind: q.kind, Queue: q.queue, Subject: q.subject, Text: q.text, Within: q.within, From: q.from, To: q.to, Version: q.version,
-		Filtered: q.subject+q.text+q.within+q.from+q.to+q.queue+q.version != "" || q.kind != "error", Paged: q.cursor+q.before != "",
+		Filtered: q.subject+q.text+q.queue+q.version != "" || q.kind != "error", Paged: q.cursor+q.before != "", Bounded: q.bounded(), Time: timeWord(q),
 		Fingerprint: q.fingerprint, ByLine: q.lines, Order: firstOf(q.order, queue.GroupOrders[0]),
 	}
-	between := q
-	between.within, between.from = "", "-1 day"
-	v.Between = between.url("", "")
+	v.Between, v.AnyTime, v.Clear = q.at("", "-1 day", "").url("", ""), q.at(anyTime, "", "").url("", ""), q.cleared().url("", "")
+	for _, is := range []bool{q.kind != "error", q.queue != "", q.subject != "", q.text != "", q.version != "", q.within != q.usual()} {
+		if is {
+			v.Chosen++
+		}
+	}
 	byGroup, byLine := q, q
 	byGroup.lines, byGroup.kind, byGroup.subject, byGroup.fingerprint = false, "error", "", ""
 	byLine.lines, byLine.fingerprint, byLine.order, byLine.version = true, "", "", ""
-	v.Views = []templates.Place{{Word: "Groups", Href: byGroup.url("", ""), Here: !q.lines}, {Word: "Lines", Href: byLine.url("", ""), Here: q.lines}}
+	v.Views = []templates.Tab{{Word: "Groups", Href: byGroup.url("", ""), Here: !q.lines}, {Word: "Lines", Href: byLine.url("", ""), Here: q.lines}}
 	for _, l := range lines {
 		v.Lines = append(v.Lines, lineView(l))
 	}
 	return v
+}
+
+// cleared is the same page without a filter.
+func (q errorsQuery) cleared() errorsQuery {
+	return errorsQuery{path: q.path, kind: "error", within: usualTime, lines: q.lines, order: q.order}
+}
+
+// timeWord says in words which time a page is of.
+func timeWord(q errorsQuery) string {
+	switch q.within {
+	case anyTime:
+		return ""
+	case "":
+		return "in that time"
+	}
+	return "in " + templates.TimeWord(q.within)
 }
 
 func lineView(l queue.Log) templates.LineView {

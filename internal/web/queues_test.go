@@ -284,7 +284,7 @@ func TestErrorsOfAllQueuesAndOfOne(t *testing.T) {
 		"/queues/pages/errors": 1, "/queues/pages/errors?kind=all": 1, "/queues/pages/errors?subject=a&q=503": 1, "/queues/pages/errors?kind=note": 0,
 	} {
 		p := b.get(path).must(t, http.StatusOK)
-		if got := p.Find(".rows tbody tr").Length(); got != want {
+		if got := p.Find(".panel .rows tbody tr").Length(); got != want {
 			t.Errorf("%s has %d lines; %d is wanted", path, got, want)
 		}
 	}

@@ -84,7 +84,7 @@ func (s *Server) searchPage(c echo.Context) error {
 // lines: a text that changes from error to error, such as an id, stands in no pattern.
 func (s *Server) searchErrors(c echo.Context, v *templates.SearchView) error {
 	ctx := c.Request().Context()
-	v.AllErrors = "/errors?q=" + url.QueryEscape(v.Text)
+	v.AllErrors = errorsURL(v.Text)
 	groups, err := s.Engine.ErrorGroups(ctx, queue.GroupFilter{Text: v.Text, Order: "last_seen", Limit: searchErrors})
 	if err != nil {
 		return err

@@ -40,7 +40,7 @@ func (s *Server) workerPage(c echo.Context) (frame, templ.Component, error) {
 	}
 	w := all.List[i]
 	v := templates.WorkerView{
-		Name: name, State: string(w.State), Reason: workerReason(w, all.AsOf), Quiet: w.Quiet != nil, Here: c.Request().URL.RequestURI(), Tiles: workerTiles(w),
+		Name: name, State: string(w.State), Reason: workerReason(w, all.AsOf), Quiet: w.Quiet != nil, Here: c.Request().URL.RequestURI(), Tiles: workerTiles(w, all.AsOf),
 		Notes: workerNotes(queue.Workers{Whole: all.Whole, Partial: all.Partial}), MayAct: may(c, auth.Act),
 	}
 	if !may(c, auth.Halt) {
@@ -48,9 +48,13 @@ func (s *Server) workerPage(c echo.Context) (frame, templ.Component, error) {
 	}
 	shown := 0
 	for _, p := range w.Posts {
-		v.Posts = append(v.Posts, templates.PostRow{
+		row := templates.PostRow{
 			Queue: p.Queue, Active: p.Holds.Documents, Picks: templates.Rate(p.Did.PerMin()), Ended: p.Did.Ended, Errors: failedWords(p.Did), P95: p95Words(p.Did), SeenAt: p.SeenAt,
-		})
+		}
+		if here := w.In(func(queue string) bool { return queue == p.Queue }, all.AsOf); stale(here, all.AsOf) {
+			row.Picks, row.Last = "–", lastWords(here, all.AsOf)
+		}
+		v.Posts = append(v.Posts, row)
 		if p.Holds.Documents == 0 {
 			continue
 		}
@@ -109,10 +113,17 @@ func (s *Server) releaseHeld(c echo.Context) error {
 }
 
 // workerTiles are the numbers of a worker in all queues.
-func workerTiles(w queue.Worker) []templates.Tile {
+func workerTiles(w queue.Worker, now time.Time) []templates.Tile {
 	over := "in the " + templates.Span(w.Did.Over.Round(time.Second)) + " before it was seen last"
 	if w.Did.Over == 0 {
 		over = "known by what it holds"
+	}
+	picks, ended := templates.Rate(w.PicksPerMin), " that ended"
+	if stale(w, now) {
+		picks = "–"
+		if w.Did.Over > 0 {
+			over, ended = lastWords(w, now), " that ended, "+templates.Ago(w.Seen, now)
+		}
 	}
 	held := templates.Tile{Word: "Longest lease", Value: "–", Note: "it holds nothing"}
 	if w.Holds.Documents > 0 {
@@ -124,8 +135,8 @@ func workerTiles(w queue.Worker) []templates.Tile {
 	}
 	return []templates.Tile{
 		{Word: "Active", Status: "active", Value: templates.Number(w.Holds.Documents), Exact: templates.Exact(w.Holds.Documents), Note: "documents that it holds"},
-		{Word: "Picks/min", Value: templates.Rate(w.PicksPerMin), Note: over},
-		{Word: "Error rate", Status: "error", Value: failedWords(w.Did), Note: templates.Number(w.Did.Errors) + " of " + templates.Number(w.Did.Ended) + " that ended"},
+		{Word: "Picks/min", Value: picks, Note: over},
+		{Word: "Error rate", Status: "error", Value: failedWords(w.Did), Note: templates.Number(w.Did.Errors) + " of " + templates.Number(w.Did.Ended) + ended},
 		{Word: "Work, p95", Value: p95Words(w.Did), Note: "from the pick to the end"},
 		held,
 		seen,

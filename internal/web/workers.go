@@ -14,7 +14,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/fetchq/server/internal/auth"
-	"github.com/fetchq/server/internal/errs"
 	"github.com/fetchq/server/internal/metrics"
 	"github.com/fetchq/server/internal/queue"
 	"github.com/fetchq/server/web/templates"
@@ -23,6 +22,7 @@ import (
 func (s *Server) workersRoutes() {
 	s.share("/workers", s.workersPage)
 	s.share("/worker", s.workerPage)
+	s.guard(http.MethodPost, "/workers/ask", auth.Halt, s.askOfWorkers)
 	s.guard(http.MethodPost, "/workers/quiet", auth.Halt, s.quietWorkers)
 	s.guard(http.MethodPost, "/workers/wake", auth.Halt, s.wakeWorkers)
 	s.guard(http.MethodPost, "/workers/release", auth.Act, s.releaseHeld)
@@ -91,6 +91,22 @@ var workerColumns = map[string]func(a, b queue.Worker) int{
 		}
 		return b.Holds.FirstPick.Compare(a.Holds.FirstPick)
 	},
+}
+
+// rated are the orders by what a worker does: who was not seen for long does nothing that is known, and stands below all others.
+var rated = map[string]bool{"picks": true, "errors": true, "p95": true}
+
+// stale says whether the rates of a worker are those of another time: it was not seen for so long that it may do nothing any more.
+func stale(w queue.Worker, now time.Time) bool {
+	return w.Seen.IsZero() || now.Sub(w.Seen) > queue.Unseen
+}
+
+// lastWords say what a worker did before it was seen last, where that is long ago; "": it is not, or nothing is known.
+func lastWords(w queue.Worker, now time.Time) string {
+	if !stale(w, now) || w.Did.Over == 0 {
+		return ""
+	}
+	return fmt.Sprintf("last %s/min, %s", templates.Rate(w.PicksPerMin), templates.Ago(w.Seen, now))
 }
 
 // failedShare is below any share where nothing ended.
@@ -168,11 +184,14 @@ func (s *Server) workersPage(c echo.Context) (frame, templ.Component, error) {
 		v.Tabs = append(v.Tabs, tab(string(state), string(state), counts[state]))
 	}
 	slices.SortStableFunc(rows, func(a, b queue.Worker) int {
-		if order := workerColumns[q.sort](a, b); q.desc {
-			return -order
-		} else {
-			return order
+		order := workerColumns[q.sort](a, b)
+		if rated[q.sort] {
+			order = cmp.Or(cmp.Compare(btoi(!stale(a, all.AsOf)), btoi(!stale(b, all.AsOf))), order)
 		}
+		if q.desc {
+			return -order
+		}
+		return order
 	})
 	v.Matching = len(rows)
 	pages := max((len(rows)+workersPerPage-1)/workersPerPage, 1)
@@ -220,6 +239,9 @@ func workerRow(w queue.Worker, now time.Time) templates.WorkerRow {
 		Name: w.Name, Href: workerURL(w.Name), State: string(w.State), Reason: workerReason(w, now), Active: w.Holds.Documents, Quiet: w.Quiet != nil,
 		Picks: templates.Rate(w.PicksPerMin), Errors: failedWords(w.Did), P95: p95Words(w.Did),
 	}
+	if stale(w, now) {
+		r.Picks, r.Errors, r.P95, r.Last = "–", "–", "–", lastWords(w, now)
+	}
 	if !w.Seen.IsZero() {
 		r.SeenAt = &w.Seen
 	}
@@ -262,84 +284,4 @@ func byWords(by string) string {
 		return name + ", by SQL,"
 	}
 	return name
-}
-
-// workerNames returns the workers that a form names, 200 at most.
-func workerNames(c echo.Context) ([]string, error) {
-	form, err := c.FormParams()
-	if err != nil {
-		return nil, err
-	}
-	names := slices.Compact(slices.Sorted(slices.Values(form["name"])))
-	if len(names) > 200 {
-		return nil, errs.Field("name", "%d workers are selected; 200 are allowed at once", len(names))
-	}
-	return names, nil
-}
-
-// quietWorkers asks workers to go quiet.
-func (s *Server) quietWorkers(c echo.Context) error {
-	return s.askWorkers(c, "Asked to go quiet: ", "Not known any more: ", "/workers/wake", func(name string) error {
-		_, err := s.Engine.Quiet(c.Request().Context(), name)
-		return err
-	})
-}
-
-// wakeWorkers lets workers go on.
-func (s *Server) wakeWorkers(c echo.Context) error {
-	return s.askWorkers(c, "Woken: ", "Not quiet: ", "/workers/quiet", func(name string) error {
-		was, err := s.Engine.Wake(c.Request().Context(), name)
-		if err == nil && !was {
-			err = errs.New(errs.NotFound, "it is not quiet")
-		}
-		return err
-	})
-}
-
-// askWorkers asks something of each worker that a form names. Those of which it cannot be asked are told behind unsaid.
-func (s *Server) askWorkers(c echo.Context, said, unsaid, undo string, ask func(name string) error) error {
-	names, err := workerNames(c)
-	if err != nil {
-		return err
-	}
-	to := back(c, "/workers")
-	var done, gone []string
-	for _, name := range names {
-		switch err := ask(name); errs.Of(err) {
-		case errs.NotFound:
-			gone = append(gone, short(name))
-		default:
-			if err != nil {
-				return err
-			}
-			done = append(done, name)
-		}
-	}
-	text := "Nothing was done: no worker is selected."
-	var u *templates.Undo
-	if len(done) > 0 {
-		text = said + workersWord(done) + "."
-		u = &templates.Undo{Action: undo, Fields: []templates.Field{{Name: "back", Value: to}}}
-		for _, name := range done {
-			u.Fields = append(u.Fields, templates.Field{Name: "name", Value: name})
-		}
-	} else if len(gone) > 0 {
-		text = "Nothing was done."
-	}
-	if len(gone) > 0 {
-		text += " " + unsaid + strings.Join(gone, ", ") + "."
-	}
-	return s.done(c, to, text, u)
-}
-
-// workersWord names workers, or says how many they are.
-func workersWord(names []string) string {
-	if len(names) > namedSubjects {
-		return fmt.Sprintf("%d workers", len(names))
-	}
-	var list []string
-	for _, name := range names {
-		list = append(list, short(name))
-	}
-	return strings.Join(list, ", ")
 }

@@ -84,10 +84,20 @@ func TestWorkersAreListedThoseThatNeedSomebodyFirst(t *testing.T) {
 	if why := row.Find("[data-reason]").Text(); !strings.HasPrefix(why, "holds 2 documents and was not seen for 4 m") || !strings.Contains(why, "ends in") {
 		t.Errorf("why it is silent: %q", why)
 	}
-	for label, want := range map[string]string{"Active": "2", "Picks/min": "15", "Error rate": "25.0 %", "Work, p95": "1 ms", "Queues": "pages"} {
+	for label, want := range map[string]string{"Active": "2", "Picks/min": "–", "Error rate": "–", "Work, p95": "–", "Queues": "pages"} {
 		if got := strings.TrimSpace(row.Find(`td[data-label="` + label + `"]`).Text()); got != want {
 			t.Errorf("%s: %q; %q is wanted", label, got, want)
 		}
+	}
+	// What it did was not now: that stands behind it, and on its page.
+	if last := row.Find(`td[data-label="Picks/min"]`).AttrOr("title", ""); !strings.HasPrefix(last, "last 15/min, 4 m") || !strings.HasSuffix(last, " ago") {
+		t.Errorf("what it did last is told as %q", last)
+	}
+	if got := b.get("/worker?name=silent+%3Cb%3E").must(t, http.StatusOK).says(`[data-tile="Picks/min"]`); !strings.Contains(got, "– last 15/min, 4 m") {
+		t.Errorf("its page says %q", got)
+	}
+	if got := crewOf(b.get("/workers?sort=picks&desc=1")); !strings.HasPrefix(got, "working=working, waiting=waiting") {
+		t.Errorf("by picks a minute they stand as %s", got)
 	}
 	if n := p.Find("[data-selection], input[data-row]").Length(); n > 0 {
 		t.Errorf("a viewer has %d things to select with", n)
@@ -224,6 +234,92 @@ func TestWorkersAreAskedToGoQuietAndWoken(t *testing.T) {
 	b.post("/workers/quiet", url.Values{"back": {"/workers"}}).must(t, http.StatusSeeOther)
 	if said := b.get("/workers").says(".toast p"); said != "Nothing was done: no worker is selected." {
 		t.Errorf("without a name it says %q", said)
+	}
+}
+
+func TestWhatIsAskedOfWorkersIsSaidBefore(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "")
+	s.crew()
+	b := s.as(auth.RoleOperator)
+	form := url.Values{"name": {"working", "silent <b>", "nobody"}, "action": {"quiet"}, "back": {"/workers?sort=name"}}
+	p := b.post("/workers/ask", form).must(t, http.StatusOK)
+	for _, want := range []string{"Ask 2 workers to go quiet", "silent <b>, working", "They finish what they hold", "Now they hold 3 documents.", "1 worker of those that are selected: not known any more."} {
+		if got := p.says("main form"); !strings.Contains(got, want) {
+			t.Errorf("the dialog says %q; %q is wanted", got, want)
+		}
+	}
+	if n := p.Find(`main form[action="/workers/quiet"] [name="name"]`).Length(); n != 2 || p.Find(`main form [name="back"]`).AttrOr("value", "") != "/workers?sort=name" {
+		t.Errorf("the dialog is for %d workers", n)
+	}
+	b.post("/workers/quiet", url.Values{"name": {"working"}}).must(t, http.StatusSeeOther)
+	if got := b.post("/workers/ask", form).must(t, http.StatusOK).says("main form"); !strings.Contains(got, "Ask 1 worker to go quiet") || !strings.Contains(got, "left as they are, quiet already") {
+		t.Errorf("of one that is quiet it says %q", got)
+	}
+	form.Set("action", "wake")
+	if got := b.post("/workers/ask", form).must(t, http.StatusOK).says("main form"); !strings.Contains(got, "Wake 1 worker") {
+		t.Errorf("it says %q", got)
+	}
+	form["name"] = []string{"waiting"}
+	if p := b.post("/workers/ask", form).must(t, http.StatusOK); !strings.Contains(p.says("main form"), "Nothing would change") || p.Find(`main form button`).Length() != 0 {
+		t.Errorf("of none it says %q", p.says("main form"))
+	}
+	form["name"] = nil
+	if got := b.post("/workers/ask", form).must(t, http.StatusOK).says("main form"); !strings.Contains(got, "Select workers in the list first.") {
+		t.Errorf("of none it says %q", got)
+	}
+	form.Set("action", "dance")
+	b.post("/workers/ask", form).must(t, http.StatusNotFound)
+	p = b.get("/workers").must(t, http.StatusOK)
+	for worker, want := range map[string]string{"working": "quiet", "waiting": "awake"} {
+		if got := p.Find(`tr[data-worker="`+worker+`"] input[data-row]`).AttrOr("data-kind", ""); got != want || p.Find(`.selection button[data-counts="`+want+`"][hx-post="/workers/ask"]`).Length() != 1 {
+			t.Errorf("%s is %q for the buttons of a selection", worker, got)
+		}
+	}
+}
+
+func TestADocumentSaysWhetherAnyWorkerAsksForItsVersion(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "")
+	s.queues("pages")
+	s.push("pages", "a", "b")
+	b := s.as(auth.RoleViewer)
+	says := func(want string) {
+		t.Helper()
+		p := b.get("/queues/pages/document?subject=b").must(t, http.StatusOK)
+		if got := p.says("[data-outlook]"); !strings.Contains(got, want) || (p.Find(`[data-outlook][data-kind="warning"]`).Length() == 1) != strings.Contains(want, "But") {
+			t.Errorf("it says %q; %q is wanted, as a warning or none", got, want)
+		}
+	}
+	says("But no worker has asked for version 0 so far")
+	if _, err := s.engine.Pick(t.Context(), "pages", queue.PickParams{Version: 9, Worker: "host-9"}); err != nil {
+		t.Fatal(err)
+	}
+	says("But no worker has asked for version 0 so far")
+	s.exec(`insert into fetchq.asks (queue, version, asked_at, worker) values ('pages', 0, now() - interval '3 hours', 'host-7')`)
+	says("But no worker has asked for version 0 for 3 h")
+	if _, err := s.engine.Pick(t.Context(), "pages", queue.PickParams{Worker: "host-8"}); err != nil {
+		t.Fatal(err)
+	}
+	says("Workers ask for version 0: host-8 did")
+}
+
+func TestTroubleIsMarkedOnTheButtonOfThePagesToo(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "")
+	s.queues("pages")
+	b := s.as(auth.RoleViewer)
+	if p := b.get("/workers").must(t, http.StatusOK); p.Find(`[data-drawer] .mark[hidden]`).Length() != 1 || p.says("[data-drawer]") == "" {
+		t.Errorf("without trouble the button says %q", p.says("[data-drawer]"))
+	}
+	s.exec(`update fetchq.queues set paused = true`)
+	s.pages.Forget()
+	p := b.get("/workers").must(t, http.StatusOK)
+	if got := p.says(`[data-drawer] .mark:not([hidden])`); got != "1 queues in trouble" || p.Find("#trouble:not([hidden])").Length() != 1 {
+		t.Errorf("with a queue in trouble the button says %q", p.says("[data-drawer]"))
+	}
+	if got := p.says("#refresh"); !strings.HasPrefix(got, "Refresh: Live") {
+		t.Errorf("the control of refreshes says %q", got)
 	}
 }
 

@@ -23,9 +23,10 @@ func TestAllThatAnErrorKilledIsRetriedFromItsGroup(t *testing.T) {
 	p.press("g", "e")
 	p.see("timeout after …", "HTTP … Gone: … [410]")
 	p.click("#live td.message a", "timeout after …")
-	p.see("In the queues")
-	p.click("#live p a", "pages")
-	p.see("Documents whose last error is this one", "of all 8 lines")
+	p.see("How its documents stand now", "of 8 documents in all its lines")
+	p.there(`[data-in="pages"] a[hx-get*="action=retry"]`)
+	p.click(`[data-in="pages"] a`, "pages")
+	p.see("of all 8 lines")
 	if n := p.count(`[aria-label="Documents of the group"] tbody tr`); n != 8 {
 		t.Errorf("%d documents stand on the page of the group", n)
 	}
@@ -65,7 +66,7 @@ func TestNewErrorsComeOntoThePagesByThemselves(t *testing.T) {
 	p.until("the second error", `document.querySelector('[data-tile="Errors"] dd').textContent === '2'`)
 	p.see("timeout after 2 ms")
 	p.stillMarked()
-	if p.count(`[aria-label="Group of errors"] a[hx-get]`) != 0 {
+	if p.count(`[data-standings] a[hx-get]`) != 0 {
 		t.Error("a viewer is offered what he may not do")
 	}
 }

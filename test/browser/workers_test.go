@@ -31,8 +31,12 @@ func TestAWorkerIsFoundReleasedAndAskedToGoQuietByKeyboard(t *testing.T) {
 
 	// Two are selected by keyboard, asked to go quiet, and the undo wakes them.
 	p.press("j", "x", "j", "x")
-	p.see("2 selected")
+	p.see("2 selected", "Ask to go quiet (2)…")
+	p.there(`.selection [data-counts="quiet"][disabled][title="none that is selected is quiet"]`)
 	p.tabTo(`.selection button`)
+	p.press(kb.Enter)
+	p.until("the dialog", `document.querySelector('#dialog[open] h1')?.textContent === 'Ask 2 workers to go quiet'`)
+	p.tabTo("#dialog button")
 	p.press(kb.Enter)
 	p.see("Asked to go quiet: ")
 	p.until("two are quiet", `document.querySelectorAll('tr[data-worker] [data-status="quiet"]').length === 2`)

@@ -44,7 +44,7 @@ func (s *site) crew() {
 		queue, ago            string
 		picked, ended, errors int
 	}{
-		"crawler-3/host-2": {"pages", "2 seconds", 410, 398, 7}, "crawler-3/host-3": {"images", "14 minutes", 61, 58, 0}, "mailer-1": {"mail", "8 seconds", 0, 0, 0},
+		"crawler-3/host-2": {"pages", "2 seconds", 410, 398, 7}, "imager-2/host-9": {"images", "14 minutes", 61, 58, 0}, "mailer-1": {"mail", "8 seconds", 0, 0, 0},
 		"thumbs:a-pod-with-a-name-that-goes-on-for-quite-a-while-7d9c6b5f4-x2x9q:1": {"thumbnails", "1 second", 1204, 1204, 0}, "reports.example.org:4711": {"reports", "3 hours", 12, 12, 12},
 	} {
 		s.exec(`insert into fetchq.workers (queue, worker, node, seen_at, over, picked, ended, errors, buckets, counts, work_ms, low_ms, high_ms)
@@ -52,7 +52,8 @@ func (s *site) crew() {
 				$5::bigint * 100, 90, 1300)`,
 			w.queue, worker, w.ago, w.picked, w.ended, w.errors)
 	}
-	s.exec(`update q_images.docs set picked_at = picked_at - interval '14 minutes', next_iteration = greatest(next_iteration - interval '14 minutes', clock_timestamp() + interval '3 minutes') where status = 2`)
+	// What it holds was picked through another server: this one has not seen it.
+	s.exec(`update q_images.docs set worker = 'imager-2/host-9', picked_at = picked_at - interval '14 minutes', next_iteration = greatest(next_iteration - interval '14 minutes', clock_timestamp() + interval '3 minutes') where status = 2`)
 	s.exec(`update q_pages.docs set next_iteration = clock_timestamp() + interval '17 minutes' where status = 2`)
 	s.exec(`select fetchq.worker_quiet('mailer-1', 'user:ann@example.org')`)
 }
@@ -272,22 +273,23 @@ func (s *site) places() []place {
 		{name: "document-edit-dialog", path: documentPath("pages", "v2/first"), role: auth.RoleAdmin, act: dialog(`[data-action="edit"]`, "")},
 		{name: "document-in-list", path: "/queues/pages/documents?status=killed", role: auth.RoleAdmin, act: func(p *tab) { p.click("td.subject a", ""); p.there(`[aria-label="Beside it in the list"]`) }},
 		{name: "document-gone", path: documentPath("pages", "nothing"), role: auth.RoleAdmin, says: "status of 404"},
-		{name: "workers", path: "/workers", role: auth.RoleAdmin},
+		{name: "workers", path: "/workers", role: auth.RoleAdmin, act: func(p *tab) { p.there(`tr[data-worker="imager-2/host-9"] [data-status="silent"]`) }},
+		{name: "workers-ask-dialog", path: "/workers?sort=name", role: auth.RoleAdmin, act: func(p *tab) { p.click("input[data-rows]", ""); dialog(`.selection [value="quiet"]`, "")(p) }},
 		{name: "workers-selected", path: "/workers?sort=name", role: auth.RoleAdmin, act: func(p *tab) { p.click("input[data-rows]", ""); p.see("selected") }},
 		{name: "workers-viewer", path: "/workers?queue=pages", role: auth.RoleViewer},
 		{name: "workers-none-match", path: "/workers?q=zzz", role: auth.RoleAdmin},
 		{name: "worker", path: "/worker?name=crawler-3/host-2", role: auth.RoleAdmin},
-		{name: "worker-silent", path: "/worker?name=crawler-3/host-3", role: auth.RoleViewer},
+		{name: "worker-silent", path: "/worker?name=imager-2/host-9", role: auth.RoleViewer, act: func(p *tab) { p.there(`h1 + [data-status="silent"]`) }},
 		{name: "worker-quiet", path: "/worker?name=mailer-1", role: auth.RoleAdmin},
 		{name: "worker-gone", path: "/worker?name=nobody", role: auth.RoleAdmin, says: "status of 404"},
 		{name: "errors", path: "/errors", role: auth.RoleAdmin},
 		{name: "errors-lines", path: "/errors?show=lines", role: auth.RoleAdmin},
 		{name: "errors-none-match", path: "/errors?q=zzz", role: auth.RoleViewer},
 		{name: "queue-error-groups", path: "/queues/pages/errors?within=1h", role: auth.RoleAdmin},
-		{name: "queue-error-group", path: "/queues/pages/errors?fingerprint=" + timeoutGroup, role: auth.RoleAdmin, act: func(p *tab) { p.see("Documents whose last error is this one") }},
+		{name: "queue-error-group", path: "/queues/pages/errors?fingerprint=" + timeoutGroup, role: auth.RoleAdmin, act: func(p *tab) { p.see("How its documents stand now") }},
 		{name: "error-group", path: "/errors?fingerprint=" + timeoutGroup, role: auth.RoleViewer},
 		{name: "error-group-gone", path: "/errors?fingerprint=00000000000000ff", role: auth.RoleViewer, says: "status of 404"},
-		{name: "queue-error-group-retry-dialog", path: "/queues/pages/errors?fingerprint=" + timeoutGroup, role: auth.RoleAdmin, act: dialog("a", "Retry all killed…")},
+		{name: "queue-error-group-dialog", path: "/queues/pages/errors?fingerprint=" + timeoutGroup, role: auth.RoleAdmin, act: dialog("a", "Run now all…")},
 		{name: "errors-filter-wrong", path: "/errors?within=soon", role: auth.RoleAdmin},
 		{name: "search", path: "/search", role: auth.RoleViewer},
 		{name: "search-found", path: "/search?q=https://a.example/articles/1", role: auth.RoleAdmin},

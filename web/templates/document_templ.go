@@ -23,7 +23,7 @@ type DocumentView struct {
 	Outlook                string // when and why it will be picked next, or will not
 	LastError              string // the message; "": none, or it ended well since
 	LastNote               string // the message of its last line, where that is a note that may tell why it was killed
-	Paused                 bool   // its queue hands out nothing
+	Warn                   bool   // its queue hands out nothing, or no worker asks for it
 	Facts                  []DocumentFact
 	Timeline               []Happening // newest first
 	MoreLogs               bool        // there are lines older than the timeline
@@ -190,7 +190,7 @@ func Document(v DocumentView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if v.Paused {
+		if v.Warn {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, " data-kind=\"warning\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

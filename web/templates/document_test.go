@@ -53,7 +53,7 @@ func TestDocumentWithEverything(t *testing.T) {
 	t.Parallel()
 	attempt := 2
 	v := DocumentView{
-		Queue: "pages", Subject: "a", Status: "active", Outlook: "It is held.", Paused: true, Refused: "Retry was not done: no.", Payload: []byte(`{"a":[1,2]}`),
+		Queue: "pages", Subject: "a", Status: "active", Outlook: "It is held.", Warn: true, Refused: "Retry was not done: no.", Payload: []byte(`{"a":[1,2]}`),
 		PayloadHref: "/payload", MoreLogs: true,
 		Actions: []DocumentAction{
 			{Name: "run_now", Word: "Run now", Href: "/run", Icon: "play"}, {Name: "kill", Word: "Kill", Href: "/kill", Asks: true, Danger: true}, {Name: "retry", Word: "Retry", Why: "not killed"},
@@ -123,6 +123,7 @@ func TestDocumentsStates(t *testing.T) {
 	}
 	wrong := drawn(t, Documents(DocumentsView{All: 3, WrongField: "version", Wrong: "is no number"}))
 	stands(t, wrong, `input[name=version][aria-invalid=true][aria-describedby=wrong-version]`, 1)
-	stands(t, wrong, "table, [data-empty]", 0)
+	stands(t, wrong, "table", 0)
+	stands(t, wrong, "[data-empty=wrong] h2", 1)
 	stands(t, wrong, ".filters details[open]", 1)
 }

@@ -54,9 +54,14 @@ func everyPage() map[string]templ.Component {
 		"new queue":    templates.NewQueue(templates.NewQueueView{Name: hostile, WrongName: "taken"}),
 		"error groups": templates.Errors(templates.ErrorsView{Path: "/errors", Kind: "error", Order: "errors", Queues: []string{"pages"}, Groups: []templates.GroupView{errorGroup()}, Note: "1 of 7 groups"}),
 		"error group": templates.Errors(templates.ErrorsView{Path: "/errors", Kind: "error", Group: &templates.GroupPage{
-			GroupView: errorGroup(), Back: "/errors", Within: "in the last 1h", Step: "1h", In: []templates.Place{{Word: "pages", Href: "/"}}, Looked: 1000,
-			Actions: []templates.BulkAction{{Word: "Retry all killed", Icon: "undo-2", Href: "/"}}, Workers: []templates.Fact{{Word: hostile, Value: "7"}}, MoreWorkers: 3,
+			GroupView: errorGroup(), Back: "/errors", Within: "in the last 1h", Looked: 1000, MoreQueues: 2, In: []templates.GroupIn{
+				{Queue: "pages", Href: "/", Looked: 200, Documents: 7, Standing: []templates.Standing{{Status: "killed", Documents: 4}, {Documents: 3}}, Actions: []templates.BulkAction{{Word: "Retry all killed", Icon: "undo-2", Href: "/"}}},
+				{Queue: "images", Href: "/", Actions: []templates.BulkAction{{Word: "Retry all killed", Icon: "undo-2", Href: "/", Why: hostile}}, Why: hostile},
+			}, Workers: []templates.Fact{{Word: hostile, Value: "7"}}, MoreWorkers: 3,
 			Affected: []templates.AffectedRow{{Subject: hostile, Href: "/", Status: "killed", Errors: 3, Last: noon}, {Subject: "gone", Href: "/", Errors: 1, Last: noon}}, MoreAffected: 12,
+		}, Course: &templates.Course{
+			Begins: noon.Add(-2 * time.Hour), Ends: noon, Step: time.Hour, Time: "in the last day", Bars: []templates.CourseBar{{From: noon.Add(-2 * time.Hour), Errors: 3, Href: "/"}, {From: noon.Add(-time.Hour), Href: "/"}},
+			Marks: []templates.CourseMark{{At: noon.Add(-time.Hour), Text: hostile}, {At: noon.Add(-time.Hour), Text: hostile}},
 		}}),
 		"errors": templates.Errors(templates.ErrorsView{Path: "/errors", Kind: "error", ByLine: true, Queues: []string{"pages"}, Lines: []templates.LineView{{
 			ID: 1, At: noon, Kind: "error", Queue: "pages", Subject: hostile, Href: "/", Message: hostile, Details: `{"a":12345678901234567890}`, RefID: hostile, Worker: hostile, Attempt: new(2),

@@ -33,6 +33,7 @@ function hindrance() {
   if (document.hidden) return 'the tab is hidden';
   if (document.querySelector('dialog[open]')) return 'a dialog is open';
   if (document.querySelector('.menu:popover-open')) return 'a menu is open';
+  if (document.querySelector('.sheet:popover-open')) return 'the filters are open';
   if (live.querySelector('input[data-row]:checked')) return 'rows are selected';
   if (live.contains(document.activeElement) && /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName)) return 'you are typing';
   return '';
@@ -49,6 +50,7 @@ function show() {
   control.querySelector('[data-mode]').textContent = lost ? 'Connection lost' : why ? 'Waiting' : labels[mode];
   const text = why ? `Waiting: ${why}. Data of ${age} s ago.` : `Data of ${age} s ago.`;
   control.title = text;
+  control.querySelector('[data-arrived]').textContent = age < 1 ? 'now' : `${age} s ago`;
   control.dataset.state = lost ? 'lost' : why ? 'waiting' : mode === 'paused' ? 'paused' : 'live';
   for (const item of document.querySelectorAll('#refresh-menu [data-refresh]')) {
     item.setAttribute('aria-checked', String(item.dataset.refresh === mode));
@@ -123,10 +125,12 @@ function concerns(queues) {
   return !shown || queues.length === 0 || queues.includes(shown);
 }
 
-// mark shows in the rail how many queues are in trouble.
+// mark shows in the rail, and on the button that opens it on a phone, how many queues are in trouble.
 function mark(queues) {
-  troubled.hidden = queues === 0;
-  troubled.querySelector('[data-n]').textContent = queues.toLocaleString('en');
+  for (const each of document.querySelectorAll('[data-marks="trouble"]')) {
+    each.hidden = queues === 0;
+    each.querySelector('[data-n]').textContent = queues.toLocaleString('en');
+  }
 }
 
 // hear takes what the stream says: its own events, and "lost" when it broke off.

@@ -48,7 +48,13 @@ document.addEventListener('click', async (e) => {
   }
 });
 
-// A select that is a filter by itself.
+// A select that is a filter by itself; on a phone the others of its sheet are chosen first.
 document.addEventListener('change', (e) => {
-  if (e.target.closest('[data-submit]')) e.target.form.requestSubmit();
+  if (e.target.closest('[data-submit]') && !e.target.closest('.sheet:popover-open')) e.target.form.requestSubmit();
 });
+
+// The tab that is chosen may stand beside the edge of a phone.
+for (const tab of document.querySelectorAll('.tabs-line a[aria-current]')) {
+  const line = tab.parentElement;
+  line.scrollLeft = Math.max(tab.offsetLeft - line.offsetLeft - (line.clientWidth - tab.offsetWidth) / 2, 0);
+}

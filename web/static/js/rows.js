@@ -23,10 +23,17 @@ export function toggleRow() {
 
 function count() {
   for (const bar of document.querySelectorAll('[data-selection]')) {
-    const n = bar.closest('form').querySelectorAll('input[data-row]:checked').length; // a page may have several lists
+    const checked = [...bar.closest('form').querySelectorAll('input[data-row]:checked')]; // a page may have several lists
+    const n = checked.length;
     bar.hidden = n === 0;
     const word = bar.querySelector('[data-count]');
     if (word) word.textContent = `${n} selected`;
+    for (const button of bar.querySelectorAll('[data-counts]')) {
+      const own = checked.filter((each) => each.dataset.kind === button.dataset.counts).length;
+      button.querySelector('[data-n]').textContent = own ? ` (${own})` : '';
+      button.disabled = own === 0;
+      button.title = own === 0 ? button.dataset.none : '';
+    }
   }
 }
 
