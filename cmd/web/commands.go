@@ -106,6 +106,16 @@ func (doctor) Run(ctx context.Context, cfg config.Config, log *slog.Logger) erro
 		return err
 	}
 	fmt.Println(auditWords(p))
+	more, err := t.Privileges(ctx)
+	if err != nil {
+		return err
+	}
+	for _, words := range more {
+		fmt.Printf("role: %s can %s, which Fetchq never needs\n", p.Role, words)
+	}
+	if len(more) == 0 {
+		fmt.Printf("role: %s can do no more than Fetchq needs\n", p.Role)
+	}
 	return nil
 }
 

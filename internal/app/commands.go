@@ -60,6 +60,11 @@ func OpenTools(ctx context.Context, cfg config.Config, log *slog.Logger) (*Tools
 	return t, nil
 }
 
+// Privileges says what the role of the database may do more than the program needs.
+func (t *Tools) Privileges(ctx context.Context) ([]string, error) {
+	return database.Privileges(ctx, t.pool)
+}
+
 // AuditProtection says what the role of the database could do to the lines of the audit log.
 func (t *Tools) AuditProtection(ctx context.Context) (audit.Protection, error) {
 	return audit.Protected(ctx, t.pool)
