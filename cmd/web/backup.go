@@ -91,7 +91,7 @@ func (c backupRun) Run(ctx context.Context, cfg config.Config, log *slog.Logger)
 
 // withStore opens the database and a destination, and does something with both.
 func withStore(ctx context.Context, cfg config.Config, log *slog.Logger, address string, create bool, do func(*app.Tools, *backup.Store) error) error {
-	s, err := backup.OpenStore(ctx, address, create)
+	s, err := app.Access(cfg).Open(ctx, address, create)
 	if err != nil {
 		return err
 	}
@@ -151,8 +151,8 @@ type backupList struct {
 }
 
 // Run lists what the destination itself has; no database is asked.
-func (c backupList) Run(ctx context.Context) error {
-	s, err := backup.OpenStore(ctx, c.From, false)
+func (c backupList) Run(ctx context.Context, cfg config.Config) error {
+	s, err := app.Access(cfg).Open(ctx, c.From, false)
 	if err != nil {
 		return err
 	}
@@ -225,7 +225,7 @@ func (c backupVerify) Run(ctx context.Context, cfg config.Config, log *slog.Logg
 	if c.Load {
 		return withStore(ctx, cfg, log, to, false, func(t *app.Tools, s *backup.Store) error { return verify(t.Backups(program()), s) })
 	}
-	s, err := backup.OpenStore(ctx, to, false)
+	s, err := app.Access(cfg).Open(ctx, to, false)
 	if err != nil {
 		return err
 	}
@@ -243,8 +243,8 @@ type backupPrune struct {
 }
 
 // Run prints what went, one a line.
-func (c backupPrune) Run(ctx context.Context) error {
-	s, err := backup.OpenStore(ctx, c.From, false)
+func (c backupPrune) Run(ctx context.Context, cfg config.Config) error {
+	s, err := app.Access(cfg).Open(ctx, c.From, false)
 	if err != nil {
 		return err
 	}

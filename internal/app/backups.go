@@ -20,11 +20,14 @@ func newBackups(source *Source, version string, log *slog.Logger) *backup.Backup
 	}})
 }
 
+// Access is where the settings let destinations lead.
+func Access(cfg config.Config) backup.Access { return backup.Access{Anywhere: cfg.Anywhere} }
+
 // keepBackups begins to look after destinations, schedules and runs.
 func (a *App) keepBackups(ctx context.Context, node string) error {
 	a.catalog = catalog.New(catalog.Options{
 		DB: a.pool, Backups: newBackups(a.source, a.version, a.log), Operations: a.operations, Engine: a.engine, Log: a.log, Node: node, Now: time.Now,
-		Secret: config.Secret,
+		Secret: config.Secret, Access: Access(a.cfg),
 	})
 	return a.catalog.Start(ctx)
 }

@@ -54,21 +54,35 @@ func (s *Store) Latest(ctx context.Context, before string, limit int) (list []En
 // names returns the names of the backups that have a manifest, in their order, and the sizes of all objects.
 func (s *Store) names(ctx context.Context) (names []string, sizes map[string]int64, err error) {
 	sizes = map[string]int64{}
-	objects := s.bucket.List(nil)
-	for {
-		o, err := s.next(ctx, objects)
-		if errors.Is(err, io.EOF) {
-			slices.Sort(names)
-			return names, sizes, nil
+	err = s.each(ctx, func(o *blob.ListObject) {
+		if name, _, _ := strings.Cut(o.Key, "."); goodName.MatchString(name) {
+			sizes[o.Key] = o.Size
 		}
-		if err != nil {
-			return nil, nil, err
-		}
-		sizes[o.Key] = o.Size
 		if name, is := strings.CutSuffix(o.Key, manifestEnd); is && goodName.MatchString(name) {
 			names = append(names, name)
 		}
+	})
+	slices.Sort(names)
+	return names, sizes, err
+}
+
+// mostObjects of a destination are looked at: a list that does not end is one way to keep a reader busy.
+const mostObjects = 1_000_000
+
+// each calls do with each object of a destination.
+func (s *Store) each(ctx context.Context, do func(*blob.ListObject)) error {
+	objects := s.bucket.List(nil)
+	for range mostObjects {
+		o, err := s.next(ctx, objects)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		do(o)
 	}
+	return errs.New(errs.Invalid, "%s has more than %d objects; backups want a folder or a prefix of their own", s, mostObjects)
 }
 
 // entries reads the manifests of some names, several at a time.
@@ -97,14 +111,14 @@ func (s *Store) entries(ctx context.Context, names []string, sizes map[string]in
 // entry reads one manifest; nil: it was removed meanwhile.
 func (s *Store) entry(ctx context.Context, name string, sizes map[string]int64) (*Entry, error) {
 	e := Entry{Name: name}
-	m, err := s.Manifest(ctx, name)
+	m, err := s.manifest(ctx, name, sizes[name+manifestEnd])
 	switch {
 	case errs.Of(err) == errs.NotFound:
 		return nil, nil //nolint:nilnil // none is an answer here
 	case errs.Of(err) == errs.Invalid || errs.Of(err) == errs.Unsupported:
 		var ours *errs.Error
 		errors.As(err, &ours)
-		e.Problem = ours.Message
+		return &Entry{Name: name, Problem: ours.Message}, nil // nothing that it says is to be believed, and least which objects are its own
 	case err != nil:
 		return nil, err
 	}
@@ -202,15 +216,7 @@ func (s *Store) leftovers(ctx context.Context, list []Entry, before time.Time) (
 		named[e.Name] = true
 	}
 	found, last := map[string][]string{}, map[string]time.Time{}
-	objects := s.bucket.List(&blob.ListOptions{})
-	for {
-		o, err := s.next(ctx, objects)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
+	err := s.each(ctx, func(o *blob.ListObject) {
 		name, end, _ := strings.Cut(o.Key, ".")
 		ours := strings.Contains("."+end, archiveEnd) || strings.HasPrefix("."+end, manifestEnd+".")
 		if goodName.MatchString(name) && ours && !named[name] {
@@ -219,6 +225,9 @@ func (s *Store) leftovers(ctx context.Context, list []Entry, before time.Time) (
 				last[name] = o.ModTime
 			}
 		}
+	})
+	if err != nil {
+		return nil, err
 	}
 	var left []string
 	for name, keys := range found {

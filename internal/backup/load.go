@@ -82,6 +82,7 @@ type loader struct {
 	targets map[string]*target
 	copies  map[string]string // by stage and table: the statement
 	work    chan piece
+	open    int // bytes of rows, of all tables, that are not complete
 	buffers sync.Pool
 }
 
@@ -142,6 +143,7 @@ func (l *loader) take(ctx context.Context, f Member, text []byte) error {
 	}
 	open := t.open[table]
 	delete(t.open, table)
+	l.open -= len(open)
 	if len(open) > 0 {
 		open = append(open, text...)
 		p.text = open
@@ -152,10 +154,11 @@ func (l *loader) take(ctx context.Context, f Member, text []byte) error {
 	}
 	end := bytes.LastIndexByte(p.text, '\n') + 1
 	if end < len(p.text) {
-		if len(p.text)-end > mostRowBytes {
+		if l.open+len(p.text)-end > mostRowBytes {
 			return damaged("a row of %s is larger than any can be", f.Name)
 		}
 		t.open[table] = append([]byte(nil), p.text[end:]...)
+		l.open += len(p.text) - end
 		p.text = p.text[:end]
 	}
 	if end == 0 {

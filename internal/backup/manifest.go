@@ -19,23 +19,24 @@ const (
 	volumeBytes   = 40_000_000_000 // of an object
 	partBytes     = 8 << 20        // of an upload: S3 takes 10,000 parts, which is 83 GB
 	manifestBytes = 256 << 20      // of a manifest that is read
-	mostRowBytes  = 256 << 20      // of a row, which may be spread over members
+	mostRowBytes  = 256 << 20      // of rows that are spread over members and not complete
+	queueBytes    = 1 << 20        // of the settings of a queue
 )
 
 // Manifest says what a backup is made of. It is the last member of the archive, and stands beside it with the volumes.
 type Manifest struct {
-	Format     int       `json:"format"`
-	Name       string    `json:"name"`
-	Program    string    `json:"program"`  // version of Fetchq
-	Postgres   string    `json:"postgres"` // version
-	SnapshotAt time.Time `json:"snapshot_at"`
-	FinishedAt time.Time `json:"finished_at"`
-	Encryption string    `json:"encryption,omitempty"` // "age", or nothing
-	Queues     []Queue   `json:"queues"`
+	Format     int         `json:"format"`
+	Name       string      `json:"name"`
+	Program    string      `json:"program"`  // version of Fetchq
+	Postgres   string      `json:"postgres"` // version
+	SnapshotAt time.Time   `json:"snapshot_at"`
+	FinishedAt time.Time   `json:"finished_at"`
+	Encryption string      `json:"encryption,omitempty"` // "age", or nothing
+	Queues     many[Queue] `json:"queues"`
 	// Installation are the tables of users, tokens and so on; nil: they are not in it.
-	Installation []Table  `json:"installation,omitempty"`
-	Members      []Member `json:"members"`
-	Volumes      []Volume `json:"volumes,omitempty"` // in their order; not in the archive itself
+	Installation many[Table]  `json:"installation,omitempty"`
+	Members      many[Member] `json:"members"`
+	Volumes      many[Volume] `json:"volumes,omitempty"` // in their order; not in the archive itself
 }
 
 // Queue is one queue of a backup.
@@ -44,11 +45,11 @@ type Queue struct {
 	CreatedAt     time.Time       `json:"created_at"`
 	Settings      json.RawMessage `json:"settings"` // in the words of the API
 	VersionPauses json.RawMessage `json:"version_pauses,omitempty"`
-	Counters      []Counters      `json:"counters"` // by payload version, with all that was not folded yet
+	Counters      many[Counters]  `json:"counters"` // by payload version, with all that was not folded yet
 	Seq           int64           `json:"seq"`      // the last numbers that were drawn
 	LogSeq        int64           `json:"log_seq"`
 	Lease         int64           `json:"lease"` // the highest lease number
-	Tables        []Table         `json:"tables"`
+	Tables        many[Table]     `json:"tables"`
 }
 
 // Table is what was read out of one table: its columns in the order of its text.
@@ -191,6 +192,9 @@ func damaged(format string, args ...any) error {
 // parseManifest reads a manifest and refuses what no backup of this program says. A newer format is refused with a sentence of its own.
 func parseManifest(text []byte) (Manifest, error) {
 	var m Manifest
+	if err := shallow(text); err != nil {
+		return m, err
+	}
 	var head struct {
 		Format int `json:"format"`
 	}
@@ -215,14 +219,17 @@ func (m Manifest) check() error {
 		return damaged("its name is none")
 	}
 	if m.Encryption != "" && m.Encryption != "age" {
-		return errs.New(errs.Unsupported, "the backup is encrypted with %q; this Fetchq reads age", m.Encryption)
+		return errs.New(errs.Unsupported, "the backup is encrypted with %.20q; this Fetchq reads age", m.Encryption)
+	}
+	if len(m.Program) > 100 || len(m.Postgres) > 100 {
+		return damaged("the manifest says of its program what cannot be")
 	}
 	rows, bytes := map[[2]string]int64{}, map[[2]string]int64{}
 	for _, f := range m.Members {
 		if !goodMember.MatchString(f.Name) && !goodScript.MatchString(f.Name) {
 			return damaged("a member has a name that none has")
 		}
-		if f.Bytes < 0 || f.Bytes > chunkBytes || f.Rows < 0 || len(f.SHA256) != 64 || f.Volume < 1 {
+		if f.Bytes < 0 || f.Bytes > chunkBytes || f.Rows < 0 || f.Rows > f.Bytes || len(f.SHA256) != 64 || f.Volume < 1 {
 			return damaged("the manifest says of %s what cannot be", f.Name)
 		}
 		queue, table := memberTable(f.Name)
@@ -235,6 +242,9 @@ func (m Manifest) check() error {
 			return damaged("the manifest names a queue that cannot be")
 		}
 		seen[q.Name] = true
+		if len(q.Settings) > queueBytes || len(q.VersionPauses) > queueBytes || !counts(q.Seq) || !counts(q.LogSeq) || !counts(q.Lease) {
+			return damaged("the manifest says of the queue %s what cannot be", q.Name)
+		}
 		if err := m.checkTables(i, rows, bytes); err != nil {
 			return err
 		}
@@ -248,7 +258,7 @@ func (m Manifest) check() error {
 		}
 	}
 	for i, v := range m.Volumes {
-		if v.Object != objectName(m.Name, i+1, m.Encryption != "") || v.Bytes < 0 || len(v.SHA256) != 64 {
+		if v.Object != objectName(m.Name, i+1, m.Encryption != "") || !counts(v.Bytes) || len(v.SHA256) != 64 {
 			return damaged("volume %d has a name or a size that it cannot have", i+1)
 		}
 	}
@@ -262,11 +272,15 @@ func (m *Manifest) checkTables(queue int, rows, bytes map[[2]string]int64) error
 		name = m.Queues[queue].Name
 	}
 	for _, t := range m.tables(queue) {
+		if !goodColumn.MatchString(t.Name) {
+			return damaged("a table of %s has a name that none has", m.folder(queue))
+		}
 		key := [2]string{name, t.Name}
-		if rows[key] != t.Rows || bytes[key] != t.Bytes || t.Name == "" {
+		if rows[key] != t.Rows || bytes[key] != t.Bytes {
 			return damaged("the members of %s/%s do not have the rows of the table", m.folder(queue), t.Name)
 		}
 		delete(rows, key)
+		delete(bytes, key)
 		for _, c := range t.Columns {
 			if !goodColumn.MatchString(c) {
 				return damaged("a column of %s/%s has a name that none has", m.folder(queue), t.Name)

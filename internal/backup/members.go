@@ -20,10 +20,28 @@ import (
 
 // Manifest reads the manifest of a backup. Errors: NotFound; Unsupported (a newer format); Invalid (it is damaged).
 func (s *Store) Manifest(ctx context.Context, name string) (Manifest, error) {
+	return s.manifest(ctx, name, manifestBytes)
+}
+
+// Manifests of more bytes than smallManifest are read one at a time by the whole process: a destination may have a hundred of the largest size.
+const smallManifest = 4 << 20
+
+var large = make(chan struct{}, 1)
+
+// manifest reads a manifest that has no more than size bytes.
+func (s *Store) manifest(ctx context.Context, name string, size int64) (Manifest, error) {
 	if !goodName.MatchString(name) {
 		return Manifest{}, errs.New(errs.Invalid, "the name of a backup is 1 to 100 letters, digits, - and _")
 	}
-	text, err := s.read(ctx, name+manifestEnd)
+	if size > smallManifest {
+		select {
+		case large <- struct{}{}:
+			defer func() { <-large }()
+		case <-ctx.Done():
+			return Manifest{}, context.Cause(ctx)
+		}
+	}
+	text, err := s.read(ctx, name+manifestEnd, min(size, manifestBytes))
 	if gcerrors.Code(err) == gcerrors.NotFound {
 		return Manifest{}, errs.New(errs.NotFound, "%s has no backup named %s", s, name)
 	}
@@ -177,7 +195,11 @@ func (w *walker) unpack(in io.Reader, members []Member, last bool, buffer []byte
 		}
 	}
 	if last {
-		if head, err := files.Next(); err != nil || head.Name != manifestMember {
+		head, err := files.Next()
+		if err != nil && err != io.EOF {
+			return err
+		}
+		if err != nil || head.Name != manifestMember {
 			return damaged("its last member is not its manifest")
 		}
 	}

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
+
+	"github.com/fetchq/server/internal/errs"
 )
 
 // object is one that is being written. It is there when Close has returned no error, and not before. It may be aborted while it is written to.
@@ -134,7 +137,8 @@ func (r *source) Read(p []byte) (int, error) {
 			r.broken += stalled - 1
 		}
 		code := gcerrors.Code(err)
-		if r.ctx.Err() != nil || r.broken >= mostBroken || code == gcerrors.NotFound || code == gcerrors.PermissionDenied {
+		var ours *errs.Error
+		if r.ctx.Err() != nil || errors.As(err, &ours) || r.broken >= mostBroken || code == gcerrors.NotFound || code == gcerrors.PermissionDenied {
 			return 0, refused("read", r.s.url, err)
 		}
 		select {
@@ -159,8 +163,24 @@ func (r *source) once(p []byte) (int, error) {
 	return n, err
 }
 
+// plain refuses what stands in a folder and is no file: a symbolic link leads to files that are nobody's to read, and a pipe to no end.
+func (s *Store) plain(object string) error {
+	if s.folder == "" {
+		return nil
+	}
+	info, err := os.Lstat(filepath.Join(s.folder, object))
+	if err == nil && !info.Mode().IsRegular() {
+		return damaged("%s is no plain file", object)
+	}
+	return nil // that it is not there is said by who reads it
+}
+
 func (r *source) read(p []byte) (n int, err error) {
 	if r.r == nil {
+		if err := r.s.plain(r.name); err != nil {
+			r.cancel(nil)
+			return 0, err
+		}
 		if r.r, err = r.s.bucket.NewRangeReader(r.conn, r.name, r.at, -1, nil); err != nil {
 			r.r = nil
 			r.cancel(nil)

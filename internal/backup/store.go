@@ -14,10 +14,7 @@ import (
 	"time"
 
 	"gocloud.dev/blob"
-	_ "gocloud.dev/blob/azureblob" // azblob://
 	"gocloud.dev/blob/fileblob"
-	_ "gocloud.dev/blob/gcsblob" // gs://
-	_ "gocloud.dev/blob/s3blob"  // s3://
 	"gocloud.dev/gcerrors"
 
 	"github.com/fetchq/server/internal/errs"
@@ -30,6 +27,7 @@ const patience = 3 * time.Minute
 type Store struct {
 	bucket   *blob.Bucket
 	url      *url.URL // of the destination, without a slash at its end
+	folder   string   // "" where it is a bucket
 	patience time.Duration
 }
 
@@ -37,6 +35,11 @@ type Store struct {
 // as the destination's own programs find them: in the environment, in files, by the role of the machine. A folder that is not there is made
 // where create says so. Errors: Invalid; NotFound (the folder); Unavailable.
 func OpenStore(ctx context.Context, address string, create bool) (*Store, error) {
+	return Access{}.Open(ctx, address, create)
+}
+
+// Open is OpenStore with the access that destinations have.
+func (a Access) Open(ctx context.Context, address string, create bool) (*Store, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme == "" {
 		return nil, errs.New(errs.Invalid, "a destination is a URL like file:///folder or s3://bucket/prefix?region=eu-central-1")
@@ -52,7 +55,7 @@ func OpenStore(ctx context.Context, address string, create bool) (*Store, error)
 		if err != nil {
 			return nil, refused("open", u, err)
 		}
-		return &Store{bucket: bucket, url: u, patience: patience}, nil
+		return &Store{bucket: bucket, url: u, folder: filepath.FromSlash(u.Path), patience: patience}, nil
 	}
 	if u.Host == "" || u.User != nil {
 		return nil, errs.New(errs.Invalid, "the destination %s names no bucket, or has a password in it; credentials come from the environment", Redacted(address))
@@ -63,7 +66,7 @@ func OpenStore(ctx context.Context, address string, create bool) (*Store, error)
 	}
 	bare := *u
 	bare.Path = ""
-	bucket, err := blob.OpenBucket(ctx, bare.String())
+	bucket, err := a.bucket(ctx, &bare)
 	if err != nil {
 		return nil, refused("open", u, err)
 	}
@@ -190,13 +193,13 @@ func (s *Store) remove(ctx context.Context, object string) error {
 	return refused("delete", s.url, err)
 }
 
-// read returns a small object whole.
-func (s *Store) read(ctx context.Context, object string) ([]byte, error) {
+// read returns a small object whole, which has no more than most bytes.
+func (s *Store) read(ctx context.Context, object string, most int64) ([]byte, error) {
 	r := s.reader(ctx, object)
 	defer r.Close()
-	text, err := io.ReadAll(io.LimitReader(r, manifestBytes+1))
-	if err == nil && len(text) > manifestBytes {
-		err = damaged("%s is larger than any manifest", object)
+	text, err := io.ReadAll(io.LimitReader(r, most+1))
+	if err == nil && int64(len(text)) > most {
+		err = damaged("%s is larger than it may be", object)
 	}
 	return text, err
 }
@@ -220,7 +223,7 @@ func (s *Store) Probe(ctx context.Context) error {
 	if err := s.write(ctx, object, []byte(text)); err != nil {
 		return err
 	}
-	found, err := s.read(ctx, object)
+	found, err := s.read(ctx, object, int64(len(text)))
 	if err == nil && string(found) != text {
 		err = errs.New(errs.Unavailable, "read at %s failed: another text came back than was written", s)
 	}

@@ -206,11 +206,11 @@ func codeOr(err error, other errs.Code) errs.Code {
 
 // open opens the store of a destination, and create makes its folder where it has none yet.
 func (s *Service) open(ctx context.Context, d Destination) (*backup.Store, error) {
-	return backup.OpenStore(ctx, d.URL, false)
+	return s.Access.Open(ctx, d.URL, false)
 }
 
 func (s *Service) create(ctx context.Context, d Destination) (*backup.Store, error) {
-	return backup.OpenStore(ctx, d.URL, true)
+	return s.Access.Open(ctx, d.URL, true)
 }
 
 // keys returns the private keys of a destination; "" where none is known. Errors: Invalid (the variable is not set).

@@ -26,6 +26,7 @@ type Options struct {
 	Node       string                           // names this process among those on the same database
 	Now        func() time.Time                 // this machine's clock, to pace and to keep listings; schedules have the database's
 	Secret     func(name string) (string, bool) // a variable of the environment
+	Access     backup.Access                    // where destinations may lead
 }
 
 // Service keeps destinations and schedules, asks for runs, and carries them out. Its methods are safe for concurrent use; what is asked for while

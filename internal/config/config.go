@@ -33,6 +33,7 @@ type Config struct {
 	PgBin         string        `env:"FETCHQ_PG_BIN" name:"pg-bin" placeholder:"DIR" help:"Programs of the private Postgres; default: look for them."`
 	PoolSize      int           `env:"FETCHQ_POOL_SIZE" default:"20" help:"Connections to Postgres, 2 to 1000."`
 	ImportLimit   int           `env:"FETCHQ_IMPORT_LIMIT" default:"4096" placeholder:"MIB" help:"MiB of text that imports which are not done yet may store in the database together, 1 to 1048576."`
+	Anywhere      bool          `env:"FETCHQ_ANY_DESTINATION" name:"any-destination" help:"Destinations of backups may lead to link-local addresses, and of Azure and Google to any domain."`
 	DrainTimeout  time.Duration `env:"FETCHQ_DRAIN_TIMEOUT" default:"20s" help:"How long requests that run may take to end when the program stops."`
 	LogLevel      string        `env:"FETCHQ_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least level that is logged: debug, info, warn or error."`
 	LogFormat     string        `env:"FETCHQ_LOG_FORMAT" default:"text" enum:"text,json" help:"Lines of the log, on standard error: text or json."`
