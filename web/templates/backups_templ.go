@@ -412,7 +412,7 @@ func backupList(l BackupList) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var11 string
-		templ_7745c5c3_Var11, templ_7745c5c3_Err = templ.JoinStringErrs("At " + l.Destination)
+		templ_7745c5c3_Var11, templ_7745c5c3_Err = templ.JoinStringErrs("Backups in " + l.Destination)
 		if templ_7745c5c3_Err != nil {
 			return templ.Error{Err: templ_7745c5c3_Err, FileName: `backups.templ`, Line: 181, Col: 41}
 		}
