@@ -39,6 +39,9 @@ lint: ## golangci-lint, from source at the version in tools/go.mod
 	@scripts/need go
 	$(LINTER) run
 
+check: lint ## lint with gosec, and ask Go's and npm's databases of known holes about our libraries
+	scripts/check
+
 fmt: ## format the Go files
 	$(LINTER) fmt
 
@@ -122,4 +125,4 @@ node_modules/.package-lock.json: package.json package-lock.json .npmrc
 
 FORCE:
 
-.PHONY: help run build program assets generate demo test test-fast lint fmt bench bench-long bench-backup bench-peers fuzz-long vet fresh test-18 test-15 bugs browser screenshots prometheus faults bench-once FORCE
+.PHONY: help run build program assets generate demo test test-fast lint check fmt bench bench-long bench-backup bench-peers fuzz-long vet fresh test-18 test-15 bugs browser screenshots prometheus faults bench-once FORCE
