@@ -77,7 +77,7 @@ func (s *Users) Bootstrap(ctx context.Context, email, password string) error {
 
 // first makes the first admin, once, and ends all links for that. NotFound: there is one.
 func (s *Users) first(ctx context.Context, email, name, password string) (user User, err error) {
-	if err := CheckPassword(password); err != nil {
+	if err := CheckPassword(password, email); err != nil {
 		return User{}, err
 	}
 	phc, err := s.hasher.make(ctx, password)
@@ -142,17 +142,18 @@ func (s *Users) LinkUser(ctx context.Context, text string) (User, error) {
 // UseLink gives the user of a link a password, once, and ends the user's sessions. Errors: NotFound (the link is over),
 // Invalid (password).
 func (s *Users) UseLink(ctx context.Context, text, password string) (User, error) {
-	if _, err := s.LinkUser(ctx, text); err != nil {
+	user, err := s.LinkUser(ctx, text)
+	if err != nil {
 		return User{}, err // before a hash is made
 	}
-	if err := CheckPassword(password); err != nil {
+	if err := CheckPassword(password, user.Email); err != nil {
 		return User{}, err
 	}
 	phc, err := s.hasher.make(ctx, password)
 	if err != nil {
 		return User{}, database.Error("hash a password", err)
 	}
-	user, err := one(collect(ctx, s.db, "use a link", `
+	user, err = one(collect(ctx, s.db, "use a link", `
 		with used as (
 			delete from fetchq.links where hash = $1 and kind = 'password' and expires_at > clock_timestamp() returning user_id
 		), ended as (

@@ -33,8 +33,9 @@ const (
 	MaxPassword = 512 // bytes; a hash costs the same whatever the length, a body does not
 )
 
-// CheckPassword refuses a password outside its limits.
-func CheckPassword(password string) error {
+// CheckPassword refuses a password outside its limits, and one that is soon guessed: common words, ways over a keyboard, years,
+// repeats, and parts of the e-mail address of its owner.
+func CheckPassword(password, email string) error {
 	switch n := utf8.RuneCountInString(password); {
 	case !utf8.ValidString(password):
 		return errs.Field("password", "the password is no valid text")
@@ -42,6 +43,9 @@ func CheckPassword(password string) error {
 		return errs.Field("password", "the password has %d characters; at least %d are wanted", n, MinPassword)
 	case len(password) > MaxPassword:
 		return errs.Field("password", "the password has %d bytes; %d are allowed", len(password), MaxPassword)
+	case pieces(password, email) < minPieces:
+		return errs.Field("password", "this password is soon guessed: it is little more than common words, keys in a row, repeats or your own address; "+
+			"take several words that have nothing to do with each other")
 	}
 	return nil
 }
@@ -108,6 +112,12 @@ func (h *hasher) fits(ctx context.Context, password, phc string) (bool, error) {
 	}
 	got := h.derive([]byte(password), salt, passes, memory, 1, uint32(len(key))) //nolint:gosec // 32
 	return subtle.ConstantTimeCompare(got, key) == 1 && known, nil
+}
+
+// outdated says whether a hash was made at other costs than today's, so that it is to be made anew where its password is known.
+func outdated(phc string) bool {
+	salt, key, memory, passes, err := parsePHC(phc)
+	return err == nil && (memory != argonMemory || passes != argonPasses || len(salt) != argonSalt || len(key) != argonKey)
 }
 
 func parsePHC(phc string) (salt, key []byte, memory, passes uint32, err error) {

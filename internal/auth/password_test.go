@@ -50,13 +50,33 @@ func TestAHashIsReadBack(t *testing.T) {
 
 func TestLimitsOfAPassword(t *testing.T) {
 	t.Parallel()
+	const mixed, umlauts = "kd8#vpw2zmr6", "äöüßéèêâîôûç"
 	for password, want := range map[string]bool{
-		"": false, strings.Repeat("x", 11): false, strings.Repeat("x", 12): true, strings.Repeat("ä", 12): true, strings.Repeat("ä", 11): false,
-		strings.Repeat("x", 512): true, strings.Repeat("x", 513): false, strings.Repeat("ä", 257): false, strings.Repeat("x", 12) + "\xff": false,
-		"            ": true, "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00": true,
+		"": false, mixed[:11]: false, mixed: true, umlauts: true, umlauts[2:]: false, mixed + strings.Repeat("x", 500): true,
+		mixed + strings.Repeat("x", 501): false, mixed + "\xff": false,
 	} {
-		if err := CheckPassword(password); (err == nil) != want {
+		if err := CheckPassword(password, "ann@example.org"); (err == nil) != want {
 			t.Errorf("%.20q of %d bytes: %v", password, len(password), err)
+		}
+	}
+}
+
+func TestAPasswordThatIsSoonGuessedIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, password := range []string{
+		"123456789012", "qwertyuiop12", "QWERTZUIOP!!", "poiuytrewq21", "1qaz2wsx3edc", "1q2w3e4r5t6y", "abcdefghijklm", "xxxxxxxxxxxx", strings.Repeat("x", 512),
+		"            ", strings.Repeat("\x00", 12), "abcabcabcabc", strings.Repeat("k7#", 100), "password1234", "P@ssw0rd2024!", "Welcome12345", "Summer2026!!",
+		"monkeydragon", "ILoveYou4ever", "fetchqfetchq", "ann.archibald", "Archibald2026", "ann.archibald@widgets.example", "widgets12345", "passwort1985",
+	} {
+		if err := CheckPassword(password, "Ann.Archibald@widgets.example"); err == nil {
+			t.Errorf("%.30q is taken", password)
+		} else if strings.Contains(err.Error(), password) {
+			t.Errorf("it is repeated: %v", err)
+		}
+	}
+	for _, password := range []string{goodPassword, "another good password", "kd8#vpw2zmr6", "Archibald's old bicycle", "tuba mango cliff", "3 Äpfel am Zaun!"} {
+		if err := CheckPassword(password, "Ann.Archibald@widgets.example"); err != nil {
+			t.Errorf("%q: %v", password, err)
 		}
 	}
 }

@@ -22,7 +22,8 @@ var (
 // Who guesses is slowed down before a password is hashed: by address, and by account, where an address from which the
 // user has a session counts apart, so that nobody is locked out by what others do. A try is counted before its hash is made,
 // for many at once would else all be let through. The answer, and the time it takes, are the same for an unknown user, one
-// without a password, and a wrong password. Errors: Unauthenticated, Throttled, Overloaded.
+// without a password, and a wrong password. A hash that was made at other costs than today's is made anew, now that the password
+// is known; until then a wrong password takes this user as long as it took then. Errors: Unauthenticated, Throttled, Overloaded.
 func (s *Users) SignIn(ctx context.Context, email, password, address string) (User, error) {
 	email = known(email)
 	rows, err := s.db.Query(ctx, `
@@ -56,9 +57,15 @@ func (s *Users) SignIn(ctx context.Context, email, password, address string) (Us
 		return User{}, errWrong
 	}
 	s.accounts.Forget(account)
+	fresh := phc
+	if outdated(phc) {
+		if made, err := s.hasher.make(ctx, password); err == nil { // where too many wait, the next time
+			fresh = made
+		}
+	}
 	// A hash may wait in line: the password may have been changed, or the user disabled, since it was read.
-	user, err = one(collect(ctx, s.db, "sign in", `update fetchq.users set last_login_at = clock_timestamp()
-		where id = $1 and password = $2 and disabled_at is null returning `+userColumns, user.ID, phc))
+	user, err = one(collect(ctx, s.db, "sign in", `update fetchq.users set last_login_at = clock_timestamp(), password = $3
+		where id = $1 and password = $2 and disabled_at is null returning `+userColumns, user.ID, phc, fresh))
 	if errs.Of(err) == errs.NotFound {
 		return User{}, errWrong
 	}
@@ -68,7 +75,7 @@ func (s *Users) SignIn(ctx context.Context, email, password, address string) (Us
 // ChangePassword gives a user another password, who knows the present one, and ends all sessions but that which asks, and
 // all links. Errors: Invalid (password, current), Throttled, Overloaded.
 func (s *Users) ChangePassword(ctx context.Context, user User, current, password string, session uuid.UUID) error {
-	if err := CheckPassword(password); err != nil {
+	if err := CheckPassword(password, user.Email); err != nil {
 		return err
 	}
 	if !s.accounts.Allow(user.ID.String()) {

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"strings"
 	"sync"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"golang.org/x/crypto/argon2"
 
 	"github.com/fetchq/server/internal/errs"
 )
@@ -207,6 +209,31 @@ func TestChangePasswordWantsThePresentOneAndEndsAllElse(t *testing.T) {
 	c.hashes.taken()
 	if err := c.ChangePassword(t.Context(), ann, "another good password", goodPassword, keep); errs.Of(err) != errs.Throttled || len(c.hashes.taken()) != 0 {
 		t.Errorf("after ten wrong ones: %v", err)
+	}
+}
+
+func TestAHashOfOtherCostsIsMadeAnewAtSignIn(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t)
+	ann := c.add("ann@example.org", RoleAdmin)
+	c.hasher.derive = argon2.IDKey
+	key := argon2.IDKey([]byte(goodPassword), []byte("somesalt"), 1, 64, 1, 32)
+	c.exec(`update fetchq.users set password = $2 where id = $1`, ann.ID, "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ$"+base64.RawStdEncoding.EncodeToString(key))
+	stored := func() (phc string) {
+		if err := c.db.QueryRow(t.Context(), `select password from fetchq.users where id = $1`, ann.ID).Scan(&phc); err != nil {
+			t.Fatal(err)
+		}
+		return phc
+	}
+	if _, err := c.SignIn(t.Context(), ann.Email, "a wrong password", "192.0.2.1"); errs.Of(err) != errs.Unauthenticated || !strings.Contains(stored(), "m=64,") {
+		t.Errorf("a wrong password: %v, and the hash is %s", err, stored())
+	}
+	if _, err := c.SignIn(t.Context(), ann.Email, goodPassword, "192.0.2.1"); err != nil || !strings.HasPrefix(stored(), "$argon2id$v=19$m=49152,t=3,p=1$") {
+		t.Errorf("the right one: %v, and the hash is %s", err, stored())
+	}
+	today := stored()
+	if _, err := c.SignIn(t.Context(), ann.Email, goodPassword, "192.0.2.1"); err != nil || stored() != today {
+		t.Errorf("once more: %v, and the hash is %s", err, stored())
 	}
 }
 

@@ -115,13 +115,18 @@ func one(users []User, err error) (User, error) {
 	return users[0], nil
 }
 
-// SetRole gives a user another role, in open sessions too. Errors: NotFound, Invalid (role; the last admin stays one).
+// SetRole gives a user another role, in open sessions too. A higher one ends them: whoever has the cookie of a viewer has no
+// cookie of an admin one day. Errors: NotFound, Invalid (role; the last admin stays one).
 func (s *Users) SetRole(ctx context.Context, id uuid.UUID, role Role) (User, error) {
 	if err := checkUser("", role); err != nil {
 		return User{}, err
 	}
-	return s.change(ctx, "role", id, audit.Entry{Action: audit.UserRole, Details: map[string]any{"is": role}},
-		`update fetchq.users set role = $2 where id = $1 returning `+userColumns, role)
+	return s.change(ctx, "role", id, audit.Entry{Action: audit.UserRole, Details: map[string]any{"is": role}}, `
+		with ended as (
+			delete from fetchq.sessions where user_id = $1
+				and (select array_position($3::text[], role) from fetchq.users where id = $1) < array_position($3::text[], $2::text)
+		)
+		update fetchq.users set role = $2 where id = $1 returning `+userColumns, role, Roles)
 }
 
 // Disable keeps a user from signing in and ends the user's sessions and links. Errors: NotFound, Invalid (the last admin).

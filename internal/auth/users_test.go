@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/fetchq/server/internal/dbtest"
@@ -259,6 +260,27 @@ func TestDisablingEndsSessionsAndLinks(t *testing.T) {
 	}
 	if _, err := c.SignIn(t.Context(), bob.Email, goodPassword, "192.0.2.1"); err != nil {
 		t.Errorf("enabled again: %v", err)
+	}
+}
+
+func TestAHigherRoleEndsSessionsAndALowerOneDoesNot(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t)
+	ann, bob := c.add("ann@example.org", RoleAdmin), c.add("bob@example.org", RoleOperator)
+	for _, id := range []uuid.UUID{ann.ID, bob.ID} {
+		c.exec(`insert into fetchq.sessions (hash, id, user_id, expires_at, address, agent)
+			values ($1::uuid::text::bytea, $1, $1, clock_timestamp() + interval '1 day', '', '')`, id)
+	}
+	for _, step := range []struct {
+		role Role
+		left int
+	}{{RoleViewer, 2}, {RoleViewer, 2}, {RoleOperator, 1}} {
+		if _, err := c.SetRole(t.Context(), bob.ID, step.role); err != nil {
+			t.Fatal(err)
+		}
+		if n := c.count(`select count(*) from fetchq.sessions`); n != step.left {
+			t.Errorf("as %s: %d sessions are left", step.role, n)
+		}
 	}
 }
 

@@ -38,7 +38,7 @@ func (s *Server) rolePage(c echo.Context, user auth.User) error {
 func (s *Server) askRole(c echo.Context, status int, user auth.User, role, field, said string) error {
 	return s.dialog(c, status, teamForm("Role"), templates.ConfirmForm(templates.Confirm{
 		Title: "Role of " + user.Email, Action: personURL(user, "role"), Back: "/team", Button: "Save the role", Wrong: besides(field, said, "role"),
-		Says: []string{"It holds from the next click on, in open sessions too."}, Inputs: []templates.Input{roleInput(role, at(field, "role", said))},
+		Says: []string{"It holds from the next click on, in open sessions too. A higher role ends them: this person then signs in anew."}, Inputs: []templates.Input{roleInput(role, at(field, "role", said))},
 	}))
 }
 

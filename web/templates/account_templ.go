@@ -156,7 +156,7 @@ func Account(v AccountView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = input(Input{Name: "password", Label: "New password", Type: "password", Autocomplete: "new-password", Required: true, Max: 512, Help: "At least 12 characters. You are signed out everywhere else.", Wrong: wrongAt(v.WrongField, "password", v.Wrong)}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = input(Input{Name: "password", Label: "New password", Type: "password", Autocomplete: "new-password", Required: true, Max: 512, Help: "At least 12 characters; no common words or keys in a row. You are signed out everywhere else.", Wrong: wrongAt(v.WrongField, "password", v.Wrong)}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -141,7 +141,7 @@ func Setup(v SetupView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = input(Input{Name: "password", Label: "Password", Type: "password", Autocomplete: "new-password", Required: true, Max: 512, Help: "At least 12 characters.", Wrong: wrongAt(v.WrongField, "password", v.Wrong)}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = input(Input{Name: "password", Label: "Password", Type: "password", Autocomplete: "new-password", Required: true, Max: 512, Help: "At least 12 characters; no common words or keys in a row.", Wrong: wrongAt(v.WrongField, "password", v.Wrong)}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -236,7 +236,7 @@ func Choose(v ChooseView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = input(Input{Name: "password", Label: "New password", Type: "password", Autocomplete: "new-password", Required: true, Autofocus: v.WrongField == "", Max: 512, Help: "At least 12 characters.", Wrong: wrongAt(v.WrongField, "password", v.Wrong)}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = input(Input{Name: "password", Label: "New password", Type: "password", Autocomplete: "new-password", Required: true, Autofocus: v.WrongField == "", Max: 512, Help: "At least 12 characters; no common words or keys in a row.", Wrong: wrongAt(v.WrongField, "password", v.Wrong)}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
