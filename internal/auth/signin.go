@@ -66,6 +66,9 @@ func (s *Users) SignIn(ctx context.Context, email, password, address string) (Us
 	// A hash may wait in line: the password may have been changed, or the user disabled, since it was read.
 	user, err = one(collect(ctx, s.db, "sign in", `update fetchq.users set last_login_at = clock_timestamp(), password = $3
 		where id = $1 and password = $2 and disabled_at is null returning `+userColumns, user.ID, phc, fresh))
+	if errs.Of(err) == errs.NotFound && outdated(phc) {
+		return s.SignIn(ctx, email, password, address) // somebody who signed in at the same moment had the hash made anew
+	}
 	if errs.Of(err) == errs.NotFound {
 		return User{}, errWrong
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -234,6 +235,27 @@ func TestAHashOfOtherCostsIsMadeAnewAtSignIn(t *testing.T) {
 	today := stored()
 	if _, err := c.SignIn(t.Context(), ann.Email, goodPassword, "192.0.2.1"); err != nil || stored() != today {
 		t.Errorf("once more: %v, and the hash is %s", err, stored())
+	}
+}
+
+// TestTwoWhoSignInAtOnceWithAHashOfOldBothComeIn has one of them sign in while the hash of the other is made, and make the stored one anew.
+func TestTwoWhoSignInAtOnceWithAHashOfOldBothComeIn(t *testing.T) {
+	t.Parallel()
+	c := newCrew(t)
+	ann := c.add("ann@example.org", RoleAdmin)
+	key := argon2.IDKey([]byte(goodPassword), []byte("somesalt"), 1, 64, 1, 32)
+	c.exec(`update fetchq.users set password = $2 where id = $1`, ann.ID, "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ$"+base64.RawStdEncoding.EncodeToString(key))
+	var began atomic.Bool
+	c.hasher.derive = func(password, salt []byte, passes, memory uint32, lanes uint8, size uint32) []byte {
+		if !began.Swap(true) {
+			if _, err := c.SignIn(t.Context(), ann.Email, goodPassword, "192.0.2.1"); err != nil {
+				t.Errorf("the other one: %v", err)
+			}
+		}
+		return argon2.IDKey(password, salt, passes, memory, lanes, size)
+	}
+	if _, err := c.SignIn(t.Context(), ann.Email, goodPassword, "192.0.2.1"); err != nil {
+		t.Error(err)
 	}
 }
 

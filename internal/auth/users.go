@@ -122,9 +122,12 @@ func (s *Users) SetRole(ctx context.Context, id uuid.UUID, role Role) (User, err
 		return User{}, err
 	}
 	return s.change(ctx, "role", id, audit.Entry{Action: audit.UserRole, Details: map[string]any{"is": role}}, `
-		with ended as (
-			delete from fetchq.sessions where user_id = $1
-				and (select array_position($3::text[], role) from fetchq.users where id = $1) < array_position($3::text[], $2::text)
+		with higher as (
+			select id from fetchq.users where id = $1 and array_position($3::text[], role) < array_position($3::text[], $2::text)
+		), ended as (
+			delete from fetchq.sessions where user_id in (select id from higher)
+		), over as (
+			delete from fetchq.links where user_id in (select id from higher)
 		)
 		update fetchq.users set role = $2 where id = $1 returning `+userColumns, role, Roles)
 }

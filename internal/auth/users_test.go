@@ -263,7 +263,7 @@ func TestDisablingEndsSessionsAndLinks(t *testing.T) {
 	}
 }
 
-func TestAHigherRoleEndsSessionsAndALowerOneDoesNot(t *testing.T) {
+func TestAHigherRoleEndsSessionsAndLinksAndALowerOneDoesNot(t *testing.T) {
 	t.Parallel()
 	c := newCrew(t)
 	ann, bob := c.add("ann@example.org", RoleAdmin), c.add("bob@example.org", RoleOperator)
@@ -275,11 +275,18 @@ func TestAHigherRoleEndsSessionsAndALowerOneDoesNot(t *testing.T) {
 		role Role
 		left int
 	}{{RoleViewer, 2}, {RoleViewer, 2}, {RoleOperator, 1}} {
+		link, err := c.Link(t.Context(), bob.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if _, err := c.SetRole(t.Context(), bob.ID, step.role); err != nil {
 			t.Fatal(err)
 		}
 		if n := c.count(`select count(*) from fetchq.sessions`); n != step.left {
 			t.Errorf("as %s: %d sessions are left", step.role, n)
+		}
+		if _, err := c.LinkUser(t.Context(), link); (err == nil) != (step.left == 2) {
+			t.Errorf("as %s: the link says %v", step.role, err)
 		}
 	}
 }
