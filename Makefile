@@ -89,8 +89,8 @@ test-15:
 	scripts/on-postgres 15 go test -timeout 10m $$(go list -f '{{.ImportPath}} {{.TestImports}} {{.XTestImports}}' ./... | \
 		sed -n 's, .*/internal/dbtest.*,,p' | grep -v -e /test/ -e /internal/web -e /internal/scrape -e /internal/bench)
 
-bugs: ## all scripts of the property tests; plant bugs in the engine, one at a time, and see that the scripts find each
-	scripts/on-postgres 18 go test -count=1 -timeout 15m ./internal/queue -run 'TheTableOfStatesSays|PlantedBugs|TestABatchOfAnOperation' -bugs
+bugs: ## fifty scripts of each property test; plant bugs in the engine, one at a time, and see that the scripts find each
+	scripts/on-postgres 18 go test -count=1 -timeout 15m ./internal/queue -run 'TheTableOfStatesSays|PlantedBugs|TestABatchOfAnOperation' -bugs -rapid.checks=50
 
 browser: $(ASSETS) ## the pages in Chromium: flows, accessibility, hostile texts
 	scripts/with-chromium scripts/on-postgres 18 go test -count=1 -timeout 10m ./test/browser

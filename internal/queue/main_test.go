@@ -14,7 +14,7 @@ var alone = flag.Bool("alone", false, "nothing else uses this machine: see that 
 const newest = "18"
 
 // TestMain plays fewer random scripts where a flag does not say how many: a quarter of them with -short; a tenth under the race detector,
-// where a script takes ten times as long and it is Postgres that most of them try (make bugs plays them all without it); and less than
+// where a script takes ten times as long and it is Postgres that most of them try (make bugs plays fifty without it); and less than
 // half on an older Postgres, which plays them after the newest has: what differs is SQL, and that is in every script.
 func TestMain(m *testing.M) {
 	flag.Parse()
