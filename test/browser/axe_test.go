@@ -75,6 +75,16 @@ const tooWide = `(() => {
 	return document.scrollingElement.scrollWidth + ' > ' + width + ': ' + wide.slice(-3).map((el) => el.outerHTML.slice(0, 150)).join(' | ');
 })()`
 
+// whole makes the tab as high as its page, for axe finds fault with a link that a bar at the edge covers by half, and which one that is
+// depends on where the page was scrolled to.
+func (p *tab) whole(width, height int64, scheme string) {
+	p.t.Helper()
+	p.shape(width, height, scheme)
+	if all := get[int64](p, `document.scrollingElement.scrollHeight`); all > height {
+		p.shape(width, all, scheme)
+	}
+}
+
 // look wants a page to pass in all shapes; it is opened once, and changes under the eyes of the browser. Where a shape differs from one
 // that has passed by its colours alone, these are what is looked at.
 func (p *tab) look(axe string, page place) {
@@ -87,7 +97,7 @@ func (p *tab) look(axe string, page place) {
 	}
 	get[bool](p, axe+";\ntrue")
 	for _, shape := range shapes {
-		p.shape(shape.width, shape.height, shape.scheme)
+		p.whole(shape.width, shape.height, shape.scheme)
 		rules := allRules
 		if get[bool](p, seenSo) {
 			rules = colourRules
