@@ -7,6 +7,8 @@ import (
 	"os"
 	"text/tabwriter"
 
+	"github.com/google/uuid"
+
 	"github.com/fetchq/server/internal/app"
 	"github.com/fetchq/server/internal/audit"
 	"github.com/fetchq/server/internal/auth"
@@ -17,7 +19,7 @@ import (
 type user struct {
 	Create  userCreate  `cmd:"" help:"Add a person, and print the one-time link by which a password is chosen."`
 	List    userList    `cmd:"" help:"List the people who may sign in."`
-	Reset   userReset   `cmd:"" help:"Print a one-time link by which a person chooses another password."`
+	Reset   userReset   `cmd:"" help:"Print a one-time link by which a person chooses another password; it takes the second factor away."`
 	Role    userRole    `cmd:"" help:"Give a person another role."`
 	Disable userDisable `cmd:"" help:"Keep a person from signing in; open sessions end at once."`
 	Enable  userEnable  `cmd:"" help:"Let a person sign in again."`
@@ -41,11 +43,11 @@ func (c userCreate) Run(ctx context.Context, cfg config.Config, log *slog.Logger
 	if err != nil {
 		return err
 	}
-	return printLink(ctx, t, cfg, u)
+	return printLink(ctx, t, t.Users.Link, cfg, u)
 }
 
-func printLink(ctx context.Context, t *app.Tools, cfg config.Config, u auth.User) error {
-	text, err := t.Users.Link(ctx, u.ID)
+func printLink(ctx context.Context, t *app.Tools, link func(context.Context, uuid.UUID) (string, error), cfg config.Config, u auth.User) error {
+	text, err := link(ctx, u.ID)
 	if err != nil {
 		return err
 	}
@@ -101,9 +103,9 @@ type userReset struct {
 	Email string `arg:"" help:"The person's e-mail address."`
 }
 
-// Run prints the link alone on standard output. The present password goes on working until the link is used.
+// Run prints the link alone on standard output. The present password, and the second factor, go on working until the link is used.
 func (c userReset) Run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
-	return known(ctx, cfg, log, c.Email, func(t *app.Tools, u auth.User) error { return printLink(ctx, t, cfg, u) })
+	return known(ctx, cfg, log, c.Email, func(t *app.Tools, u auth.User) error { return printLink(ctx, t, t.Users.ResetLink, cfg, u) })
 }
 
 type userRole struct {

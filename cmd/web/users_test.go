@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -131,6 +132,13 @@ func TestUserCommandsBesideARunningServer(t *testing.T) {
 	reset := p.must("user", "reset", "BOB@example.org")
 	if !p.signIn("bob@example.org", password) {
 		t.Error("the password from before does not work while the link is not used")
+	}
+	if info, err := os.Stat(p.data("secret.key")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the key beside the data: %v, %v", info, err)
+	}
+	p.sql(p.must("db-url"), `insert into fetchq.second_factors (user_id, secret, confirmed_at) select id, '', now() from fetchq.users where email = 'bob@example.org'`)
+	if p.signIn("bob@example.org", password) {
+		t.Error("the second factor holds no longer than until there is a link")
 	}
 	if status, _ := newVisitor(t).post(reset, url.Values{"password": {"another good password"}}); status != http.StatusOK {
 		t.Errorf("the reset leads to %d", status)

@@ -118,6 +118,9 @@ func (a *App) Start(ctx context.Context) (err error) {
 		return err
 	}
 	a.users = auth.NewUsers(a.pool, time.Now)
+	if err := a.useKey(); err != nil {
+		return err
+	}
 	if a.cfg.AdminEmail != "" {
 		if err := a.users.Bootstrap(ctx, a.cfg.AdminEmail, a.cfg.AdminPassword); err != nil {
 			return fmt.Errorf("make the first admin of FETCHQ_ADMIN_EMAIL: %w", err)

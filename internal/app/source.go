@@ -58,6 +58,14 @@ func (s *Source) String() string {
 	return text
 }
 
+// Dir is the data directory of a private Postgres; "" where it is somebody else's.
+func (s *Source) Dir() string {
+	if s.private == nil {
+		return ""
+	}
+	return s.private.Dir
+}
+
 // Close stops a private Postgres that nobody else uses.
 func (s *Source) Close(ctx context.Context) {
 	if s.private == nil {

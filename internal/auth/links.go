@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -107,6 +108,16 @@ func (s *Users) first(ctx context.Context, email, name, password string) (user U
 // Link returns the text of a one-time link by which a user chooses a password; links that the user had are over. Errors:
 // NotFound, Invalid (the user is disabled).
 func (s *Users) Link(ctx context.Context, id uuid.UUID) (string, error) {
+	return s.link(ctx, id, false)
+}
+
+// ResetLink is Link for who has lost the second factor too: it goes when the link is used, and not before, so that the present
+// password alone opens nothing meanwhile.
+func (s *Users) ResetLink(ctx context.Context, id uuid.UUID) (string, error) {
+	return s.link(ctx, id, true)
+}
+
+func (s *Users) link(ctx context.Context, id uuid.UUID, dropsSecond bool) (string, error) {
 	text := secret()
 	err := pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
 		// Two calls for one user go one after the other: the second has to see the link of the first, or both are good. Who uses
@@ -116,8 +127,8 @@ func (s *Users) Link(ctx context.Context, id uuid.UUID) (string, error) {
 		}
 		done, err := tx.Exec(ctx, `
 			with closed as (delete from fetchq.links where user_id = $1 or expires_at <= clock_timestamp())
-			insert into fetchq.links (hash, kind, user_id, expires_at)
-			select $2, 'password', id, clock_timestamp() + $3 from fetchq.users where id = $1 and disabled_at is null`, id, hash(text), LinkLasts)
+			insert into fetchq.links (hash, kind, user_id, expires_at, drops_second)
+			select $2, 'password', id, clock_timestamp() + $3, $4 from fetchq.users where id = $1 and disabled_at is null`, id, hash(text), LinkLasts, dropsSecond)
 		if err == nil && done.RowsAffected() == 0 {
 			return &errs.Error{Code: errs.NotFound, Field: "user", Message: "there is no such user, or the user is disabled"}
 		}
@@ -140,7 +151,7 @@ func (s *Users) LinkUser(ctx context.Context, text string) (User, error) {
 }
 
 // UseLink gives the user of a link a password, once, and ends the user's sessions. Errors: NotFound (the link is over),
-// Invalid (password).
+// Invalid (password), and a SecondStep: a link stands for the password only.
 func (s *Users) UseLink(ctx context.Context, text, password string) (User, error) {
 	user, err := s.LinkUser(ctx, text)
 	if err != nil {
@@ -153,16 +164,38 @@ func (s *Users) UseLink(ctx context.Context, text, password string) (User, error
 	if err != nil {
 		return User{}, database.Error("hash a password", err)
 	}
-	user, err = one(collect(ctx, s.db, "use a link", `
-		with used as (
-			delete from fetchq.links where hash = $1 and kind = 'password' and expires_at > clock_timestamp() returning user_id
-		), ended as (
-			delete from fetchq.sessions where user_id = (select user_id from used)
-		)
-		update fetchq.users set password = $2, last_login_at = clock_timestamp()
-		where id = (select user_id from used) and disabled_at is null returning `+userColumns, hash(text), phc))
-	if errs.Of(err) == errs.NotFound {
+	var step *SecondStep
+	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		var drops bool
+		err := tx.QueryRow(ctx, `delete from fetchq.links where hash = $1 and kind = 'password' and expires_at > clock_timestamp()
+			returning user_id, drops_second`, hash(text)).Scan(&user.ID, &drops)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return errLink
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `delete from fetchq.second_factors where user_id = $1 and $2`, user.ID, drops); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `delete from fetchq.sessions where user_id = $1`, user.ID); err != nil {
+			return err
+		}
+		user, err = one(collect(ctx, tx, "use a link", `update fetchq.users set password = $2, last_login_at = `+signedAt+`
+			where id = $1 and disabled_at is null returning `+userColumns, user.ID, phc))
+		if err != nil {
+			return err
+		}
+		step, err = halfway(ctx, tx, user, phc)
+		return err
+	})
+	switch {
+	case errs.Of(err) == errs.NotFound:
 		return User{}, errLink
+	case err != nil:
+		return User{}, database.Error("use a link", err)
+	case step != nil:
+		return User{}, step
 	}
-	return user, err
+	return user, nil
 }

@@ -23,7 +23,8 @@ var (
 // user has a session counts apart, so that nobody is locked out by what others do. A try is counted before its hash is made,
 // for many at once would else all be let through. The answer, and the time it takes, are the same for an unknown user, one
 // without a password, and a wrong password. A hash that was made at other costs than today's is made anew, now that the password
-// is known; until then a wrong password takes this user as long as it took then. Errors: Unauthenticated, Throttled, Overloaded.
+// is known; until then a wrong password takes this user as long as it took then. Errors: Unauthenticated, Throttled, Overloaded,
+// and a SecondStep.
 func (s *Users) SignIn(ctx context.Context, email, password, address string) (User, error) {
 	email = known(email)
 	rows, err := s.db.Query(ctx, `
@@ -36,7 +37,7 @@ func (s *Users) SignIn(ctx context.Context, email, password, address string) (Us
 	var phc string
 	var at bool
 	user, err := pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (u User, err error) {
-		err = row.Scan(&u.ID, &u.Email, &u.Name, &u.Role, &u.HasPassword, &u.CreatedAt, &u.DisabledAt, &u.LastLoginAt, &phc, &at)
+		err = row.Scan(&u.ID, &u.Email, &u.Name, &u.Role, &u.HasPassword, &u.CreatedAt, &u.DisabledAt, &u.LastLoginAt, &u.SecondFactor, &phc, &at)
 		return u, err
 	})
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
@@ -64,15 +65,27 @@ func (s *Users) SignIn(ctx context.Context, email, password, address string) (Us
 		}
 	}
 	// A hash may wait in line: the password may have been changed, or the user disabled, since it was read.
-	user, err = one(collect(ctx, s.db, "sign in", `update fetchq.users set last_login_at = clock_timestamp(), password = $3
-		where id = $1 and password = $2 and disabled_at is null returning `+userColumns, user.ID, phc, fresh))
-	if errs.Of(err) == errs.NotFound && outdated(phc) {
+	var step *SecondStep
+	err = pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
+		user, err = one(collect(ctx, tx, "sign in", `update fetchq.users set last_login_at = `+signedAt+`, password = $3
+			where id = $1 and password = $2 and disabled_at is null returning `+userColumns, user.ID, phc, fresh))
+		if err != nil {
+			return err
+		}
+		step, err = halfway(ctx, tx, user, fresh)
+		return err
+	})
+	switch {
+	case errs.Of(err) == errs.NotFound && outdated(phc):
 		return s.SignIn(ctx, email, password, address) // somebody who signed in at the same moment had the hash made anew
-	}
-	if errs.Of(err) == errs.NotFound {
+	case errs.Of(err) == errs.NotFound:
 		return User{}, errWrong
+	case err != nil:
+		return User{}, database.Error("sign in", err)
+	case step != nil:
+		return User{}, step
 	}
-	return user, err
+	return user, nil
 }
 
 // ChangePassword gives a user another password, who knows the present one, and ends all sessions but that which asks, and
@@ -81,21 +94,10 @@ func (s *Users) ChangePassword(ctx context.Context, user User, current, password
 	if err := CheckPassword(password, user.Email); err != nil {
 		return err
 	}
-	if !s.accounts.Allow(user.ID.String()) {
-		return errGuessed
-	}
-	var was string
-	if err := s.db.QueryRow(ctx, `select coalesce(password, '') from fetchq.users where id = $1`, user.ID).Scan(&was); err != nil {
-		return database.Error("read a password", err)
-	}
-	fits, err := s.hasher.fits(ctx, current, was)
+	was, err := s.present(ctx, user, current)
 	if err != nil {
-		return database.Error("compare a password", err)
+		return err
 	}
-	if !fits {
-		return errs.Field("current", "this is not the present password")
-	}
-	s.accounts.Forget(user.ID.String())
 	phc, err := s.hasher.make(ctx, password)
 	if err != nil {
 		return database.Error("hash a password", err)
@@ -114,4 +116,24 @@ func (s *Users) ChangePassword(ctx context.Context, user User, current, password
 		return errs.Field("current", "the password was changed in this moment by somebody else")
 	}
 	return database.Error("change a password", err)
+}
+
+// present checks the present password of a user who is signed in, and returns its hash. Errors: Invalid (current), Throttled,
+// Overloaded.
+func (s *Users) present(ctx context.Context, user User, current string) (phc string, err error) {
+	if !s.accounts.Allow(user.ID.String()) {
+		return "", errGuessed
+	}
+	if err := s.db.QueryRow(ctx, `select coalesce(password, '') from fetchq.users where id = $1`, user.ID).Scan(&phc); err != nil {
+		return "", database.Error("read a password", err)
+	}
+	fits, err := s.hasher.fits(ctx, current, phc)
+	if err != nil {
+		return "", database.Error("compare a password", err)
+	}
+	if !fits {
+		return "", errs.Field("current", "this is not the present password")
+	}
+	s.accounts.Forget(user.ID.String())
+	return phc, nil
 }

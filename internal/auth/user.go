@@ -23,6 +23,8 @@ type User struct {
 	CreatedAt   time.Time
 	DisabledAt  *time.Time
 	LastLoginAt *time.Time
+
+	SecondFactor bool // a sign-in takes a code too
 }
 
 // May says whether the user may do something.

@@ -19,6 +19,8 @@ type Users struct {
 	hasher    *hasher
 	addresses *Throttle
 	accounts  *Throttle
+	codes     *Throttle // of second factors: fewer than of passwords, for there are only a million
+	sealer    *sealer   // nil: there is no key
 }
 
 // NewUsers returns the store in a migrated database. now is this machine's clock, for throttles only.
@@ -27,10 +29,12 @@ func NewUsers(db *pgxpool.Pool, now func() time.Time) *Users {
 		db: db, hasher: newHasher(),
 		addresses: NewThrottle(now, 0.5, 30),
 		accounts:  NewThrottle(now, 0.1, 10),
+		codes:     NewThrottle(now, 1.0/60, 10),
 	}
 }
 
-const userColumns = `id, email, name, role, password is not null, created_at, disabled_at, last_login_at`
+const userColumns = `id, email, name, role, password is not null, created_at, disabled_at, last_login_at,
+	exists (select from fetchq.second_factors where user_id = id and confirmed_at is not null)`
 
 // Create adds a user, who has no password yet: Link makes the link by which one is chosen. Errors: Invalid (email, name,
 // role), Exists.

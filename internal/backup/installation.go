@@ -23,6 +23,8 @@ type part struct {
 // installation is lost; operations, which tell of documents as they were; and what nodes and workers say of themselves.
 var parts = []part{
 	{table: "users"},
+	{table: "second_factors"},
+	{table: "recovery_codes"},
 	{table: "tokens"},
 	{table: "dashboards"},
 	{table: "views"},

@@ -28,6 +28,7 @@ type Config struct {
 	Proxies       []string      `env:"FETCHQ_PROXIES" name:"proxies" placeholder:"ADDRESS" help:"Proxies before this server, as in 127.0.0.1,10.0.0.0/8: their X-Forwarded-For says who asks. Needed behind one, for wrong passwords are counted by address."`
 	AdminEmail    string        `env:"FETCHQ_ADMIN_EMAIL" name:"admin-email" placeholder:"ADDRESS" help:"Make this the first admin where there are no users yet, in place of the setup link."`
 	AdminPassword string        `env:"FETCHQ_ADMIN_PASSWORD" name:"admin-password" secret:"true" placeholder:"TEXT" help:"The password of the first admin."`
+	SecretKey     string        `env:"FETCHQ_SECRET_KEY" name:"secret-key" secret:"true" placeholder:"TEXT" help:"Random text of 32 characters or more, the same on all nodes, under which secrets of second factors are kept in the database; where Postgres is private, default: one in secret.key beside its data."`
 	Env           string        `env:"FETCHQ_ENV" name:"env" placeholder:"NAME" help:"A label that all pages show, such as production."`
 	MetricsOpen   bool          `env:"FETCHQ_METRICS_OPEN" name:"metrics-open" help:"Serve /metrics to everybody; else Prometheus needs a token with the right read."`
 	PgBin         string        `env:"FETCHQ_PG_BIN" name:"pg-bin" placeholder:"DIR" help:"Programs of the private Postgres; default: look for them."`
@@ -58,6 +59,9 @@ func (c Config) Check() error {
 	}
 	if (c.AdminEmail == "") != (c.AdminPassword == "") {
 		return errors.New("FETCHQ_ADMIN_EMAIL and FETCHQ_ADMIN_PASSWORD go together; one of them is missing")
+	}
+	if n := len(c.SecretKey); n > 0 && n < 32 {
+		return fmt.Errorf("FETCHQ_SECRET_KEY has %d characters; at least 32 random ones are wanted, as openssl rand -base64 32 makes them", n)
 	}
 	if len(c.Env) > 40 {
 		return fmt.Errorf("FETCHQ_ENV has %d bytes; 40 are allowed", len(c.Env))

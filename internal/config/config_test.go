@@ -32,6 +32,8 @@ func TestCheckNamesTheSettingThatIsWrong(t *testing.T) {
 		"proxies":          {Config{PoolSize: 2, ImportLimit: 1, Proxies: []string{"10.0.0.1", "10.0.0.0/8", " ::1"}}, ""},
 		"few connections":  {Config{PoolSize: 2, ImportLimit: 1, Connections: 5}, "FETCHQ_MAX_CONNECTIONS"},
 		"no key":           {Config{PoolSize: 2, ImportLimit: 1, TLSCert: "cert.pem"}, "FETCHQ_TLS_KEY"},
+		"short key":        {Config{PoolSize: 2, ImportLimit: 1, SecretKey: "a short key"}, "FETCHQ_SECRET_KEY"},
+		"a key":            {Config{PoolSize: 2, ImportLimit: 1, SecretKey: strings.Repeat("k", 32)}, ""},
 		"admin alone":      {Config{PoolSize: 2, ImportLimit: 1, AdminEmail: "ann@example.org"}, "FETCHQ_ADMIN_PASSWORD"},
 	} {
 		err := tt.c.Check()

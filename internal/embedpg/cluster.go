@@ -26,13 +26,16 @@ const (
 	passwordFile = "password"
 	givenFile    = "password.new" // for initdb
 	portFile     = "port"
+	// KeyFile is where the program keeps a key beside the cluster, and keyTemp what it is written as.
+	KeyFile      = "secret.key"
+	keyTemp      = KeyFile + ".new"
 	markFile     = "fetchq.json" // in the cluster: it is ours
 	role         = "fetchq"
 	databaseName = "fetchq"
 )
 
 // ours are the names that may stand in a data directory.
-var ours = []string{clusterDir, unfinished, passwordFile, givenFile, tempFile, portFile, startLock, serveLock, usersLock}
+var ours = []string{clusterDir, unfinished, passwordFile, givenFile, tempFile, portFile, KeyFile, keyTemp, startLock, serveLock, usersLock}
 
 // cluster is the data directory of a private Postgres.
 type cluster struct {

@@ -7,6 +7,7 @@
 //	postgres.new/   a cluster being made; what an interrupted start left there is made anew
 //	password        of the role fetchq
 //	port            where the server listened last, and listens again if it can
+//	secret.key      the key under which secrets are kept in the database; the program's, not Postgres's
 //	*.lock          see locks.go
 //
 // Postgres never runs as root. A program that runs as root gives the cluster to the user postgres (else nobody); where

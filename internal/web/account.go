@@ -31,9 +31,14 @@ func (s *Server) showAccount(c echo.Context, status int, field, said string) err
 	if err != nil {
 		return err
 	}
+	second, err := s.Users.Second(c.Request().Context(), user.ID)
+	if err != nil {
+		return err
+	}
 	v := templates.AccountView{
 		Email: user.Email, Name: user.Name, Role: string(user.Role), Created: user.CreatedAt, Theme: theme(c),
 		Sessions: sessionRows(c, list, nil), WrongField: field, Wrong: said,
+		Second: second.Since, CodesLeft: second.Left,
 	}
 	for _, p := range auth.Permissions {
 		if user.May(p) {

@@ -19,15 +19,21 @@ type doing struct {
 	target string   // the parameter or field that names what it is done to; "": whoever does it
 	notes  []string // fields and parameters that stand in the details; none has a secret or a payload
 	also   bool     // though another line was written, of a part of it
+	own    bool     // the line of what is done is written where it is done: a right password alone may be half of it
 }
 
 // doings are the routes that leave a line when they did what they do. An unsafe route that is not here has a reason in quiet.
 var doings = map[string]doing{
-	"POST /login":                    {action: audit.SignIn, target: "email"},
+	"POST /login":                    {action: audit.SignIn, target: "email", own: true},
+	"POST /login/code":               {action: audit.SignIn, own: true},
 	"POST /setup/:token":             {action: audit.PasswordChange, also: true},
 	"POST /reset/:token":             {action: audit.PasswordChange, also: true},
 	"POST /logout":                   {action: audit.SignOut},
 	"POST /account/password":         {action: audit.PasswordChange},
+	"POST /account/second/confirm":   {action: audit.Account},
+	"POST /account/second/codes":     {action: audit.Account},
+	"POST /account/second/remove":    {action: audit.Account},
+	"POST /team/people/:id/second":   {action: audit.Account, target: "id"},
 	"POST /account/sessions/revoke":  {action: audit.SessionRevoke, notes: []string{"id", "others"}},
 	"POST /team/people/new":          {action: audit.UserCreate, target: "email", notes: []string{"role"}},
 	"POST /team/people/:id/link":     {action: audit.PasswordLink, target: "id"},
@@ -77,7 +83,7 @@ var scheduleNotes = []string{"destination", "cron", "zone", "paused", "verify"}
 // quiet are the unsafe routes of which no line is written, unless they are refused: what somebody keeps for his own eyes, what
 // all may arrange, and what changes nothing.
 var quiet = []string{
-	"POST /account/theme", "POST /queues/star", "POST /queues/:queue/views/new", "POST /queues/:queue/views/delete", "POST /charts/save",
+	"POST /account/theme", "POST /account/second", "POST /queues/star", "POST /queues/:queue/views/new", "POST /queues/:queue/views/delete", "POST /charts/save",
 	"POST /dashboards/:id", "POST /queues/:queue/documents/ask", "POST /workers/ask", "POST /queues/:queue/import/preview", "POST /backups/destinations/:name/test",
 }
 
@@ -110,7 +116,7 @@ func (s *Server) record(next echo.HandlerFunc) echo.HandlerFunc {
 				e.Action, e.Target = audit.Request, r.Method+" "+c.Path()
 			}
 			s.Audit.Count(ctx, e)
-		case known && err == nil && status < http.StatusBadRequest && (d.also || !trail.Written()):
+		case known && err == nil && status < http.StatusBadRequest && (d.also || !d.own && !trail.Written()):
 			s.recordDone(c, d, trail)
 		}
 		return err

@@ -18,6 +18,8 @@ func (s *Server) signInRoutes() {
 	s.open(http.MethodPost, "/setup/:token", s.setup)
 	s.open(http.MethodGet, "/reset/:token", s.choosePage)
 	s.open(http.MethodPost, "/reset/:token", s.choose)
+	s.open(http.MethodGet, "/login/code", s.codePage)
+	s.open(http.MethodPost, "/login/code", s.finishSignIn)
 	s.signedIn(http.MethodPost, "/logout", s.signOut)
 }
 
@@ -32,8 +34,11 @@ func (s *Server) signInPage(c echo.Context) error {
 		return c.Redirect(http.StatusSeeOther, next)
 	}
 	v := templates.SignInView{Next: next}
-	if c.QueryParam("out") != "" {
+	switch {
+	case c.QueryParam("out") != "":
 		v.Said = "You are signed out."
+	case c.QueryParam("over") != "":
+		v.Wrong = "The sign-in took too long, or was tried too often; begin again."
 	}
 	if v.Setup, err = s.Users.None(c.Request().Context()); err != nil {
 		return err
@@ -44,9 +49,10 @@ func (s *Server) signInPage(c echo.Context) error {
 func (s *Server) signIn(c echo.Context) error {
 	v := templates.SignInView{Email: c.FormValue("email"), Next: local(c.FormValue("next"), "/")}
 	user, err := s.Users.SignIn(c.Request().Context(), v.Email, c.FormValue("password"), s.Proxies.Address(c.Request()))
+	if done, err := s.arrive(c, user, v.Next, err); done {
+		return err
+	}
 	switch code := errs.Of(err); code {
-	case "":
-		return s.enter(c, user, v.Next)
 	case errs.Unauthenticated, errs.Throttled, errs.Overloaded:
 		s.Log.Info("sign-in refused", "why", code, "address", s.Proxies.Address(c.Request()))
 		v.Wrong = message(err)
@@ -104,8 +110,8 @@ func (s *Server) choosePage(c echo.Context) error {
 func (s *Server) choose(c echo.Context) error {
 	token := c.Param("token")
 	user, err := s.Users.UseLink(c.Request().Context(), token, c.FormValue("password"))
-	if err == nil {
-		return s.enter(c, user, "/")
+	if done, err := s.arrive(c, user, "/", err); done {
+		return err
 	}
 	field, said, ok := wrong(err)
 	if !ok {

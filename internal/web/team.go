@@ -26,6 +26,8 @@ func (s *Server) teamRoutes() {
 	s.guard(http.MethodPost, "/team/people/:id/disable", auth.Govern, s.onPerson(s.disablePerson))
 	s.guard(http.MethodGet, "/team/people/:id/enable", auth.Govern, s.onPerson(s.enablePage))
 	s.guard(http.MethodPost, "/team/people/:id/enable", auth.Govern, s.onPerson(s.enablePerson))
+	s.guard(http.MethodGet, "/team/people/:id/second", auth.Govern, s.onPerson(s.resetSecondPage))
+	s.guard(http.MethodPost, "/team/people/:id/second", auth.Govern, s.onPerson(s.resetSecond))
 	s.guard(http.MethodPost, "/team/sessions/revoke", auth.Govern, s.revokeAny)
 	s.tokenRoutes()
 }
@@ -84,6 +86,7 @@ func (s *Server) people(c echo.Context, users []auth.User) []templates.PersonRow
 	for i, u := range users {
 		rows[i] = templates.PersonRow{
 			ID: u.ID.String(), Email: u.Email, Name: u.Name, Role: string(u.Role), State: state(u), Created: u.CreatedAt, Last: u.LastLoginAt, Me: u.ID == me.ID,
+			Second: u.SecondFactor,
 		}
 	}
 	return rows

@@ -19,6 +19,9 @@ func (s *Server) askLink(c echo.Context, status int, user auth.User, wrong strin
 	if user.HasPassword {
 		says += " The present password goes on working until the link is used; then all sessions of this person end."
 	}
+	if user.SecondFactor {
+		says += " The second factor stays: the link asks for a code too."
+	}
 	return s.dialog(c, status, teamForm("One-time link"), templates.ConfirmForm(templates.Confirm{
 		Title: "One-time link for " + user.Email, Action: personURL(user, "link"), Back: "/team", Button: "Make the link", Says: []string{says}, Wrong: wrong,
 	}))
@@ -98,6 +101,37 @@ func (s *Server) enablePerson(c echo.Context, user auth.User) error {
 		return err
 	}
 	return s.done(c, "/team", user.Email+" can sign in again.", nil)
+}
+
+func (s *Server) resetSecondPage(c echo.Context, user auth.User) error {
+	return s.askResetSecond(c, http.StatusOK, user, "")
+}
+
+func (s *Server) askResetSecond(c echo.Context, status int, user auth.User, wrong string) error {
+	return s.dialog(c, status, teamForm("Second factor"), templates.ConfirmForm(templates.Confirm{
+		Title: "Remove the second factor of " + user.Email, Action: personURL(user, "second"), Back: "/team", Button: "Remove it", Danger: true, Wrong: wrong,
+		Says: []string{
+			"For somebody who has lost the app and the recovery codes. Make sure that it is " + user.Email + " who asks: from then on the password alone signs in.",
+			"All sessions of this person end.",
+		},
+	}))
+}
+
+// resetSecond takes away a second factor. One's own goes by one's own account, where the password is asked for: a session alone
+// must not do.
+func (s *Server) resetSecond(c echo.Context, user auth.User) error {
+	if me, _ := userOf(c); me.ID == user.ID {
+		return s.askResetSecond(c, http.StatusUnprocessableEntity, user, "This is you: remove it in your account, where your password is asked for.")
+	}
+	err := s.Users.ResetSecond(c.Request().Context(), user.ID)
+	if errs.Of(err) == errs.NotFound {
+		return s.askResetSecond(c, http.StatusUnprocessableEntity, user, "This person has no second factor.")
+	}
+	if err != nil {
+		return err
+	}
+	noteSecond(c, "off")
+	return s.done(c, "/team", "The second factor of "+user.Email+" is removed.", nil)
 }
 
 // revokeAny ends a session of anybody.

@@ -135,6 +135,7 @@ func (s *Server) register() {
 	s.backupsRoutes()
 	s.importRoutes()
 	s.accountRoutes()
+	s.secondRoutes()
 	s.teamRoutes()
 	s.auditRoutes()
 }
