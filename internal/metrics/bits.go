@@ -1,6 +1,9 @@
 package metrics
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // The counts of a histogram are close to their neighbours, and small: as bytes they take four times what they tell. They are
 // written in Rice codes, whose parameter follows the counts that came before (as in RFC 9639, but without a parameter in
@@ -55,32 +58,52 @@ type bitReader struct {
 	short bool
 }
 
+// windowBits are read at once.
+const windowBits = 57
+
+// window returns the bits that follow, windowBits at least, the first of them the highest.
+func (r *bitReader) window() uint64 {
+	i := r.at / 8
+	if i+8 <= len(r.bytes) {
+		return binary.BigEndian.Uint64(r.bytes[i:]) << (r.at % 8)
+	}
+	var rest [8]byte
+	copy(rest[:], r.bytes[min(i, len(r.bytes)):])
+	return binary.BigEndian.Uint64(rest[:]) << (r.at % 8)
+}
+
+// skip goes on by n bits.
+func (r *bitReader) skip(n int) {
+	r.at += n
+	r.short = r.short || r.at > 8*len(r.bytes)
+}
+
+// get reads n bits, 64 at most.
 func (r *bitReader) get(n int) (value uint64) {
 	for n > 0 {
-		i := r.at / 8
-		if i >= len(r.bytes) {
-			r.short = true
-			return value << n
-		}
-		free := 8 - r.at%8
-		take := min(n, free)
-		value = value<<take | uint64(r.bytes[i]>>(free-take)&(1<<take-1))
-		n, r.at = n-take, r.at+take
+		take := min(n, windowBits)
+		value = value<<take | r.window()>>(64-take)
+		r.skip(take)
+		n -= take
 	}
 	return value
 }
 
 func (r *bitReader) count(c *rice) int64 {
-	k := c.parameter()
-	q := int64(0)
-	for q < escape && r.get(1) == 1 {
-		q++
-	}
+	k := c.parameter() // below 40
+	w := r.window()
+	q := bits.LeadingZeros64(^w)
 	var n int64
-	if q < escape {
-		n = q<<k | int64(r.get(k)) //nolint:gosec // k is below 40
-	} else {
+	switch {
+	case q >= escape:
+		r.skip(escape)
 		n = int64(r.get(escapeBits)) //nolint:gosec // 63 bits
+	case q+1+k <= windowBits:
+		r.skip(q + 1 + k)
+		n = int64(q)<<k | int64(w<<(q+1)>>(64-k)) //nolint:gosec // below 64 bits
+	default:
+		r.skip(q + 1)
+		n = int64(q)<<k | int64(r.get(k)) //nolint:gosec // below 64 bits
 	}
 	c.follow(n)
 	return n

@@ -117,15 +117,22 @@ func (h *Histogram) appendTo(b []byte) []byte {
 
 // parseHistogram reads a histogram from all of b.
 func parseHistogram(b []byte) (*Histogram, error) {
+	h := &Histogram{}
+	return h, h.parse(b)
+}
+
+// parse is parseHistogram in the room that a histogram has; after an error it is of no use.
+func (h *Histogram) parse(b []byte) error {
+	h.clear()
 	r := reader{b: b}
-	h := &Histogram{Sum: r.number(), Low: r.float32(), High: r.float32()}
+	h.Sum, h.Low, h.High = r.number(), r.float32(), r.float32()
 	h.zero = int64(r.uvarint()) //nolint:gosec // looked at below
 	h.Count = h.zero
 	at := lowBucket
 	for !r.bad && len(r.b) > 0 {
 		gap, length := r.uvarint(), r.uvarint()
 		if gap > bucketCount || length == 0 || length > bucketCount || at+int(gap)+int(length) > highBucket+1 {
-			return nil, errCorrupt
+			return errCorrupt
 		}
 		at += int(gap)
 		h.room(at, at+int(length)-1)
@@ -136,13 +143,13 @@ func parseHistogram(b []byte) (*Histogram, error) {
 			h.Count += n
 			at++
 			if in.short || n < 0 || h.Count < 0 {
-				return nil, errCorrupt
+				return errCorrupt
 			}
 		}
 		r.take(uint64(in.used())) //nolint:gosec // never negative
 	}
 	if r.bad || h.zero < 0 {
-		return nil, errCorrupt
+		return errCorrupt
 	}
-	return h, nil
+	return nil
 }

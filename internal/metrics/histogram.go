@@ -107,7 +107,12 @@ func (h *Histogram) put(bucket int, n int64) {
 func (h *Histogram) room(low, high int) {
 	switch {
 	case len(h.counts) == 0:
-		h.first, h.counts = low, make([]int64, high-low+1)
+		h.first, h.counts = low, zeros(h.counts, high-low+1)
+	case low >= h.first && high-h.first < cap(h.counts):
+		if n := len(h.counts); high-h.first >= n {
+			h.counts = h.counts[:high-h.first+1]
+			clear(h.counts[n:])
+		}
 	case low < h.first || high >= h.first+len(h.counts):
 		first, last := min(low, h.first), max(high, h.first+len(h.counts)-1)
 		wider := make([]int64, last-first+1)
@@ -115,6 +120,18 @@ func (h *Histogram) room(low, high int) {
 		h.first, h.counts = first, wider
 	}
 }
+
+// zeros returns n counts of 0, in the room of some that nobody needs where it is enough.
+func zeros(old []int64, n int) []int64 {
+	if n > cap(old) {
+		return make([]int64, n)
+	}
+	clear(old[:n])
+	return old[:n]
+}
+
+// clear makes h empty; it keeps its room.
+func (h *Histogram) clear() { *h = Histogram{counts: h.counts[:0]} }
 
 // Quantile returns the value of nearest rank: the smallest one that is not below a share q of all, within 1 %. It is NaN
 // where nothing was counted.

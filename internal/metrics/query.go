@@ -87,10 +87,11 @@ type plan struct {
 	series []*curve
 	floors map[int]time.Time // queues that keep their series for a shorter time, and since when
 
-	ids     []int        // the queues to read; 0 is all of them
-	numbers map[int]bool // the metrics to read
-	timings int          // how many of those asked for are timings
-	chunk   int          // rows that one statement reads, about; 0: perRead
+	ids     []int            // the queues to read; 0 is all of them
+	of      map[int][]*curve // what is made of each of them
+	numbers map[int]bool     // the metrics to read
+	timings int              // how many of those asked for are timings
+	chunk   int              // rows that one statement reads, about; 0: perRead
 	beats   []beat
 }
 
@@ -101,7 +102,9 @@ type curve struct {
 	source             map[int][]int // the numbers of the metrics in each queue that it is made of
 	left               int           // how many of these queues are still to be read
 	bins               []bin         // while it is read
-	values             []float64     // after that
+	open               int           // of bins: the one that timing is of
+	timing             Histogram
+	values             []float64 // after that
 }
 
 // bin is one point of a line.
@@ -110,6 +113,7 @@ type bin struct {
 	covered        float64 // seconds that were measured
 	sum            float64
 	timing         *Histogram
+	settled        bool // sum is the value
 	gauged         bool
 	low, high, avg float64 // of gauges: of all queues together
 }

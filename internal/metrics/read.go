@@ -89,11 +89,11 @@ func (p *plan) readSome(ctx context.Context, list []stretch, ids []int) error {
 		var (
 			id   int
 			slot time.Time
-			data pgtype.DriverBytes // which is good until the next row is read
+			data pgtype.DriverBytes // which is good until the next row is read, as r is
+			r    row
 		)
 		if _, err = pgx.ForEachRow(rows, []any{&id, &slot, &data}, func() error {
-			r, err := decode(data, want)
-			if err != nil {
+			if r, err = decodeInto(r, data, want); err != nil {
 				return err
 			}
 			p.add(id, slot, r)
@@ -112,7 +112,7 @@ func (p *plan) readSome(ctx context.Context, list []stretch, ids []int) error {
 
 // wanted notes the queues and the metrics to read.
 func (p *plan) wanted() {
-	p.numbers = map[int]bool{}
+	p.numbers, p.of = map[int]bool{}, map[int][]*curve{}
 	known := map[int]bool{}
 	timings := map[string]bool{}
 	for _, l := range p.series {
@@ -120,6 +120,9 @@ func (p *plan) wanted() {
 			timings[l.metric] = true
 		}
 		l.left = len(l.source)
+		for queue := range l.source {
+			p.of[queue] = append(p.of[queue], l)
+		}
 		for _, queue := range slices.Sorted(maps.Keys(l.source)) {
 			for _, number := range l.source[queue] {
 				p.numbers[number] = true
@@ -161,17 +164,19 @@ func (p *plan) begin(l *curve) {
 
 // done makes values of the curves that wait for no queue but this one.
 func (p *plan) done(queue int) {
-	for _, l := range p.series {
-		if _, has := l.source[queue]; !has {
-			continue
-		}
+	for _, l := range p.of[queue] {
 		if l.left--; l.left > 0 {
 			continue
 		}
+		l.settle()
 		l.values = make([]float64, len(l.bins))
 		for i, b := range l.bins {
-			l.values[i] = math.NaN()
-			if b.known {
+			switch {
+			case !b.known:
+				l.values[i] = math.NaN()
+			case b.settled:
+				l.values[i] = b.sum
+			default:
 				l.values[i] = b.value(l.typ, l.agg)
 			}
 		}
@@ -179,11 +184,36 @@ func (p *plan) done(queue int) {
 	}
 }
 
+// timingsOf returns where the timings of a bin are counted. The rows of a queue come in the order of time: a curve of one queue has
+// one bin at a time, and makes a value of it before it begins another.
+func (l *curve) timingsOf(i int) *Histogram {
+	b := &l.bins[i]
+	switch {
+	case len(l.source) > 1:
+		if b.timing == nil {
+			b.timing = &Histogram{}
+		}
+		return b.timing
+	case b.timing == nil:
+		l.settle()
+		l.open, b.timing = i, &l.timing
+	}
+	return b.timing
+}
+
+// settle makes a value of the bin that is open, where one is.
+func (l *curve) settle() {
+	if b := &l.bins[l.open]; b.timing == &l.timing {
+		b.sum, b.settled, b.timing = b.value(l.typ, l.agg), true, nil
+		l.timing.clear()
+	}
+}
+
 // add counts the counters and timings of a row.
 func (p *plan) add(queue int, slot time.Time, r row) {
-	for _, l := range p.series {
-		i := p.bin(slot)
-		if _, has := l.source[queue]; !has || l.typ == typeGauge || i >= len(l.bins) {
+	i := p.bin(slot)
+	for _, l := range p.of[queue] {
+		if l.typ == typeGauge || i >= len(l.bins) {
 			continue
 		}
 		b := &l.bins[i]
@@ -194,10 +224,7 @@ func (p *plan) add(queue int, slot time.Time, r row) {
 			case r[at].timing == nil:
 				b.sum += r[at].last
 			default:
-				if b.timing == nil {
-					b.timing = &Histogram{}
-				}
-				b.timing.Merge(r[at].timing)
+				l.timingsOf(i).Merge(r[at].timing)
 			}
 		}
 	}

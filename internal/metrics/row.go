@@ -89,12 +89,15 @@ func (r row) encode() []byte {
 }
 
 // decode reads a row: all of it, or those metrics that want says.
-func decode(b []byte, want func(id int) bool) (row, error) {
+func decode(b []byte, want func(id int) bool) (row, error) { return decodeInto(nil, b, want) }
+
+// decodeInto is decode in the room of a row that nobody needs any more, and of its histograms.
+func decodeInto(old row, b []byte, want func(id int) bool) (row, error) {
 	if len(b) == 0 || b[0] != codecVersion {
 		return nil, errCorrupt
 	}
 	r := reader{b: b[1:]}
-	var out row
+	out := old[:0]
 	id := uint64(0)
 	for !r.bad && len(r.b) > 0 {
 		head := r.uvarint()
@@ -113,11 +116,15 @@ func decode(b []byte, want func(id int) bool) (row, error) {
 			if !wanted {
 				continue
 			}
-			h, err := parseHistogram(raw)
-			if err != nil {
+			if n := len(out); n < len(old) {
+				v.timing = old[n].timing
+			}
+			if v.timing == nil {
+				v.timing = &Histogram{}
+			}
+			if err := v.timing.parse(raw); err != nil {
 				return nil, err
 			}
-			v.timing = h
 		default:
 			v.last = r.number()
 		}
