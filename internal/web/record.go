@@ -84,7 +84,7 @@ var scheduleNotes = []string{"destination", "cron", "zone", "paused", "verify"}
 // all may arrange, and what changes nothing.
 var quiet = []string{
 	"POST /account/theme", "POST /account/second", "POST /queues/star", "POST /queues/:queue/views/new", "POST /queues/:queue/views/delete", "POST /charts/save",
-	"POST /dashboards/:id", "POST /queues/:queue/documents/ask", "POST /workers/ask", "POST /queues/:queue/import/preview", "POST /backups/destinations/:name/test",
+	"POST /dashboards/:id", "POST /queues/:queue/documents/ask", "POST /workers/ask", "POST /workers/release/ask", "POST /queues/:queue/import/preview", "POST /backups/destinations/:name/test",
 }
 
 // Recorded says whether a route leaves a line in the audit log, or has a reason to leave none.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -75,23 +76,64 @@ func (s *Server) workerPage(c echo.Context) (frame, templ.Component, error) {
 	return f, templates.Worker(v), nil
 }
 
-// releaseHeld takes documents back from a worker: those whose leases the form names, while they last.
-func (s *Server) releaseHeld(c echo.Context) error {
+// heldLeases returns the leases that a form names.
+func heldLeases(c echo.Context) ([]queue.Lease, error) {
 	form, err := c.FormParams()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	to := back(c, "/workers")
 	var leases []queue.Lease
 	for _, text := range form["lease"] {
 		number, escaped, _ := strings.Cut(text, " ")
 		lease, failed := strconv.ParseInt(number, 10, 64)
 		subject, err := url.QueryUnescape(escaped)
 		if err != nil || failed != nil {
-			return errs.Field("lease", "a lease of this form is not written as it was")
+			return nil, errs.Field("lease", "a lease of this form is not written as it was")
 		}
 		leases = append(leases, queue.Lease{Subject: subject, Lease: lease})
 	}
+	return leases, nil
+}
+
+// askRelease asks before documents are taken from a worker, and says which.
+func (s *Server) askRelease(c echo.Context) error {
+	leases, err := heldLeases(c)
+	if err != nil {
+		return err
+	}
+	to, worker, from := back(c, "/workers"), c.FormValue("worker"), c.FormValue("queue")
+	form := templates.Confirm{Title: "Release documents", Back: to, Action: "/workers/release"}
+	if len(leases) == 0 {
+		form.Wrong = "Select documents in the list first."
+	} else {
+		form.Title, form.Button = "Release "+documentsWord(len(leases)), "Release "+documentsWord(len(leases))
+		var subjects []string
+		form.Fields = []templates.Field{{Name: "back", Value: to}, {Name: "queue", Value: from}, {Name: "worker", Value: worker}}
+		for _, l := range leases {
+			subjects = append(subjects, l.Subject)
+			form.Fields = append(form.Fields, templates.Field{Name: "lease", Value: heldLease(l)})
+		}
+		form.Says = []string{
+			"Of " + from + ", held by " + short(worker) + ": " + namesOf(subjects),
+			"They are pending again at once, and the attempt does not count. Where the worker still works on them, another one may begin the same work beside it; what this one says of them then is refused.",
+		}
+	}
+	f := frame{title: form.Title, section: "Workers", crumbs: []templates.Crumb{{Word: "Workers", Href: "/workers"}, {Word: short(worker), Href: to}, {Word: form.Title}}}
+	return s.dialog(c, http.StatusOK, f, templates.ConfirmForm(form))
+}
+
+// heldLease writes a lease as forms name it.
+func heldLease(l queue.Lease) string {
+	return strconv.FormatInt(l.Lease, 10) + " " + url.QueryEscape(l.Subject)
+}
+
+// releaseHeld takes documents back from a worker: those whose leases the form names, while they last.
+func (s *Server) releaseHeld(c echo.Context) error {
+	leases, err := heldLeases(c)
+	if err != nil {
+		return err
+	}
+	to := back(c, "/workers")
 	if len(leases) == 0 {
 		return s.done(c, to, "Nothing was done: no document is selected.", nil)
 	}

@@ -25,6 +25,7 @@ func (s *Server) workersRoutes() {
 	s.guard(http.MethodPost, "/workers/ask", auth.Halt, s.askOfWorkers)
 	s.guard(http.MethodPost, "/workers/quiet", auth.Halt, s.quietWorkers)
 	s.guard(http.MethodPost, "/workers/wake", auth.Halt, s.wakeWorkers)
+	s.guard(http.MethodPost, "/workers/release/ask", auth.Act, s.askRelease)
 	s.guard(http.MethodPost, "/workers/release", auth.Act, s.releaseHeld)
 }
 

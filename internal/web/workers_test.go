@@ -151,12 +151,20 @@ func TestAWorkerOpensToWhatItHoldsAndLosesWhatIsReleased(t *testing.T) {
 	if tile := p.says(`[data-tile="Active"] dd`); !strings.HasPrefix(tile, "2 ") {
 		t.Errorf("it holds %q", tile)
 	}
-	rows := p.Find(`form[action="/workers/release"] tbody tr`)
+	rows := p.Find(`form[action="/workers/release/ask"] tbody tr`)
 	if rows.Length() != 2 || !strings.HasPrefix(rows.First().Find(`td[data-label="Held for"]`).Text(), "4 m") || !strings.HasPrefix(strings.TrimSpace(rows.First().Find(`td[data-label="Lease ends"]`).Text()), "in ") {
 		t.Errorf("it holds %q", rows.Text())
 	}
 	lease, _ := rows.First().Find("input").Attr("value")
-	form := url.Values{"queue": {"pages"}, "lease": {lease}, "back": {path}}
+	form := url.Values{"queue": {"pages"}, "lease": {lease}, "back": {path}, "worker": {"silent <b>"}}
+	asked := b.post("/workers/release/ask", form).must(t, http.StatusOK)
+	if named, _ := asked.Find(`form[action="/workers/release"] input[name="lease"]`).Attr("value"); named != lease || asked.says("h1") != "Release 1 document" ||
+		!strings.Contains(asked.says("main"), "Of pages, held by silent <b>: ") {
+		t.Errorf("before documents are released it asks %q, with the lease %q", asked.says("main"), named)
+	}
+	if none := b.post("/workers/release/ask", url.Values{"queue": {"pages"}}).must(t, http.StatusOK); none.Find(`form[action="/workers/release"] footer button`).Length() > 0 || !strings.Contains(none.says("main"), "Select documents in the list first.") {
+		t.Errorf("without a document it asks %q", none.says("main"))
+	}
 	for _, want := range []string{"Released 1 document.", "Released 0 documents. 1 document ended or changed hands before."} {
 		if to := b.post("/workers/release", form).must(t, http.StatusSeeOther).to(); to != path {
 			t.Errorf("it leads to %s", to)
@@ -165,7 +173,7 @@ func TestAWorkerOpensToWhatItHoldsAndLosesWhatIsReleased(t *testing.T) {
 		if said := p.says(".toast p"); said != want {
 			t.Errorf("it says %q; %q is wanted", said, want)
 		}
-		if n := p.Find(`form[action="/workers/release"] tbody tr`).Length(); n != 1 {
+		if n := p.Find(`form[action="/workers/release/ask"] tbody tr`).Length(); n != 1 {
 			t.Errorf("it holds %d documents then", n)
 		}
 	}
@@ -185,6 +193,7 @@ func TestAWorkerOpensToWhatItHoldsAndLosesWhatIsReleased(t *testing.T) {
 		t.Errorf("a viewer can select %d things, and %q", n, p.says(`form[action="/workers/quiet"]`))
 	}
 	viewer.post("/workers/release", form).must(t, http.StatusForbidden)
+	viewer.post("/workers/release/ask", form).must(t, http.StatusForbidden)
 	viewer.post("/workers/quiet", url.Values{"name": {"working"}}).must(t, http.StatusForbidden)
 	b.ask(http.MethodPost, "/workers/quiet", url.Values{"name": {"working"}}, "Sec-Fetch-Site", "cross-site").must(t, http.StatusForbidden)
 	b.get("/worker?name=nobody").must(t, http.StatusNotFound)
