@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/fetchq/server/internal/queue"
@@ -78,12 +79,18 @@ func (m model) bulk(now time.Time, name string, r bulk) (out bulkResult) {
 	return out
 }
 
-// leaves are where the subjects of scripts stand in a queue of three partitions.
-var leaves = map[string]int{"a": 2, "b": 0, "c": 2, "d": 0, "e": 0, "f": 0}
+// leaves are where the subjects of scripts stand in a queue of three partitions; madeLeaves where those stand that appends made up.
+var (
+	leaves     = map[string]int{"a": 2, "b": 0, "c": 2, "d": 0, "e": 0, "f": 0}
+	madeLeaves sync.Map
+)
 
 func leafOf(c *calendar, subject string) int {
 	if c.Partitions == 1 {
 		return 0
+	}
+	if leaf, made := madeLeaves.Load(subject); made {
+		return leaf.(int)
 	}
 	return leaves[subject]
 }

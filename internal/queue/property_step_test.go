@@ -179,6 +179,11 @@ func (w *world) append(to calls, c *calendar, name string, st step) error {
 			if docs[i].Subject = r.Subject; taken {
 				return differ("append made the subject %s, which is taken", r.Subject)
 			}
+			var leaf int
+			if err := w.db.QueryRow(w.ctx, `select fetchq.partition_of($1, 3)`, r.Subject).Scan(&leaf); err != nil {
+				return err
+			}
+			madeLeaves.Store(r.Subject, leaf)
 		}
 	}
 	want := c.push(w.now, docs, policy)
