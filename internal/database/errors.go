@@ -27,7 +27,8 @@ var ours = map[string]errs.Code{
 // and an *errs.Error stays what it is.
 //
 // The table: FQ001 invalid (its column is the field), FQ003 forbidden, FQ004 not_found, FQ005 stale, FQ006 exists,
-// FQ007 active; what fails to connect, class 08 and 57P, 53300 (too many connections), 25006 (a standby) and a broken network are unavailable;
+// FQ007 active; 22021 and 22P05 (no text) invalid; what fails to connect, class 08 and 57P, 53300 (too many connections), 25006
+// (a standby) and a broken network are unavailable;
 // a queue's schema or table that is gone (3F000, 42P01) is not_found, for it was dropped in this moment; 55P03 (a lock
 // was not had in time) and what is Retryable are overloaded; anything else is internal.
 func Error(op string, err error) error {
@@ -53,6 +54,8 @@ func Error(op string, err error) error {
 			return away(wrapped)
 		case gone(pg):
 			return &errs.Error{Code: errs.NotFound, Field: "queue", Message: "the queue is not there any more", Err: wrapped}
+		case pg.Code == "22021", pg.Code == "22P05":
+			return &errs.Error{Code: errs.Invalid, Message: "a text has a zero byte, or is not UTF-8; Postgres holds neither", Err: wrapped}
 		case pg.Code == "55P03":
 			return &errs.Error{Code: errs.Overloaded, Message: "the queue is locked by other work; try again", Err: wrapped}
 		case Retryable(err):
