@@ -4,11 +4,8 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
-	"net/url"
 	"runtime/debug"
-	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
@@ -92,28 +89,6 @@ func (s *Server) limitBody(next echo.HandlerFunc) echo.HandlerFunc {
 		return next(c)
 	}
 }
-
-// checkText refuses what is no text: a zero byte, and what is not UTF-8. Postgres holds neither.
-func (s *Server) checkText(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		r := c.Request()
-		for i, name := range c.ParamNames() {
-			if !isText(c.ParamValues()[i]) {
-				return errs.New(errs.NotFound, "the address has something in place of the %s that is no text", name)
-			}
-		}
-		for _, fields := range []url.Values{c.QueryParams(), r.PostForm} {
-			for name, values := range fields {
-				if !isText(name) || slices.ContainsFunc(values, func(v string) bool { return !isText(v) }) {
-					return errs.Field(strings.ToValidUTF8(name, "�"), "this is no text: it has a zero byte, or is not UTF-8")
-				}
-			}
-		}
-		return next(c)
-	}
-}
-
-func isText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
 
 // parseForm reads a form of either kind. One in parts is not escaped, so that a payload takes no more than its own bytes.
 func parseForm(r *http.Request) error {

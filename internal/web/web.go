@@ -96,7 +96,7 @@ func New(opt Options) *Server {
 			always, kept := s.compressed[c.Path()]
 			return c.Path() == "/events" || strings.HasPrefix(c.Path(), static.Prefix) || kept && (always || isLive(c.Request()))
 		},
-	}), s.limitBody, s.checkText)
+	}), s.limitBody)
 	s.echo.RouteNotFound("/*", s.notFound)
 	s.register()
 	return s
