@@ -25,6 +25,7 @@ var parts = []part{
 	{table: "users"},
 	{table: "second_factors"},
 	{table: "recovery_codes"},
+	{table: "identities"},
 	{table: "tokens"},
 	{table: "dashboards"},
 	{table: "views"},

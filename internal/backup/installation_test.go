@@ -28,6 +28,7 @@ func (w *world) team() string {
 	for _, sql := range []string{
 		`insert into fetchq.second_factors (user_id, secret, confirmed_at, last_step) select id, '\x00ff', now(), 7 from fetchq.users where email like 'bob%'`,
 		`insert into fetchq.recovery_codes (user_id, hash, used_at) select user_id, '\x0badc0de', now() from fetchq.second_factors`,
+		`insert into fetchq.identities (issuer, subject, user_id) select 'https://id.example.org', '0', id from fetchq.users where email like 'bob%'`,
 		`insert into fetchq.dashboards (id, name, charts, created_by) values (gen_random_uuid(), 'The "team"', array['a=1', 'b={2}'], 'ann@example.org')`,
 		`insert into fetchq.views (id, queue, user_id, name, query) select gen_random_uuid(), 'a', id, 'mine', 'status=killed' from fetchq.users`,
 		`insert into fetchq.backup_destinations (name, url, created_by) values ('offsite', 'file:///none', 'ann')`,

@@ -33,7 +33,7 @@ func (s *Server) signInPage(c echo.Context) error {
 	if _, ok := auth.UserOf(session); ok {
 		return c.Redirect(http.StatusSeeOther, next)
 	}
-	v := templates.SignInView{Next: next}
+	v := s.signInView(next)
 	switch {
 	case c.QueryParam("out") != "":
 		v.Said = "You are signed out."
@@ -47,7 +47,8 @@ func (s *Server) signInPage(c echo.Context) error {
 }
 
 func (s *Server) signIn(c echo.Context) error {
-	v := templates.SignInView{Email: c.FormValue("email"), Next: local(c.FormValue("next"), "/")}
+	v := s.signInView(local(c.FormValue("next"), "/"))
+	v.Email = c.FormValue("email")
 	user, err := s.Users.SignIn(c.Request().Context(), v.Email, c.FormValue("password"), s.Proxies.Address(c.Request()))
 	if done, err := s.arrive(c, user, v.Next, err); done {
 		return err
@@ -62,12 +63,18 @@ func (s *Server) signIn(c echo.Context) error {
 	}
 }
 
-// enter begins a new session and goes on.
-func (s *Server) enter(c echo.Context, user auth.User, next string) error {
-	if err := s.Sessions.SignIn(c.Response(), c.Request(), user, s.Proxies.Address(c.Request())); err != nil {
-		return err
+// signInView is the page with the doors that there are.
+func (s *Server) signInView(next string) templates.SignInView {
+	v := templates.SignInView{Next: next}
+	if s.Provider != nil {
+		v.Provider = s.Provider.Name()
 	}
-	return c.Redirect(http.StatusSeeOther, next)
+	return v
+}
+
+// enter begins a new session of who has shown a password or a link, and goes on.
+func (s *Server) enter(c echo.Context, user auth.User, next string) error {
+	return s.enterBy(c, user, auth.OwnDoor, next)
 }
 
 // message is what a person is told of an error of ours.

@@ -17,6 +17,7 @@ import (
 	"github.com/fetchq/server/internal/errs"
 	"github.com/fetchq/server/internal/metrics"
 	"github.com/fetchq/server/internal/operations"
+	"github.com/fetchq/server/internal/provider"
 	"github.com/fetchq/server/internal/queue"
 	"github.com/fetchq/server/web/static"
 )
@@ -32,6 +33,8 @@ type Options struct {
 	Charts     *charts.Store
 	Users      *auth.Users
 	Sessions   *auth.Sessions
+	Provider   *provider.Provider // of OpenID; nil: there is none
+	Entrance   auth.Entrance      // of those whom somebody else identifies
 	Tokens     *auth.Tokens
 	Audit      *audit.Log // nil: none is kept
 	Assets     static.Assets
@@ -120,6 +123,7 @@ func (s *Server) register() {
 	s.open(http.MethodGet, static.Prefix+"*", func(c echo.Context) error { s.Assets.ServeHTTP(c.Response(), c.Request()); return nil })
 	s.open(http.MethodGet, "/favicon.ico", func(c echo.Context) error { return c.Redirect(http.StatusFound, s.Assets.URL("favicon.svg")) })
 	s.signInRoutes()
+	s.providerRoutes()
 	s.liveRoutes()
 	s.overviewRoutes()
 	s.queuesRoutes()
