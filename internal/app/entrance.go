@@ -9,13 +9,18 @@ import (
 )
 
 // entrance is what the settings say of people whom a provider or a proxy identifies.
-func (a *App) entrance() (auth.Entrance, error) {
+func (a *App) entrance() (e auth.Entrance, h web.Headers, err error) {
 	words, err := a.cfg.RolesOfGroups()
+	if err != nil {
+		return e, h, err
+	}
 	roles := make(map[string]auth.Role, len(words))
 	for group, role := range words {
 		roles[group] = auth.Role(role)
 	}
-	return auth.Entrance{Roles: roles, SignUp: a.cfg.SignUp, Domains: a.cfg.SignInDomains}, err
+	e = auth.Entrance{Roles: roles, SignUp: a.cfg.SignUp, Domains: a.cfg.SignInDomains}
+	from, err := a.cfg.HeaderPrefixes()
+	return e, web.Headers{User: a.cfg.HeaderUser, Groups: a.cfg.HeaderGroups, From: from}, err
 }
 
 // provider is the OpenID provider of the settings, which is not asked anything yet: the program starts without it. nil: there is none.

@@ -37,8 +37,8 @@ type Entrance struct {
 	Domains []string        // of e-mail addresses; none: all
 }
 
-// role is the highest that the groups of a person give; "": none does.
-func (e Entrance) role(p Person) (role Role) {
+// Role is the highest that the groups of a person give; "": none does.
+func (e Entrance) Role(p Person) (role Role) {
 	for _, group := range append(slices.Clone(p.Groups), Everybody) {
 		if r, ok := e.Roles[group]; ok && slices.Index(Roles, r) > slices.Index(Roles, role) {
 			role = r
@@ -68,7 +68,7 @@ func (e Entrance) check(p *Person) (Role, error) {
 	if len(e.Domains) > 0 && !slices.ContainsFunc(e.Domains, func(d string) bool { return strings.EqualFold(d, domain) }) {
 		return "", errs.New(errs.Forbidden, "people of %s may not come in here", domain)
 	}
-	role := e.role(*p)
+	role := e.Role(*p)
 	if role == "" {
 		return "", errs.New(errs.Forbidden, "none of your groups may come in here; ask an admin of this site which one that is")
 	}

@@ -38,10 +38,7 @@ func (s *Server) showAccount(c echo.Context, status int, field, said string) err
 	v := templates.AccountView{
 		Email: user.Email, Name: user.Name, Role: string(user.Role), Created: user.CreatedAt, Theme: theme(c),
 		Sessions: sessionRows(c, list, nil), WrongField: field, Wrong: said,
-		Second: second.Since, CodesLeft: second.Left, External: user.External(),
-	}
-	if s.Provider != nil {
-		v.Provider = s.Provider.Name()
+		Second: second.Since, CodesLeft: second.Left, External: user.External(), Provider: s.outside(),
 	}
 	for _, p := range auth.Permissions {
 		if user.May(p) {

@@ -142,7 +142,7 @@ func connectMark(secret string) string {
 func (s *Server) connect(c echo.Context) error {
 	ctx := c.Request().Context()
 	user, _ := userOf(c)
-	if s.Provider == nil {
+	if s.outside() == "" {
 		return errNoProvider
 	}
 	err := s.Users.CheckPresent(ctx, user, c.FormValue("current"))
@@ -151,6 +151,9 @@ func (s *Server) connect(c echo.Context) error {
 	}
 	if err != nil {
 		return err
+	}
+	if s.Provider == nil {
+		return s.connectProxied(c, user)
 	}
 	to, secret, err := s.leadTo(c, "/account")
 	if code := errs.Of(err); code == errs.Unavailable || code == errs.Throttled {

@@ -26,6 +26,7 @@ type doing struct {
 var doings = map[string]doing{
 	"POST /login":                    {action: audit.SignIn, target: "email", own: true},
 	"POST /login/code":               {action: audit.SignIn, own: true},
+	"GET /login":                     {action: audit.SignIn, own: true}, // by a proxy
 	"GET /login/provider/callback":   {action: audit.SignIn, own: true},
 	"POST /account/connect":          {action: audit.Account, own: true},
 	"POST /setup/:token":             {action: audit.PasswordChange, also: true},

@@ -26,12 +26,17 @@ func (s *Server) signInRoutes() {
 // signInPage shows the form, or goes on where somebody is signed in already.
 func (s *Server) signInPage(c echo.Context) error {
 	next := local(c.QueryParam("next"), "/")
-	session, err := s.Sessions.Get(c.Request(), auth.SessionName)
+	_, ok, err := s.signedInUser(c)
 	if err != nil {
 		return err
 	}
-	if _, ok := auth.UserOf(session); ok {
+	if ok {
 		return c.Redirect(http.StatusSeeOther, next)
+	}
+	if c.QueryParam("out") == "" {
+		if done, err := s.enterByProxy(c, next); done {
+			return err
+		}
 	}
 	v := s.signInView(next)
 	switch {
@@ -69,6 +74,7 @@ func (s *Server) signInView(next string) templates.SignInView {
 	if s.Provider != nil {
 		v.Provider = s.Provider.Name()
 	}
+	v.Proxy = s.Headers.User != ""
 	return v
 }
 

@@ -34,6 +34,7 @@ type Options struct {
 	Users      *auth.Users
 	Sessions   *auth.Sessions
 	Provider   *provider.Provider // of OpenID; nil: there is none
+	Headers    Headers            // of the proxy that signs people in
 	Entrance   auth.Entrance      // of those whom somebody else identifies
 	Tokens     *auth.Tokens
 	Audit      *audit.Log // nil: none is kept
@@ -94,7 +95,7 @@ func New(opt Options) *Server {
 		_ = s.origins.AddTrustedOrigin(origin(opt.BaseURL))
 	}
 	s.echo.HTTPErrorHandler = s.fail
-	s.echo.Use(s.recoverPanic, s.secure, s.record, s.checkOrigin, middleware.GzipWithConfig(middleware.GzipConfig{
+	s.echo.Use(s.recoverPanic, s.secure, s.believe, s.record, s.checkOrigin, middleware.GzipWithConfig(middleware.GzipConfig{
 		MinLength: 1024, Skipper: func(c echo.Context) bool {
 			always, kept := s.compressed[c.Path()]
 			return c.Path() == "/events" || strings.HasPrefix(c.Path(), static.Prefix) || kept && (always || isLive(c.Request()))
@@ -146,9 +147,6 @@ func (s *Server) register() {
 
 // notFound answers what is no page: in the frame where somebody is signed in.
 func (s *Server) notFound(c echo.Context) error {
-	session, err := s.Sessions.Get(c.Request(), auth.SessionName)
-	if err == nil && !session.IsNew {
-		c.Set(sessionKey, session)
-	}
+	_, _, _ = s.signedInUser(c) // who cannot be told is nobody
 	return errs.New(errs.NotFound, "there is no such page")
 }
