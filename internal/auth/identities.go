@@ -168,6 +168,7 @@ func bind(ctx context.Context, tx pgx.Tx, p Person, user uuid.UUID) error {
 	for _, sql := range []string{
 		`update fetchq.users set password = null where id = $1`,
 		`delete from fetchq.second_factors where user_id = $1`,
+		`delete from fetchq.passkeys where user_id = $1`,
 		`delete from fetchq.half_sign_ins where user_id = $1`,
 		`delete from fetchq.links where user_id = $1`,
 		`delete from fetchq.identities where user_id = $1`,

@@ -176,8 +176,10 @@ func (s *Users) UseLink(ctx context.Context, text, password string) (User, error
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `delete from fetchq.second_factors where user_id = $1 and $2`, user.ID, drops); err != nil {
-			return err
+		for _, sql := range []string{`delete from fetchq.second_factors where user_id = $1 and $2`, `delete from fetchq.passkeys where user_id = $1 and $2`} {
+			if _, err := tx.Exec(ctx, sql, user.ID, drops); err != nil {
+				return err
+			}
 		}
 		if _, err := tx.Exec(ctx, `delete from fetchq.sessions where user_id = $1`, user.ID); err != nil {
 			return err

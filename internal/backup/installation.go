@@ -26,6 +26,7 @@ var parts = []part{
 	{table: "second_factors"},
 	{table: "recovery_codes"},
 	{table: "identities"},
+	{table: "passkeys"},
 	{table: "tokens"},
 	{table: "dashboards"},
 	{table: "views"},

@@ -116,7 +116,7 @@ func (s *Server) refuseSignIn(c echo.Context, err error) error {
 	id, _ := c.Get(idKey).(string)
 	s.Log.Info("sign-in refused", "why", code, "address", s.Proxies.Address(c.Request()), "request_id", id)
 	audit.From(c.Request().Context()).Note("why", message(err))
-	v := s.signInView("/")
+	v := s.signInView(c, "/")
 	v.Wrong, v.RequestID = message(err), id
 	return s.alone(c, code.Status(), "Sign in", templates.SignIn(v))
 }

@@ -38,7 +38,7 @@ func (s *Server) signInPage(c echo.Context) error {
 			return err
 		}
 	}
-	v := s.signInView(next)
+	v := s.signInView(c, next)
 	switch {
 	case c.QueryParam("out") != "":
 		v.Said = "You are signed out."
@@ -52,7 +52,7 @@ func (s *Server) signInPage(c echo.Context) error {
 }
 
 func (s *Server) signIn(c echo.Context) error {
-	v := s.signInView(local(c.FormValue("next"), "/"))
+	v := s.signInView(c, local(c.FormValue("next"), "/"))
 	v.Email = c.FormValue("email")
 	user, err := s.Users.SignIn(c.Request().Context(), v.Email, c.FormValue("password"), s.Proxies.Address(c.Request()))
 	if done, err := s.arrive(c, user, v.Next, err); done {
@@ -69,12 +69,13 @@ func (s *Server) signIn(c echo.Context) error {
 }
 
 // signInView is the page with the doors that there are.
-func (s *Server) signInView(next string) templates.SignInView {
+func (s *Server) signInView(c echo.Context, next string) templates.SignInView {
 	v := templates.SignInView{Next: next}
 	if s.Provider != nil {
 		v.Provider = s.Provider.Name()
 	}
 	v.Proxy = s.Headers.User != ""
+	_, v.Passkeys = s.passkeySite(c.Request())
 	return v
 }
 

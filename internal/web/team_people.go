@@ -115,7 +115,7 @@ func (s *Server) askResetSecond(c echo.Context, status int, user auth.User, wron
 		Title: "Remove the second factor of " + user.Email, Action: personURL(user, "second"), Back: "/team", Button: "Remove it", Danger: true, Wrong: wrong,
 		Says: []string{
 			"For somebody who has lost the app and the recovery codes. Make sure that it is " + user.Email + " who asks: from then on the password alone signs in.",
-			"All sessions of this person end.",
+			"All sessions of this person end, and passkeys go too.",
 		},
 	}))
 }

@@ -141,6 +141,7 @@ func (s *Server) register() {
 	s.importRoutes()
 	s.accountRoutes()
 	s.secondRoutes()
+	s.passkeyRoutes()
 	s.teamRoutes()
 	s.auditRoutes()
 }
