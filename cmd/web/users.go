@@ -77,6 +77,8 @@ func (userList) Run(ctx context.Context, cfg config.Config, log *slog.Logger) er
 		switch {
 		case u.DisabledAt != nil:
 			state = "disabled"
+		case u.External():
+			state = "active, by a provider or proxy"
 		case !u.HasPassword:
 			state = "waits for the link"
 		}

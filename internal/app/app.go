@@ -179,6 +179,10 @@ func (a *App) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	entrance, headers, err := a.entrance()
+	if err != nil {
+		return err
+	}
 	tokens := auth.NewTokens(a.pool, time.Now)
 	base, hangUp := context.WithCancel(context.WithoutCancel(ctx))
 	a.hangUp = hangUp
@@ -192,6 +196,7 @@ func (a *App) serve(ctx context.Context) error {
 		Engine: a.engine, Operations: a.operations, Catalog: a.catalog, Recent: a.recent, Charts: kept, Metrics: charts.Reader{Series: metrics.NewStore(a.pool, a.log), Store: kept},
 		Users: a.users, Tokens: tokens, Audit: a.audit, Assets: assets, Log: a.log, Now: time.Now,
 		Sessions: auth.NewSessions(a.pool, a.cfg.Secure()), Proxies: proxies, URL: a.URL(), BaseURL: a.cfg.BaseURL, Env: a.cfg.Env,
+		Provider: a.provider(), Headers: headers, Entrance: entrance,
 	})
 	a.server = newServer(base, route(calls, a.site), a.log)
 	serve := a.server.Serve

@@ -52,7 +52,7 @@ func checkClock(s source) []string {
 // constructed are the packages whose New makes a part of the running program.
 var constructed = map[string]bool{
 	"internal/api": true, "internal/backup": true, "internal/catalog": true, "internal/maintenance": true,
-	"internal/metrics": true, "internal/operations": true, "internal/queue": true, "internal/scrape": true, "internal/web": true,
+	"internal/metrics": true, "internal/operations": true, "internal/provider": true, "internal/queue": true, "internal/scrape": true, "internal/web": true,
 }
 
 // checkConstructors lets only internal/app put the program together.

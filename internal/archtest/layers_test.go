@@ -7,7 +7,7 @@ import (
 
 // layers are the packages from the top to the bottom. A package imports only what stands in a lower line.
 var layers = [][]string{
-	{"test/bench/backup", "test/bench/lists", "test/bench/nodes", "test/bench/pages", "test/bench/start", "test/faults", "test/browser", "test/image"},
+	{"test/bench/backup", "test/bench/lists", "test/bench/nodes", "test/bench/pages", "test/bench/start", "test/faults", "test/browser", "test/image", "test/oidc"},
 	{"test/bench/serve"},
 	{"cmd/web"},
 	{"internal/dbtest", "internal/htmlcheck", "internal/archtest"},
@@ -17,7 +17,7 @@ var layers = [][]string{
 	{"internal/operations", "internal/backup"},
 	{"internal/charts"},
 	{"internal/scrape"},
-	{"internal/auth", "internal/queue", "internal/metrics"},
+	{"internal/auth", "internal/queue", "internal/metrics", "internal/provider"},
 	{"internal/audit"},
 	{"internal/database"},
 	{"migrations"},
@@ -29,7 +29,7 @@ var layers = [][]string{
 // testOnly are the packages that only tests and the programs under test import.
 var testOnly = map[string]bool{
 	"internal/dbtest": true, "internal/htmlcheck": true, "internal/archtest": true,
-	"test/bench/backup": true, "test/bench/lists": true, "test/bench/nodes": true, "test/bench/pages": true, "test/bench/serve": true, "test/bench/start": true, "test/faults": true, "test/browser": true, "test/image": true,
+	"test/bench/backup": true, "test/bench/lists": true, "test/bench/nodes": true, "test/bench/pages": true, "test/bench/serve": true, "test/bench/start": true, "test/faults": true, "test/browser": true, "test/image": true, "test/oidc": true,
 }
 
 // alone are folders whose packages take nothing from this module but what is named.

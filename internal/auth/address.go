@@ -32,6 +32,12 @@ func (p Proxies) Address(r *http.Request) string {
 	return host
 }
 
+// Sent says whether one of them sent a request itself.
+func (p Proxies) Sent(r *http.Request) bool {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	return err == nil && p.has(host)
+}
+
 func (p Proxies) has(host string) bool {
 	a, err := netip.ParseAddr(host)
 	return err == nil && slices.ContainsFunc(p, func(net netip.Prefix) bool { return net.Contains(a.Unmap().WithZone("")) })

@@ -150,7 +150,8 @@ func (s *Users) LinkUser(ctx context.Context, text string) (User, error) {
 	return user, err
 }
 
-// UseLink gives the user of a link a password, once, and ends the user's sessions. Errors: NotFound (the link is over),
+// UseLink gives the user of a link a password, once, and ends the user's sessions; whom a provider or a proxy signed in signs in by the
+// password from then on. Errors: NotFound (the link is over),
 // Invalid (password), and a SecondStep: a link stands for the password only.
 func (s *Users) UseLink(ctx context.Context, text, password string) (User, error) {
 	user, err := s.LinkUser(ctx, text)
@@ -175,10 +176,15 @@ func (s *Users) UseLink(ctx context.Context, text, password string) (User, error
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `delete from fetchq.second_factors where user_id = $1 and $2`, user.ID, drops); err != nil {
-			return err
+		for _, sql := range []string{`delete from fetchq.second_factors where user_id = $1 and $2`, `delete from fetchq.passkeys where user_id = $1 and $2`} {
+			if _, err := tx.Exec(ctx, sql, user.ID, drops); err != nil {
+				return err
+			}
 		}
 		if _, err := tx.Exec(ctx, `delete from fetchq.sessions where user_id = $1`, user.ID); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `delete from fetchq.identities where user_id = $1`, user.ID); err != nil { // one door only
 			return err
 		}
 		user, err = one(collect(ctx, tx, "use a link", `update fetchq.users set password = $2, last_login_at = `+signedAt+`

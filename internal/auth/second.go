@@ -158,11 +158,12 @@ func (s *Users) DropSecond(ctx context.Context, user User, current string) error
 	return database.Error("remove a second factor", err)
 }
 
-// ResetSecond removes the second factor of somebody who has lost it, and ends the sessions of this user, for what showed the codes
-// may be in other hands. Errors: NotFound.
+// ResetSecond removes the second factor of somebody who has lost it, with the passkeys, and ends the sessions of this user, for what
+// showed the codes may be in other hands. Errors: NotFound.
 func (s *Users) ResetSecond(ctx context.Context, id uuid.UUID) error {
 	done, err := s.db.Exec(ctx, `
 		with dropped as (delete from fetchq.second_factors where user_id = $1 returning user_id),
+			keys as (delete from fetchq.passkeys where user_id = (select user_id from dropped)),
 			ended as (delete from fetchq.sessions where user_id = (select user_id from dropped))
 		select from dropped`, id)
 	if err == nil && done.RowsAffected() == 0 {

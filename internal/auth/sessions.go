@@ -18,6 +18,7 @@ import (
 // How long a session lasts: to the end whatever happens, and while nobody uses it.
 const (
 	sessionLasts = 30 * 24 * time.Hour
+	guestLasts   = 12 * time.Hour // of whom somebody else identifies: so old may the groups be that a role comes from
 	sessionIdle  = 7 * 24 * time.Hour
 	seenEvery    = time.Minute // how often it is written down that a session was used
 	maxAgent     = 300         // characters of the browser's name that are kept
@@ -25,6 +26,27 @@ const (
 
 // userKey is where a session's Values hold its User. Other values are texts, and lists of texts under the keys of flashes.
 type userKey struct{}
+
+// Door is how somebody came in.
+type Door string
+
+// The doors.
+const (
+	OwnDoor      Door = "own"      // what Fetchq itself checks: a password, a link
+	ProviderDoor Door = "provider" // an OpenID provider
+	ProxyDoor    Door = "proxy"    // the header of the proxy before the program, which says on every request who it is
+)
+
+// lasts is how long a session lasts at most.
+func (d Door) lasts() time.Duration {
+	if d == OwnDoor {
+		return sessionLasts
+	}
+	return guestLasts
+}
+
+// doorKey is where a session's Values hold its Door.
+type doorKey struct{}
 
 // Sessions keeps the sessions of the pages in the database, as a sessions.Store: the cookie holds a random number, and the
 // database its hash, so that nodes share no key and a session can be listed and revoked.
@@ -63,16 +85,17 @@ func (s *Sessions) New(r *http.Request, name string) (*sessions.Session, error) 
 	}
 	var user User
 	var id uuid.UUID
+	var door Door
 	var values map[string]any
 	var seen bool
 	err = s.db.QueryRow(r.Context(), `
 		select u.id, u.email, u.name, u.role, u.password is not null, u.created_at, u.disabled_at, u.last_login_at,
-			exists (select from fetchq.second_factors f where f.user_id = u.id and f.confirmed_at is not null), s.id, s.values,
-			s.seen_at > clock_timestamp() - $3::interval
+			exists (select from fetchq.second_factors f where f.user_id = u.id and f.confirmed_at is not null),
+			coalesce((select i.issuer || ' ' || i.subject from fetchq.identities i where i.user_id = u.id), ''), s.id, s.door, s.values, s.seen_at > clock_timestamp() - $3::interval
 		from fetchq.sessions s join fetchq.users u on u.id = s.user_id
 		where s.hash = $1 and s.expires_at > clock_timestamp() and s.seen_at > clock_timestamp() - $2::interval and u.disabled_at is null`,
 		hash(cookie.Value), sessionIdle, seenEvery).Scan(&user.ID, &user.Email, &user.Name, &user.Role, &user.HasPassword, &user.CreatedAt,
-		&user.DisabledAt, &user.LastLoginAt, &user.SecondFactor, &id, &values, &seen)
+		&user.DisabledAt, &user.LastLoginAt, &user.SecondFactor, &user.Identity, &id, &door, &values, &seen)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return session, nil
 	}
@@ -85,7 +108,7 @@ func (s *Sessions) New(r *http.Request, name string) (*sessions.Session, error) 
 		}
 	}
 	session.ID, session.IsNew = id.String(), false
-	session.Values[userKey{}] = user
+	session.Values[userKey{}], session.Values[doorKey{}] = user, door
 	for key, value := range values {
 		session.Values[key] = value
 	}
@@ -98,9 +121,20 @@ func UserOf(session *sessions.Session) (User, bool) {
 	return u, ok
 }
 
-// SignIn begins a new session for a user who has shown a password or a link, in place of any that the request had, and sets
-// its cookie. address and agent say where from.
+// DoorOf returns by which door a session was begun.
+func DoorOf(session *sessions.Session) Door {
+	door, _ := session.Values[doorKey{}].(Door)
+	return door
+}
+
+// SignIn begins a new session for a user who has shown a password or a link; see Begin.
 func (s *Sessions) SignIn(w http.ResponseWriter, r *http.Request, user User, address string) error {
+	return s.Begin(w, r, user, OwnDoor, address)
+}
+
+// Begin begins a new session for a user who came in by a door, in place of any that the request had, and sets its cookie. address
+// says where from.
+func (s *Sessions) Begin(w http.ResponseWriter, r *http.Request, user User, door Door, address string) error {
 	if err := s.end(r); err != nil {
 		return err
 	}
@@ -113,20 +147,24 @@ func (s *Sessions) SignIn(w http.ResponseWriter, r *http.Request, user User, add
 	err = pgx.BeginFunc(r.Context(), s.db, func(tx pgx.Tx) error {
 		_, err := tx.Exec(r.Context(), `
 		with old as (delete from fetchq.sessions where expires_at <= clock_timestamp() or seen_at <= clock_timestamp() - $6::interval)
-		insert into fetchq.sessions (hash, id, user_id, expires_at, address, agent)
-		values ($1, $2, $3, clock_timestamp() + $4::interval, $5, $7)`,
-			hash(text), id, user.ID, sessionLasts, address, sessionIdle, string(agent[:min(len(agent), maxAgent)]))
+		insert into fetchq.sessions (hash, id, user_id, expires_at, address, agent, door)
+		values ($1, $2, $3, clock_timestamp() + $4::interval, $5, $7, $8)`,
+			hash(text), id, user.ID, door.lasts(), address, sessionIdle, string(agent[:min(len(agent), maxAgent)]), door)
 		if err != nil {
 			return err
 		}
 		who := audit.Actor{Kind: audit.User, Name: user.Email}
 		audit.From(r.Context()).By(who)
-		return audit.Write(r.Context(), tx, audit.Entry{Action: audit.SignIn, Actor: who, Target: user.Email, Address: address})
+		line := audit.Entry{Action: audit.SignIn, Actor: who, Target: user.Email, Address: address}
+		if door != OwnDoor {
+			line.Details = map[string]any{"by": door}
+		}
+		return audit.Write(r.Context(), tx, line)
 	})
 	if err != nil {
 		return database.Error("begin a session", err)
 	}
-	s.set(w, r, text, int(sessionLasts.Seconds()))
+	s.set(w, r, text, int(door.lasts().Seconds()))
 	return nil
 }
 

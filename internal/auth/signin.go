@@ -37,7 +37,7 @@ func (s *Users) SignIn(ctx context.Context, email, password, address string) (Us
 	var phc string
 	var at bool
 	user, err := pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (u User, err error) {
-		err = row.Scan(&u.ID, &u.Email, &u.Name, &u.Role, &u.HasPassword, &u.CreatedAt, &u.DisabledAt, &u.LastLoginAt, &u.SecondFactor, &phc, &at)
+		err = row.Scan(&u.ID, &u.Email, &u.Name, &u.Role, &u.HasPassword, &u.CreatedAt, &u.DisabledAt, &u.LastLoginAt, &u.SecondFactor, &u.Identity, &phc, &at)
 		return u, err
 	})
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
@@ -87,6 +87,9 @@ func (s *Users) SignIn(ctx context.Context, email, password, address string) (Us
 	}
 	return user, nil
 }
+
+// AllowAddress says whether an address may try once more to come in: a try by a provider counts as one by a password.
+func (s *Users) AllowAddress(address string) bool { return s.addresses.Allow(neighbourhood(address)) }
 
 // ChangePassword gives a user another password, who knows the present one, and ends all sessions but that which asks, and
 // all links. Errors: Invalid (password, current), Throttled, Overloaded.

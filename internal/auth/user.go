@@ -24,8 +24,12 @@ type User struct {
 	DisabledAt  *time.Time
 	LastLoginAt *time.Time
 
-	SecondFactor bool // a sign-in takes a code too
+	SecondFactor bool   // a sign-in takes a code too
+	Identity     string // issuer and subject of whom an OpenID provider or a proxy signs in, and no password does; "": none does
 }
+
+// External says whether an OpenID provider or a proxy signs the user in.
+func (u User) External() bool { return u.Identity != "" }
 
 // May says whether the user may do something.
 func (u User) May(p Permission) bool { return u.DisabledAt == nil && u.Role.May(p) }

@@ -34,7 +34,8 @@ func NewUsers(db *pgxpool.Pool, now func() time.Time) *Users {
 }
 
 const userColumns = `id, email, name, role, password is not null, created_at, disabled_at, last_login_at,
-	exists (select from fetchq.second_factors where user_id = id and confirmed_at is not null)`
+	exists (select from fetchq.second_factors where user_id = id and confirmed_at is not null),
+	coalesce((select issuer || ' ' || subject from fetchq.identities where user_id = id), '')`
 
 // Create adds a user, who has no password yet: Link makes the link by which one is chosen. Errors: Invalid (email, name,
 // role), Exists.
@@ -162,16 +163,21 @@ func (s *Users) change(ctx context.Context, field string, id uuid.UUID, line aud
 		if user, err = one(collect(ctx, tx, "change a user", sql, append([]any{id}, args...)...)); err != nil {
 			return err
 		}
-		var governed bool
-		err := tx.QueryRow(ctx, `select exists (select from fetchq.users where role = $1 and disabled_at is null)`, RoleAdmin).Scan(&governed)
-		if err == nil && !governed {
-			return errs.Field(field, "this is the last admin; make somebody else admin first")
-		}
-		if err != nil {
+		if err := governed(ctx, tx, field); err != nil {
 			return err
 		}
 		line.Target = user.Email
 		return audit.Write(ctx, tx, line)
 	})
 	return user, database.Error("change a user", err)
+}
+
+// governed refuses what leaves nobody who governs.
+func governed(ctx context.Context, tx pgx.Tx, field string) error {
+	var any bool
+	err := tx.QueryRow(ctx, `select exists (select from fetchq.users where role = $1 and disabled_at is null)`, RoleAdmin).Scan(&any)
+	if err == nil && !any {
+		return errs.Field(field, "this is the last admin; make somebody else admin first")
+	}
+	return err
 }

@@ -25,6 +25,8 @@ var parts = []part{
 	{table: "users"},
 	{table: "second_factors"},
 	{table: "recovery_codes"},
+	{table: "identities"},
+	{table: "passkeys"},
 	{table: "tokens"},
 	{table: "dashboards"},
 	{table: "views"},

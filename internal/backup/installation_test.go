@@ -28,6 +28,8 @@ func (w *world) team() string {
 	for _, sql := range []string{
 		`insert into fetchq.second_factors (user_id, secret, confirmed_at, last_step) select id, '\x00ff', now(), 7 from fetchq.users where email like 'bob%'`,
 		`insert into fetchq.recovery_codes (user_id, hash, used_at) select user_id, '\x0badc0de', now() from fetchq.second_factors`,
+		`insert into fetchq.identities (issuer, subject, user_id) select 'https://id.example.org', '0', id from fetchq.users where email like 'bob%'`,
+		`insert into fetchq.passkeys (id, user_id, name, credential) select '\x00ff', id, 'a "phone"', '{"id": "AP8="}' from fetchq.users where email like 'ann%'`,
 		`insert into fetchq.dashboards (id, name, charts, created_by) values (gen_random_uuid(), 'The "team"', array['a=1', 'b={2}'], 'ann@example.org')`,
 		`insert into fetchq.views (id, queue, user_id, name, query) select gen_random_uuid(), 'a', id, 'mine', 'status=killed' from fetchq.users`,
 		`insert into fetchq.backup_destinations (name, url, created_by) values ('offsite', 'file:///none', 'ann')`,
@@ -136,7 +138,7 @@ func TestNothingOfAnInstallationComesByItself(t *testing.T) {
 // notOfAnInstallation are the tables that are of no queue and that no backup has; docs/backup-format.md says why.
 var notOfAnInstallation = []string{
 	"meta", "queues", // the manifest has the settings of queues
-	"sessions", "links", "half_sign_ins", "quiets", "quiet_state", "series_state", "series_partial", "renames", "operation_parts", "operation_failures", "operation_undo", "migrations",
+	"sessions", "links", "half_sign_ins", "passkey_sign_ins", "quiets", "quiet_state", "series_state", "series_partial", "renames", "operation_parts", "operation_failures", "operation_undo", "migrations",
 	"backups", // a destination is asked what it has
 }
 

@@ -29,6 +29,18 @@ type Config struct {
 	AdminEmail    string        `env:"FETCHQ_ADMIN_EMAIL" name:"admin-email" placeholder:"ADDRESS" help:"Make this the first admin where there are no users yet, in place of the setup link."`
 	AdminPassword string        `env:"FETCHQ_ADMIN_PASSWORD" name:"admin-password" secret:"true" placeholder:"TEXT" help:"The password of the first admin."`
 	SecretKey     string        `env:"FETCHQ_SECRET_KEY" name:"secret-key" secret:"true" placeholder:"TEXT" help:"Random text of 32 characters or more, the same on all nodes, under which secrets of second factors are kept in the database; where Postgres is private, default: one in secret.key beside its data."`
+	OIDCIssuer    string        `env:"FETCHQ_OIDC_ISSUER" name:"oidc-issuer" placeholder:"URL" help:"People may sign in by this OpenID provider, as in https://id.example.org; needs FETCHQ_BASE_URL, below which it sends them back to /login/provider/callback."`
+	OIDCClient    string        `env:"FETCHQ_OIDC_CLIENT_ID" name:"oidc-client-id" placeholder:"TEXT" help:"What the provider calls this site."`
+	OIDCSecret    string        `env:"FETCHQ_OIDC_CLIENT_SECRET" name:"oidc-client-secret" secret:"true" placeholder:"TEXT" help:"What this site shows the provider, where it wants more than PKCE."`
+	OIDCName      string        `env:"FETCHQ_OIDC_NAME" name:"oidc-name" placeholder:"NAME" help:"What the button calls the provider; default: its host."`
+	OIDCGroups    string        `env:"FETCHQ_OIDC_GROUPS" name:"oidc-groups" default:"groups" placeholder:"CLAIM" help:"The claim with the groups of a person; ${default} where nothing is said."`
+	OIDCScopes    []string      `env:"FETCHQ_OIDC_SCOPES" name:"oidc-scopes" default:"profile,email" placeholder:"SCOPE" help:"What the provider is asked for besides openid; ${default} where nothing is said. Some want groups here too."`
+	HeaderUser    string        `env:"FETCHQ_HEADER_USER" name:"header-user" placeholder:"HEADER" help:"The proxy before this server signs people in, and names them by e-mail address in this header, as in X-Forwarded-Email."`
+	HeaderGroups  string        `env:"FETCHQ_HEADER_GROUPS" name:"header-groups" placeholder:"HEADER" help:"The header in which the proxy names their groups, separated by commas."`
+	HeaderFrom    []string      `env:"FETCHQ_HEADER_FROM" name:"header-from" placeholder:"ADDRESS" help:"From where alone these headers are believed, as in 10.0.0.5,10.1.0.0/16; wanted with FETCHQ_HEADER_USER."`
+	GroupRoles    []string      `env:"FETCHQ_GROUP_ROLES" name:"group-roles" placeholder:"GROUP=ROLE" help:"Roles of those whom a provider or proxy identifies, as in ops=operator,admins=admin,*=viewer; * is everybody, and who has no role stays out. Wanted with FETCHQ_OIDC_ISSUER or FETCHQ_HEADER_USER."`
+	SignUp        bool          `env:"FETCHQ_SIGN_UP" name:"sign-up" help:"Whom a provider or proxy identifies gets an account at the first sign-in; else an admin adds people."`
+	SignInDomains []string      `env:"FETCHQ_SIGN_IN_DOMAINS" name:"sign-in-domains" placeholder:"DOMAIN" help:"Only e-mail addresses of these domains come in by a provider or proxy; default: all."`
 	Env           string        `env:"FETCHQ_ENV" name:"env" placeholder:"NAME" help:"A label that all pages show, such as production."`
 	MetricsOpen   bool          `env:"FETCHQ_METRICS_OPEN" name:"metrics-open" help:"Serve /metrics to everybody; else Prometheus needs a token with the right read."`
 	PgBin         string        `env:"FETCHQ_PG_BIN" name:"pg-bin" placeholder:"DIR" help:"Programs of the private Postgres; default: look for them."`
@@ -73,20 +85,24 @@ func (c Config) Check() error {
 			return fmt.Errorf("FETCHQ_BASE_URL is %q; something like https://queue.example.org is wanted, without a path", c.BaseURL)
 		}
 	}
-	_, err := c.ProxyPrefixes()
-	return err
+	if _, err := c.ProxyPrefixes(); err != nil {
+		return err
+	}
+	return c.checkEntrance()
 }
 
 // ProxyPrefixes are the proxies before this server. An address alone is a network of one.
-func (c Config) ProxyPrefixes() ([]netip.Prefix, error) {
-	list := make([]netip.Prefix, len(c.Proxies))
-	for i, text := range c.Proxies {
+func (c Config) ProxyPrefixes() ([]netip.Prefix, error) { return prefixes("FETCHQ_PROXIES", c.Proxies) }
+
+func prefixes(variable string, texts []string) ([]netip.Prefix, error) {
+	list := make([]netip.Prefix, len(texts))
+	for i, text := range texts {
 		prefix, err := netip.ParsePrefix(strings.TrimSpace(text))
 		if a, failed := netip.ParseAddr(strings.TrimSpace(text)); failed == nil {
 			prefix, err = netip.PrefixFrom(a, a.BitLen()), nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("FETCHQ_PROXIES holds %q; addresses or networks are wanted, as in 127.0.0.1,10.0.0.0/8", text)
+			return nil, fmt.Errorf("%s holds %q; addresses or networks are wanted, as in 127.0.0.1,10.0.0.0/8", variable, text)
 		}
 		list[i] = prefix
 	}

@@ -35,10 +35,14 @@ func (s *Server) showAccount(c echo.Context, status int, field, said string) err
 	if err != nil {
 		return err
 	}
+	passkeys, err := s.Users.Passkeys(c.Request().Context(), user.ID)
+	if err != nil {
+		return err
+	}
 	v := templates.AccountView{
 		Email: user.Email, Name: user.Name, Role: string(user.Role), Created: user.CreatedAt, Theme: theme(c),
 		Sessions: sessionRows(c, list, nil), WrongField: field, Wrong: said,
-		Second: second.Since, CodesLeft: second.Left,
+		Second: second.Since, CodesLeft: second.Left, Passkeys: len(passkeys), External: user.External(), Provider: s.outside(),
 	}
 	for _, p := range auth.Permissions {
 		if user.May(p) {

@@ -26,6 +26,14 @@ type doing struct {
 var doings = map[string]doing{
 	"POST /login":                    {action: audit.SignIn, target: "email", own: true},
 	"POST /login/code":               {action: audit.SignIn, own: true},
+	"POST /login/passkey":            {action: audit.SignIn, own: true},
+	"POST /login/passkey/begin":      {action: audit.SignIn, own: true},
+	"POST /account/passkeys/confirm": {action: audit.Account},
+	"POST /account/passkeys/rename":  {action: audit.Account},
+	"POST /account/passkeys/remove":  {action: audit.Account},
+	"GET /login":                     {action: audit.SignIn, own: true}, // by a proxy
+	"GET /login/provider/callback":   {action: audit.SignIn, own: true},
+	"POST /account/connect":          {action: audit.Account, own: true},
 	"POST /setup/:token":             {action: audit.PasswordChange, also: true},
 	"POST /reset/:token":             {action: audit.PasswordChange, also: true},
 	"POST /logout":                   {action: audit.SignOut},
@@ -83,7 +91,7 @@ var scheduleNotes = []string{"destination", "cron", "zone", "paused", "verify"}
 // quiet are the unsafe routes of which no line is written, unless they are refused: what somebody keeps for his own eyes, what
 // all may arrange, and what changes nothing.
 var quiet = []string{
-	"POST /account/theme", "POST /account/second", "POST /queues/star", "POST /queues/:queue/views/new", "POST /queues/:queue/views/delete", "POST /charts/save",
+	"POST /account/theme", "POST /account/second", "POST /account/passkeys", "POST /queues/star", "POST /queues/:queue/views/new", "POST /queues/:queue/views/delete", "POST /charts/save",
 	"POST /dashboards/:id", "POST /queues/:queue/documents/ask", "POST /workers/ask", "POST /workers/release/ask", "POST /queues/:queue/import/preview", "POST /backups/destinations/:name/test",
 }
 

@@ -36,15 +36,13 @@ func (s *Server) signedIn(method, path string, h echo.HandlerFunc) { s.guard(met
 func (s *Server) guard(method, path string, needs auth.Permission, h echo.HandlerFunc) {
 	s.routes = append(s.routes, Route{Method: method, Path: path, Needs: needs})
 	s.echo.Add(method, path, func(c echo.Context) error {
-		session, err := s.Sessions.Get(c.Request(), auth.SessionName)
+		user, ok, err := s.signedInUser(c)
 		if err != nil {
 			return err
 		}
-		user, ok := auth.UserOf(session)
 		if !ok {
 			return s.askToSignIn(c)
 		}
-		c.Set(sessionKey, session)
 		recordActor(c, user)
 		s.noteVersion(c)
 		if needs != "" && !user.May(needs) {

@@ -26,14 +26,19 @@ func (s *Server) signInRoutes() {
 // signInPage shows the form, or goes on where somebody is signed in already.
 func (s *Server) signInPage(c echo.Context) error {
 	next := local(c.QueryParam("next"), "/")
-	session, err := s.Sessions.Get(c.Request(), auth.SessionName)
+	_, ok, err := s.signedInUser(c)
 	if err != nil {
 		return err
 	}
-	if _, ok := auth.UserOf(session); ok {
+	if ok {
 		return c.Redirect(http.StatusSeeOther, next)
 	}
-	v := templates.SignInView{Next: next}
+	if c.QueryParam("out") == "" {
+		if done, err := s.enterByProxy(c, next); done {
+			return err
+		}
+	}
+	v := s.signInView(c, next)
 	switch {
 	case c.QueryParam("out") != "":
 		v.Said = "You are signed out."
@@ -47,7 +52,8 @@ func (s *Server) signInPage(c echo.Context) error {
 }
 
 func (s *Server) signIn(c echo.Context) error {
-	v := templates.SignInView{Email: c.FormValue("email"), Next: local(c.FormValue("next"), "/")}
+	v := s.signInView(c, local(c.FormValue("next"), "/"))
+	v.Email = c.FormValue("email")
 	user, err := s.Users.SignIn(c.Request().Context(), v.Email, c.FormValue("password"), s.Proxies.Address(c.Request()))
 	if done, err := s.arrive(c, user, v.Next, err); done {
 		return err
@@ -62,12 +68,20 @@ func (s *Server) signIn(c echo.Context) error {
 	}
 }
 
-// enter begins a new session and goes on.
-func (s *Server) enter(c echo.Context, user auth.User, next string) error {
-	if err := s.Sessions.SignIn(c.Response(), c.Request(), user, s.Proxies.Address(c.Request())); err != nil {
-		return err
+// signInView is the page with the doors that there are.
+func (s *Server) signInView(c echo.Context, next string) templates.SignInView {
+	v := templates.SignInView{Next: next}
+	if s.Provider != nil {
+		v.Provider = s.Provider.Name()
 	}
-	return c.Redirect(http.StatusSeeOther, next)
+	v.Proxy = s.Headers.User != ""
+	_, v.Passkeys = s.passkeySite(c.Request())
+	return v
+}
+
+// enter begins a new session of who has shown a password or a link, and goes on.
+func (s *Server) enter(c echo.Context, user auth.User, next string) error {
+	return s.enterBy(c, user, auth.OwnDoor, next)
 }
 
 // message is what a person is told of an error of ours.

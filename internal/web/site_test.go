@@ -73,8 +73,8 @@ func (l *siteLog) String() string {
 
 const sitePassword = "correct horse battery"
 
-// newSite boots a site that browsers know by base, or, where that is "", by the address on which it listens.
-func newSite(t *testing.T, base string) *site {
+// newSite boots a site that browsers know by base, or, where that is "", by the address on which it listens, with options besides.
+func newSite(t *testing.T, base string, with ...func(*web.Options)) *site {
 	t.Helper()
 	db := dbtest.New(t)
 	s := &site{t: t, db: db, log: &siteLog{}}
@@ -91,10 +91,14 @@ func newSite(t *testing.T, base string) *site {
 	jobs := operations.New(db, s.engine, operations.Options{Log: log, Node: "test", Now: time.Now, ImportLimit: 1 << 20})
 	s.backups = newCatalog(db, s.engine, jobs, log)
 	t.Cleanup(s.backups.Stop)
-	s.pages = web.New(web.Options{
+	opt := web.Options{
 		Engine: s.engine, Operations: jobs, Catalog: s.backups, Recent: metrics.New(none, nil, time.Now, log), Metrics: flat{}, Charts: charts.NewStore(db), Users: s.users, Sessions: s.sessions, Tokens: s.tokens, Audit: s.audit,
 		Assets: assets, Log: log, Now: time.Now, URL: "https://queue.example.org", BaseURL: base,
-	})
+	}
+	for _, set := range with {
+		set(&opt)
+	}
+	s.pages = web.New(opt)
 	s.calls = api.New(api.Options{
 		Engine: s.engine, Operations: jobs, Catalog: s.backups, Series: metrics.NewStore(db, log),
 		Tokens: s.tokens, Audit: s.audit, Log: log, Now: time.Now, Version: "test",

@@ -97,7 +97,7 @@ func state(u auth.User) string {
 	switch {
 	case u.DisabledAt != nil:
 		return "disabled"
-	case !u.HasPassword:
+	case !u.HasPassword && !u.External():
 		return "waiting"
 	}
 	return "active"

@@ -19,6 +19,9 @@ func (s *Server) askLink(c echo.Context, status int, user auth.User, wrong strin
 	if user.HasPassword {
 		says += " The present password goes on working until the link is used; then all sessions of this person end."
 	}
+	if user.External() {
+		says += " A provider or proxy signs this person in now: who uses the link signs in by the password from then on, and not there any more."
+	}
 	if user.SecondFactor {
 		says += " The second factor stays: the link asks for a code too."
 	}
@@ -92,7 +95,7 @@ func (s *Server) disablePerson(c echo.Context, user auth.User) error {
 func (s *Server) enablePage(c echo.Context, user auth.User) error {
 	return s.dialog(c, http.StatusOK, teamForm("Enable"), templates.ConfirmForm(templates.Confirm{
 		Title: "Enable " + user.Email, Action: personURL(user, "enable"), Back: "/team", Button: "Enable",
-		Says: []string{"This person can sign in again, as " + string(user.Role) + ", with the password from before.", lately(user, s.Now())},
+		Says: []string{"This person can sign in again, as " + string(user.Role) + ", by the same way as before.", lately(user, s.Now())},
 	}))
 }
 
@@ -112,7 +115,7 @@ func (s *Server) askResetSecond(c echo.Context, status int, user auth.User, wron
 		Title: "Remove the second factor of " + user.Email, Action: personURL(user, "second"), Back: "/team", Button: "Remove it", Danger: true, Wrong: wrong,
 		Says: []string{
 			"For somebody who has lost the app and the recovery codes. Make sure that it is " + user.Email + " who asks: from then on the password alone signs in.",
-			"All sessions of this person end.",
+			"All sessions of this person end, and passkeys go too.",
 		},
 	}))
 }

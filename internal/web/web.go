@@ -17,6 +17,7 @@ import (
 	"github.com/fetchq/server/internal/errs"
 	"github.com/fetchq/server/internal/metrics"
 	"github.com/fetchq/server/internal/operations"
+	"github.com/fetchq/server/internal/provider"
 	"github.com/fetchq/server/internal/queue"
 	"github.com/fetchq/server/web/static"
 )
@@ -32,6 +33,9 @@ type Options struct {
 	Charts     *charts.Store
 	Users      *auth.Users
 	Sessions   *auth.Sessions
+	Provider   *provider.Provider // of OpenID; nil: there is none
+	Headers    Headers            // of the proxy that signs people in
+	Entrance   auth.Entrance      // of those whom somebody else identifies
 	Tokens     *auth.Tokens
 	Audit      *audit.Log // nil: none is kept
 	Assets     static.Assets
@@ -91,7 +95,7 @@ func New(opt Options) *Server {
 		_ = s.origins.AddTrustedOrigin(origin(opt.BaseURL))
 	}
 	s.echo.HTTPErrorHandler = s.fail
-	s.echo.Use(s.recoverPanic, s.secure, s.record, s.checkOrigin, middleware.GzipWithConfig(middleware.GzipConfig{
+	s.echo.Use(s.recoverPanic, s.secure, s.believe, s.record, s.checkOrigin, middleware.GzipWithConfig(middleware.GzipConfig{
 		MinLength: 1024, Skipper: func(c echo.Context) bool {
 			always, kept := s.compressed[c.Path()]
 			return c.Path() == "/events" || strings.HasPrefix(c.Path(), static.Prefix) || kept && (always || isLive(c.Request()))
@@ -120,6 +124,7 @@ func (s *Server) register() {
 	s.open(http.MethodGet, static.Prefix+"*", func(c echo.Context) error { s.Assets.ServeHTTP(c.Response(), c.Request()); return nil })
 	s.open(http.MethodGet, "/favicon.ico", func(c echo.Context) error { return c.Redirect(http.StatusFound, s.Assets.URL("favicon.svg")) })
 	s.signInRoutes()
+	s.providerRoutes()
 	s.liveRoutes()
 	s.overviewRoutes()
 	s.queuesRoutes()
@@ -136,15 +141,13 @@ func (s *Server) register() {
 	s.importRoutes()
 	s.accountRoutes()
 	s.secondRoutes()
+	s.passkeyRoutes()
 	s.teamRoutes()
 	s.auditRoutes()
 }
 
 // notFound answers what is no page: in the frame where somebody is signed in.
 func (s *Server) notFound(c echo.Context) error {
-	session, err := s.Sessions.Get(c.Request(), auth.SessionName)
-	if err == nil && !session.IsNew {
-		c.Set(sessionKey, session)
-	}
+	_, _, _ = s.signedInUser(c) // who cannot be told is nobody
 	return errs.New(errs.NotFound, "there is no such page")
 }

@@ -7,5 +7,6 @@ import './times.js';
 import './menus.js';
 import './toasts.js';
 import './preview.js';
+import './passkeys.js';
 
 window.htmx = htmx;
