@@ -118,7 +118,8 @@ func (h *Histogram) appendTo(b []byte) []byte {
 // parseHistogram reads a histogram from all of b.
 func parseHistogram(b []byte) (*Histogram, error) {
 	h := &Histogram{}
-	return h, h.parse(b)
+	err := h.parse(b)
+	return h, err
 }
 
 // parse is parseHistogram in the room that a histogram has; after an error it is of no use.
