@@ -18,7 +18,7 @@ const (
 
 // Doc returns one document. Errors: NotFound (no such queue or document).
 func (e *Engine) Doc(ctx context.Context, queue, subject string) (Document, error) {
-	if err := find(queue); err != nil {
+	if err := find(ctx, queue); err != nil {
 		return Document{}, err
 	}
 	docs, err := query(ctx, e, "read a document of "+queue, scanWhole(queue),

@@ -43,6 +43,7 @@ begin
         charts = array(select regexp_replace(c, '(^|&)queue=' || p_queue || '(?=&|$)', '\1queue=' || p_to) from unnest(charts) with ordinality u (c, n) order by n)
     where exists (select from unnest(charts) c where c ~ ('(^|&)queue=' || p_queue || '(&|$)'));
     update fetchq.tokens set queues = array_replace(queues, p_queue, p_to) where p_queue = any (queues);
+    update fetchq.users set queues = array_replace(queues, p_queue, p_to) where p_queue = any (queues);
     update fetchq.backup_schedules set queues = array_replace(queues, p_queue, p_to) where p_queue = any (queues);
     delete from fetchq.views where queue = p_to;
     update fetchq.views set queue = p_to where queue = p_queue;
