@@ -23,6 +23,9 @@ import (
 // (no such queue), Invalid (Field names what is wrong).
 func (s *Service) Create(ctx context.Context, r Request) (Operation, error) {
 	args, err := r.arguments(ctx)
+	if err == nil && r.Filter != nil {
+		err = s.engine.MayFilter(ctx, r.Queue, "filter.payload", r.Filter.Payload)
+	}
 	if err != nil {
 		return Operation{}, err
 	}
@@ -43,6 +46,9 @@ func (s *Service) Create(ctx context.Context, r Request) (Operation, error) {
 // it. Errors: as Create.
 func (s *Service) Count(ctx context.Context, r Request) (c Count, err error) {
 	args, err := r.arguments(ctx)
+	if err == nil && r.Filter != nil {
+		err = s.engine.MayFilter(ctx, r.Queue, "filter.payload", r.Filter.Payload)
+	}
 	if err != nil {
 		return c, err
 	}
@@ -102,7 +108,10 @@ func (s *Service) Get(ctx context.Context, id uuid.UUID) (Operation, error) {
 	if err == nil && !queue.Sees(ctx, o.Queue) {
 		return Operation{}, errNone
 	}
-	return o.seen(ctx), err
+	if err != nil {
+		return Operation{}, err
+	}
+	return s.seen(ctx, o)
 }
 
 var errNone = &errs.Error{Code: errs.NotFound, Field: "id", Message: "there is no such operation"}
@@ -111,11 +120,20 @@ var errNone = &errs.Error{Code: errs.NotFound, Field: "id", Message: "there is n
 const Hidden = "another queue"
 
 // seen is the operation as the context sees it.
-func (o Operation) seen(ctx context.Context) Operation {
+func (s *Service) seen(ctx context.Context, o Operation) (Operation, error) {
+	if o.Filter != nil && o.Filter.Payload != nil {
+		hidden, err := s.engine.Redaction(ctx, o.Queue)
+		if err != nil {
+			return Operation{}, err
+		}
+		f := *o.Filter
+		f.Payload = hidden.Apply(f.Payload)
+		o.Filter = &f
+	}
 	if o.ToQueue != nil && !queue.Sees(ctx, *o.ToQueue) {
 		o.ToQueue = new(Hidden)
 	}
-	return o
+	return o, nil
 }
 
 // change refuses an operation that the context does not see in both its queues. Errors: NotFound, Forbidden.
@@ -219,7 +237,9 @@ func (s *Service) List(ctx context.Context, p ListParams) (list []Operation, nex
 		next = wire.EncodeCursor(strconv.FormatInt(list[p.Limit-1].number, 10))
 	}
 	for i := range list {
-		list[i] = list[i].seen(ctx)
+		if list[i], err = s.seen(ctx, list[i]); err != nil {
+			return nil, "", err
+		}
 	}
 	return list, next, nil
 }

@@ -67,6 +67,9 @@ func (e *Engine) AllLogs(ctx context.Context, f ErrorFilter) (logs []Log, next s
 		edge, logs = key(logs[n-1]), logs[:n-1]
 	}
 	logs, next, _ = cut(place{}, logs, holds, edge, key)
+	if err := e.redactLogs(ctx, "", logs); err != nil {
+		return nil, "", err
+	}
 	return logs, next, nil
 }
 

@@ -29,6 +29,9 @@ func (e *Engine) Doc(ctx context.Context, queue, subject string) (Document, erro
 	if len(docs) == 0 {
 		return Document{}, &errs.Error{Code: errs.NotFound, Field: "subject", Message: "there is no such document in this queue"}
 	}
+	if err := e.redactDocs(ctx, []string{queue}, docs); err != nil {
+		return Document{}, err
+	}
 	return docs[0], nil
 }
 

@@ -20,8 +20,14 @@ func (e *Engine) Export(ctx context.Context, queue string, f DocFilter, give fun
 	if err := e.exists(ctx, queue); err != nil {
 		return err
 	}
+	if err := e.MayFilter(ctx, queue, "payload", f.Payload); err != nil {
+		return err
+	}
 	for {
 		page, err := e.docsBySubject(ctx, queue, f)
+		if err == nil { // what is hidden may change while the export runs
+			err = e.redactDocs(ctx, []string{queue}, page.Documents)
+		}
 		if err == nil {
 			err = give(page.Documents)
 		}

@@ -84,6 +84,20 @@ func (e *Engine) Docs(ctx context.Context, queue string, f DocFilter) (DocPage, 
 	if err := errors.Join(find(ctx, queue), checkLimit(f.Limit), f.choose()); err != nil {
 		return DocPage{}, err
 	}
+	if err := e.MayFilter(ctx, queue, "payload", f.Payload); err != nil {
+		return DocPage{}, err
+	}
+	page, err := e.docs(ctx, queue, f)
+	if err == nil {
+		err = e.redactDocs(ctx, []string{queue}, page.Documents)
+	}
+	if err != nil {
+		return DocPage{}, err
+	}
+	return page, nil
+}
+
+func (e *Engine) docs(ctx context.Context, queue string, f DocFilter) (DocPage, error) {
 	switch {
 	case f.Order == BySubject:
 		return e.docsBySubject(ctx, queue, f)

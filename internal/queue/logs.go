@@ -81,7 +81,7 @@ func (e *Engine) Logs(ctx context.Context, queue string, f LogFilter) (out LogPa
 		return out, err
 	}
 	out.Logs, out.Next, out.Previous = cut(p.from, logs, p.limit, edge, func(l Log) []string { return momentKey(l.CreatedAt, l.ID) })
-	return out, nil
+	return out, e.redactLogs(ctx, queue, out.Logs)
 }
 
 // logsOfGroup is Logs for the lines of a group of errors, which turns forward only.
@@ -184,6 +184,9 @@ func (e *Engine) Trace(ctx context.Context, subject string, only []string) (t Tr
 		return t, err
 	}
 	t.Logs = logs[:holds]
+	if err := errors.Join(e.redactDocs(ctx, nil, t.Documents), e.redactLogs(ctx, "", t.Logs)); err != nil {
+		return Traced{}, err
+	}
 	t.Journal, err = e.traceJournal(ctx, subject, only)
 	return t, err
 }
@@ -194,7 +197,14 @@ func (e *Engine) Everywhere(ctx context.Context, subject string, only []string) 
 	if err != nil {
 		return nil, err
 	}
-	return e.where(ctx, subject, only, briefColumns)
+	docs, err := e.where(ctx, subject, only, briefColumns)
+	if err == nil {
+		err = e.redactDocs(ctx, nil, docs)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return docs, nil
 }
 
 func (e *Engine) where(ctx context.Context, subject string, only []string, columns string) ([]Document, error) {

@@ -88,6 +88,9 @@ func (e *Engine) settle(ctx context.Context, queue string, items []owned[Resolut
 	if len(items) == 0 {
 		return nil, e.exists(ctx, queue)
 	}
+	if err := e.mayEdit(ctx, queue, items); err != nil {
+		return nil, err
+	}
 	for _, item := range items {
 		if to := item.item.ToQueue; to != "" && !Sees(ctx, to) {
 			return nil, errs.Field("to_queue", "there is no queue %s", to)

@@ -261,6 +261,22 @@ func TestListsKeepToTheQueuesOfAPerson(t *testing.T) {
 	}
 }
 
+// TestALivePartIsSharedAmongThoseWhoSeeTheSame right after somebody of the same role who sees more.
+func TestALivePartIsSharedAmongThoseWhoSeeTheSame(t *testing.T) {
+	t.Parallel()
+	s := newHiddenSite(t)
+	whole := s.as(auth.RoleViewer)
+	b, _ := s.limited(auth.RoleViewer, "pages")
+	for _, path := range []string{"/", "/workers", "/operations"} {
+		if p := whole.get(path, "Fetchq-Live", "1").must(t, http.StatusOK); !strings.Contains(p.body, hiddenMark) {
+			t.Errorf("who sees all does not see it at %s", path)
+		}
+		if p := b.get(path, "Fetchq-Live", "1").must(t, http.StatusOK); strings.Contains(p.body, hiddenMark) {
+			t.Errorf("%s is shared with who does not see it", path)
+		}
+	}
+}
+
 // TestAnAdminSeesAllQueues whatever is written down for the time after.
 func TestAnAdminSeesAllQueues(t *testing.T) {
 	t.Parallel()

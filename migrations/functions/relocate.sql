@@ -98,7 +98,7 @@ language sql stable as $$
             'max_active', q.key_max_active,
             'rate', case when q.key_rate_picks is not null then
                 jsonb_build_object('picks', q.key_rate_picks, 'per', q.key_rate_per, 'burst', q.key_rate_burst) end) end,
-        'payload_index', q.payload_index, 'journal', q.journal, 'journal_retention', q.journal_retention, 'logs_retention', q.logs_retention, 'logs_rows', q.logs_rows, 'series_retention', q.series_retention,
+        'payload_index', q.payload_index, 'redact', to_jsonb(q.redact), 'viewer_payloads', q.viewer_payloads, 'journal', q.journal, 'journal_retention', q.journal_retention, 'logs_retention', q.logs_retention, 'logs_rows', q.logs_rows, 'series_retention', q.series_retention,
         'completed_retention', q.completed_retention, 'killed_retention', q.killed_retention,
         'partitions', q.partitions, 'tablespace', q.tablespace)
 $$;
