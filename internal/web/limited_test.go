@@ -233,6 +233,15 @@ func TestListsKeepToTheQueuesOfAPerson(t *testing.T) {
 			t.Errorf("%s answers %d; %d is wanted", path, p.status, want)
 		}
 	}
+	if _, err := s.engine.Pause(t.Context(), hiddenQueue, queue.PauseParams{}); err != nil {
+		t.Fatal(err)
+	}
+	s.pages.Forget()
+	for _, path := range []string{"/nothing", "/queues/" + hiddenQueue, "/audit", "/"} { // on pages of errors too
+		if n := b.get(path).says("#trouble [data-n]"); n != "0" {
+			t.Errorf("%s says that %s queues need somebody", path, n)
+		}
+	}
 	move := url.Values{"action": {"move"}, "which": {"selected"}, "subject": {"open"}, "to_queue": {hiddenQueue}, "key": {"k"}}
 	if p := b.post("/queues/pages/operations/new", move); p.status != http.StatusUnprocessableEntity || !strings.Contains(p.body, "there is no queue") {
 		t.Errorf("a move into it answers %d", p.status)
