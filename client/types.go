@@ -159,6 +159,8 @@ type Settings struct {
 	Key                *Key       `json:"key"`
 	KeyLimits          *KeyLimits `json:"key_limits"`
 	PayloadIndex       bool       `json:"payload_index"`
+	Redact             []string   `json:"redact"` // paths that pages hide from viewers and operators
+	ViewerPayloads     string     `json:"viewer_payloads" enum:"shown,hidden"`
 	Journal            string     `json:"journal" enum:"off,errors,all"`
 	JournalRetention   *string    `json:"journal_retention"`
 	LogsRetention      *string    `json:"logs_retention"`

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/google/uuid"
@@ -21,6 +22,7 @@ type user struct {
 	List    userList    `cmd:"" help:"List the people who may sign in."`
 	Reset   userReset   `cmd:"" help:"Print a one-time link by which a person chooses another password; it takes the second factor away."`
 	Role    userRole    `cmd:"" help:"Give a person another role."`
+	Queues  userQueues  `cmd:"" help:"Limit a viewer or an operator to some queues; without any named, lift the limit."`
 	Disable userDisable `cmd:"" help:"Keep a person from signing in; open sessions end at once."`
 	Enable  userEnable  `cmd:"" help:"Let a person sign in again."`
 	Setup   userSetup   `cmd:"" help:"Print a one-time link by which the first admin is made."`
@@ -71,7 +73,7 @@ func (userList) Run(ctx context.Context, cfg config.Config, log *slog.Logger) er
 		return err
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "e-mail\tname\trole\tstate\tcreated\tlast sign-in")
+	fmt.Fprintln(w, "e-mail\tname\trole\tqueues\tstate\tcreated\tlast sign-in")
 	for _, u := range users {
 		state := "active"
 		switch {
@@ -82,7 +84,11 @@ func (userList) Run(ctx context.Context, cfg config.Config, log *slog.Logger) er
 		case !u.HasPassword:
 			state = "waits for the link"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", u.Email, u.Name, u.Role, state, moment(&u.CreatedAt), moment(u.LastLoginAt))
+		queues := "all"
+		if u.Limited() {
+			queues = strings.Join(u.Queues, ",")
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", u.Email, u.Name, u.Role, queues, state, moment(&u.CreatedAt), moment(u.LastLoginAt))
 	}
 	return w.Flush()
 }
@@ -119,6 +125,19 @@ type userRole struct {
 func (c userRole) Run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 	return known(ctx, cfg, log, c.Email, func(t *app.Tools, u auth.User) error {
 		_, err := t.Users.SetRole(ctx, u.ID, auth.Role(c.Role))
+		return err
+	})
+}
+
+type userQueues struct {
+	Email  string   `arg:"" help:"The person's e-mail address."`
+	Queues []string `arg:"" optional:"" help:"Names of queues, or beginnings of names with * behind, as in img_*. None: all queues."`
+}
+
+// Run changes which queues the person sees, in open sessions too.
+func (c userQueues) Run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+	return known(ctx, cfg, log, c.Email, func(t *app.Tools, u auth.User) error {
+		_, err := t.Users.SetQueues(ctx, u.ID, c.Queues)
 		return err
 	})
 }

@@ -45,6 +45,7 @@ func clientQueue(q queue.Queue) client.Queue {
 			MaxAttempts: s.MaxAttempts, Lock: s.Lock.String(),
 			Backoff:   client.Backoff{Kind: s.Backoff.Kind, Base: s.Backoff.Base.String(), Cap: s.Backoff.Cap.String(), Jitter: s.Backoff.Jitter},
 			MaxActive: s.MaxActive, Rate: clientRate(s.Rate), LogsRetention: optionalInterval(s.LogsRetention), LogsRows: s.LogsRows,
+			Redact: append([]string{}, s.Redact...), ViewerPayloads: s.ViewerPayloads,
 			PayloadIndex: s.PayloadIndex, Journal: s.Journal, JournalRetention: optionalInterval(s.JournalRetention),
 			CompletedRetention: optionalInterval(s.CompletedRetention), KilledRetention: optionalInterval(s.KilledRetention),
 			SeriesRetention: optionalInterval(s.SeriesRetention), Partitions: s.Partitions, Tablespace: s.Tablespace,

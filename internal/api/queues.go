@@ -24,6 +24,8 @@ type settingsBody struct {
 	Key                *client.Key       `json:"key,omitempty" doc:"By which key_limits count; null: by none, as at first."`
 	KeyLimits          *client.KeyLimits `json:"key_limits,omitempty" doc:"Limits for each key, over all nodes; null: none, as at first."`
 	PayloadIndex       *bool             `json:"payload_index,omitempty" doc:"Keep an index of payloads, so that what they contain is found at once. It costs every write. At first: false."`
+	Redact             *[]string         `json:"redact,omitempty" nullable:"true" maxItems:"32" doc:"What pages hide of payloads, and of the details of log lines, from viewers and operators: paths such as $.user.email, $.items[*].card, $[\"a name\"]; null, as at first: nothing. Tokens are shown all."`
+	ViewerPayloads     *string           `json:"viewer_payloads,omitempty" enum:"shown,hidden" doc:"Whether viewers see payloads and details at all. At first: shown."`
 	Journal            *string           `json:"journal,omitempty" enum:"off,errors,all" example:"errors" doc:"Which transitions of documents are written down: none, those that failed and what an admin did (as at first), or every one."`
 	JournalRetention   *string           `json:"journal_retention,omitempty" nullable:"true" example:"30 days" doc:"How long they are kept: 1 h or more; null: for ever. At first: 30 days."`
 	LogsRetention      *string           `json:"logs_retention,omitempty" nullable:"true" example:"30 days" doc:"How long log lines are kept: 1 h or more; null: for ever. At first: 30 days."`

@@ -193,7 +193,7 @@ func (a *App) serve(ctx context.Context) error {
 	})
 	calls.ServeScrapes(a.scrapes(), a.cfg.MetricsOpen)
 	a.site = web.New(web.Options{
-		Engine: a.engine, Operations: a.operations, Catalog: a.catalog, Recent: a.recent, Charts: kept, Metrics: charts.Reader{Series: metrics.NewStore(a.pool, a.log), Store: kept},
+		Engine: a.engine, Operations: a.operations, Catalog: a.catalog, Recent: a.recent, Charts: kept, Metrics: charts.Reader{Series: metrics.NewStore(a.pool, a.log), Store: kept, Engine: a.engine},
 		Users: a.users, Tokens: tokens, Audit: a.audit, Assets: assets, Log: a.log, Now: time.Now,
 		Sessions: auth.NewSessions(a.pool, a.cfg.Secure()), Proxies: proxies, URL: a.URL(), BaseURL: a.cfg.BaseURL, Env: a.cfg.Env,
 		Provider: a.provider(), Headers: headers, Entrance: entrance,

@@ -27,13 +27,14 @@ const (
 	Act    Permission = "act"    // change documents whoever holds them
 	Halt   Permission = "halt"   // pause and resume queues
 	Share  Permission = "share"  // keep charts on dashboards that all see: people only
+	Reveal Permission = "reveal" // the parts of payloads that queues hide
 	Manage Permission = "manage" // create, change, empty and drop queues
 	Backup Permission = "backup" // write backups and put them back
 	Govern Permission = "govern" // people, their sessions, and tokens: people only
 )
 
 // Permissions are all permissions, from the least to the most.
-var Permissions = []Permission{See, Add, Hold, Note, Act, Halt, Share, Manage, Backup, Govern}
+var Permissions = []Permission{See, Add, Hold, Note, Act, Halt, Share, Reveal, Manage, Backup, Govern}
 
 // rule is a line of the table of permissions.
 type rule struct {
@@ -51,6 +52,7 @@ var rules = map[Permission]rule{
 	Act:    {[]Role{RoleOperator, RoleAdmin}, Admin, "change documents, whoever holds them"},
 	Halt:   {[]Role{RoleOperator, RoleAdmin}, Admin, "pause and resume queues, ask workers to go quiet"},
 	Share:  {[]Role{RoleOperator, RoleAdmin}, "", "keep charts on dashboards, arrange and delete them"},
+	Reveal: {[]Role{RoleAdmin}, Read, "see the parts of payloads and details that a queue hides"},
 	Manage: {[]Role{RoleAdmin}, Admin, "create, change, empty and drop queues"},
 	Backup: {[]Role{RoleAdmin}, Admin, "write backups, verify and restore them, and say where they go and when"},
 	Govern: {[]Role{RoleAdmin}, "", "add and remove people, end their sessions, make and revoke tokens, read the audit log"},

@@ -38,6 +38,7 @@ func TestTheTableOfPermissions(t *testing.T) {
 		"act: operator admin | admin",
 		"halt: operator admin | admin",
 		"share: operator admin |",
+		"reveal: admin | read admin",
 		"manage: admin | admin",
 		"backup: admin | admin",
 		"govern: admin |",

@@ -59,11 +59,13 @@ func (s *Sessions) RevokeOthers(ctx context.Context, user, but uuid.UUID) (int, 
 	return int(done.RowsAffected()), database.Error("revoke sessions", err)
 }
 
-// Alive says whether a session is still good, for what goes on longer than a request.
-func (s *Sessions) Alive(ctx context.Context, id string) (bool, error) {
-	var alive bool
-	err := s.db.QueryRow(ctx, `select exists (select from fetchq.sessions s join fetchq.users u on u.id = s.user_id
-		where s.id = $1 and s.expires_at > clock_timestamp() and s.seen_at > clock_timestamp() - $2::interval and u.disabled_at is null)`,
-		id, sessionIdle).Scan(&alive)
-	return alive, database.Error("look for a session", err)
+// Alive returns the user of a session as of now, and whether it is still good, for what goes on longer than a request.
+func (s *Sessions) Alive(ctx context.Context, id string) (User, bool, error) {
+	users, err := collect(ctx, s.db, "look for a session", `select `+userColumns+` from fetchq.users where disabled_at is null and id = (
+		select user_id from fetchq.sessions
+		where id = $1 and expires_at > clock_timestamp() and seen_at > clock_timestamp() - $2::interval)`, id, sessionIdle)
+	if err != nil || len(users) == 0 {
+		return User{}, false, err
+	}
+	return users[0], true, nil
 }

@@ -91,11 +91,11 @@ func (s *Sessions) New(r *http.Request, name string) (*sessions.Session, error) 
 	err = s.db.QueryRow(r.Context(), `
 		select u.id, u.email, u.name, u.role, u.password is not null, u.created_at, u.disabled_at, u.last_login_at,
 			exists (select from fetchq.second_factors f where f.user_id = u.id and f.confirmed_at is not null),
-			coalesce((select i.issuer || ' ' || i.subject from fetchq.identities i where i.user_id = u.id), ''), s.id, s.door, s.values, s.seen_at > clock_timestamp() - $3::interval
+			coalesce((select i.issuer || ' ' || i.subject from fetchq.identities i where i.user_id = u.id), ''), u.queues, s.id, s.door, s.values, s.seen_at > clock_timestamp() - $3::interval
 		from fetchq.sessions s join fetchq.users u on u.id = s.user_id
 		where s.hash = $1 and s.expires_at > clock_timestamp() and s.seen_at > clock_timestamp() - $2::interval and u.disabled_at is null`,
 		hash(cookie.Value), sessionIdle, seenEvery).Scan(&user.ID, &user.Email, &user.Name, &user.Role, &user.HasPassword, &user.CreatedAt,
-		&user.DisabledAt, &user.LastLoginAt, &user.SecondFactor, &user.Identity, &id, &door, &values, &seen)
+		&user.DisabledAt, &user.LastLoginAt, &user.SecondFactor, &user.Identity, &user.Queues, &id, &door, &values, &seen)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return session, nil
 	}

@@ -139,7 +139,7 @@ func TestASessionEnds(t *testing.T) {
 		k := began(t, s, u)
 		session, _, _ := who(t, s, k)
 		c.exec(tt.sql)
-		alive, err := s.Alive(t.Context(), session.ID)
+		_, alive, err := s.Alive(t.Context(), session.ID)
 		if err != nil || alive != tt.alive {
 			t.Errorf("%s: a stream hears %v, %v", name, alive, err)
 		}

@@ -37,7 +37,7 @@ func (s *Users) SignIn(ctx context.Context, email, password, address string) (Us
 	var phc string
 	var at bool
 	user, err := pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (u User, err error) {
-		err = row.Scan(&u.ID, &u.Email, &u.Name, &u.Role, &u.HasPassword, &u.CreatedAt, &u.DisabledAt, &u.LastLoginAt, &u.SecondFactor, &u.Identity, &phc, &at)
+		err = row.Scan(&u.ID, &u.Email, &u.Name, &u.Role, &u.HasPassword, &u.CreatedAt, &u.DisabledAt, &u.LastLoginAt, &u.SecondFactor, &u.Identity, &u.Queues, &phc, &at)
 		return u, err
 	})
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {

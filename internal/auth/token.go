@@ -53,11 +53,11 @@ func (t Token) Can(right string) bool {
 }
 
 // Sees says whether the token may touch a queue.
-func (t Token) Sees(queue string) bool {
-	if t.Queues == nil {
-		return true
-	}
-	return slices.ContainsFunc(t.Queues, func(pattern string) bool {
+func (t Token) Sees(queue string) bool { return fits(t.Queues, queue) }
+
+// fits says whether one of some patterns is that of a queue: its name, or the beginning of it with * behind. nil is that of all.
+func fits(patterns []string, queue string) bool {
+	return patterns == nil || slices.ContainsFunc(patterns, func(pattern string) bool {
 		if start, open := strings.CutSuffix(pattern, "*"); open {
 			return strings.HasPrefix(queue, start)
 		}
@@ -115,6 +115,11 @@ func check(name string, rights, queues []string) error {
 			return errs.Field("rights", "%.40q is no right; there are %s", r, strings.Join(Rights, ", "))
 		}
 	}
+	return checkPatterns(queues)
+}
+
+// checkPatterns refuses a list of patterns outside its limits.
+func checkPatterns(queues []string) error {
 	if len(queues) > 1000 {
 		return errs.Field("queues", "%d queues are named; 1000 are allowed, and a name may end in *", len(queues))
 	}

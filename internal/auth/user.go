@@ -26,10 +26,22 @@ type User struct {
 
 	SecondFactor bool   // a sign-in takes a code too
 	Identity     string // issuer and subject of whom an OpenID provider or a proxy signs in, and no password does; "": none does
+
+	// Queues are names, or beginnings of names with * at their end, of the queues that a viewer or an operator sees; nil: all. An admin sees
+	// all, whatever stands here.
+	Queues []string
 }
 
 // External says whether an OpenID provider or a proxy signs the user in.
 func (u User) External() bool { return u.Identity != "" }
+
+// Limited says whether the user sees some queues only.
+func (u User) Limited() bool {
+	return u.Role != RoleAdmin && u.Queues != nil && !slices.Contains(u.Queues, "*")
+}
+
+// Sees says whether the user may know of a queue.
+func (u User) Sees(queue string) bool { return !u.Limited() || fits(u.Queues, queue) }
 
 // May says whether the user may do something.
 func (u User) May(p Permission) bool { return u.DisabledAt == nil && u.Role.May(p) }

@@ -35,7 +35,7 @@ func NewUsers(db *pgxpool.Pool, now func() time.Time) *Users {
 
 const userColumns = `id, email, name, role, password is not null, created_at, disabled_at, last_login_at,
 	exists (select from fetchq.second_factors where user_id = id and confirmed_at is not null),
-	coalesce((select issuer || ' ' || subject from fetchq.identities where user_id = id), '')`
+	coalesce((select issuer || ' ' || subject from fetchq.identities where user_id = id), ''), queues`
 
 // Create adds a user, who has no password yet: Link makes the link by which one is chosen. Errors: Invalid (email, name,
 // role), Exists.
@@ -135,6 +135,19 @@ func (s *Users) SetRole(ctx context.Context, id uuid.UUID, role Role) (User, err
 			delete from fetchq.links where user_id in (select id from higher)
 		)
 		update fetchq.users set role = $2 where id = $1 returning `+userColumns, role, Roles)
+}
+
+// SetQueues limits what a user sees to the queues of some patterns, from the next request on, in open sessions too. nil: all. It is kept for an admin, and
+// holds when that is one no more. Errors: NotFound, Invalid (queues).
+func (s *Users) SetQueues(ctx context.Context, id uuid.UUID, queues []string) (User, error) {
+	if queues != nil && len(queues) == 0 {
+		return User{}, errs.Field("queues", "at least one queue is wanted; to see none, disable the person")
+	}
+	if err := checkPatterns(queues); err != nil {
+		return User{}, err
+	}
+	return s.change(ctx, "queues", id, audit.Entry{Action: audit.UserQueues, Details: map[string]any{"queues": queues}},
+		`update fetchq.users set queues = $2 where id = $1 returning `+userColumns, queues)
 }
 
 // Disable keeps a user from signing in and ends the user's sessions and links. Errors: NotFound, Invalid (the last admin).

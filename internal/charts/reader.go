@@ -5,15 +5,24 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/fetchq/server/internal/errs"
 	"github.com/fetchq/server/internal/metrics"
+	"github.com/fetchq/server/internal/queue"
 )
 
-// Reader reads what charts show from the series that are kept, and the marks from the store.
+// Reader reads what charts show from the series that are kept, and the marks from the store: of queues that the context sees.
 type Reader struct {
 	Series *metrics.Store
 	*Store
+	Engine *queue.Engine // knows which queues there are
+}
+
+// Marks returns the marks of some queues, as Store does, of those that the context sees.
+func (r Reader) Marks(ctx context.Context, queues []string, from, to time.Time) ([]Mark, error) {
+	seen := slices.DeleteFunc(slices.Clone(queues), func(name string) bool { return !queue.Sees(ctx, name) })
+	return r.Store.Marks(ctx, seen, from, to)
 }
 
 // Values reads the lines that are aggregated alike together. A queue or a metric that is not there has no values: a dashboard outlives them.
@@ -23,6 +32,9 @@ func (r Reader) Values(ctx context.Context, asks []Ask, at Span) ([][]float64, e
 	queues, measures := map[string][]string{}, map[string][]string{} // by aggregation
 	for i, a := range asks {
 		all[i] = unknown(at)
+		if a.Queue != "" && !queue.Sees(ctx, a.Queue) {
+			continue
+		}
 		places[a] = append(places[a], i)
 		if !slices.Contains(queues[a.Agg], a.Queue) {
 			queues[a.Agg] = append(queues[a.Agg], a.Queue)
@@ -66,13 +78,17 @@ func (r Reader) apart(ctx context.Context, agg string, queues, measures []string
 // values reads some metrics of some queues; "" are all together. Where the series are kept in wider steps only, a value stands for
 // each of the steps that it covers.
 func (r Reader) values(ctx context.Context, agg string, queues, measures []string, at Span) (map[Ask][]float64, error) {
+	only, err := r.Engine.Only(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
 	names := make([]string, len(queues))
 	for i, name := range queues {
 		if names[i] = name; name == "" {
 			names[i] = metrics.AllQueues
 		}
 	}
-	list, err := r.Series.Series(ctx, metrics.Query{Queues: names, Metrics: measures, Agg: agg, From: at.From, To: at.To, Step: at.Step})
+	list, err := r.Series.Series(ctx, metrics.Query{Queues: names, Only: only, Metrics: measures, Agg: agg, From: at.From, To: at.To, Step: at.Step})
 	if err != nil {
 		return nil, err
 	}
@@ -114,6 +130,13 @@ func unknown(at Span) []float64 {
 
 // Names returns the custom metrics of some queues, by name; no queue: those of all of them.
 func (r Reader) Names(ctx context.Context, queues []string) ([]Metric, error) {
+	if len(queues) == 0 {
+		queues = nil
+	}
+	queues, err := r.Engine.Only(ctx, queues)
+	if err != nil || queues != nil && len(queues) == 0 {
+		return nil, err
+	}
 	names, err := r.Series.Names(ctx, queues)
 	list := make([]Metric, len(names))
 	for i, n := range names {

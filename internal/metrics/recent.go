@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -224,4 +225,31 @@ func (r *Recent) Total() Trend {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.total.trend(now, 0)
+}
+
+// Sum returns the trend of some queues together. What is not known of one of them counts for nothing.
+func (r *Recent) Sum(queues []string) Trend {
+	sum := unknownTrend()
+	for _, name := range queues {
+		t := r.Of(name)
+		sum.Known, sum.Over = sum.Known || t.Known, max(sum.Over, t.Over)
+		sum.EnteredPerMin += t.EnteredPerMin
+		sum.ProcessedPerMin += t.ProcessedPerMin
+		sum.RejectedPerMin += t.RejectedPerMin
+		sum.ErrorsPerMin += t.ErrorsPerMin
+		for _, line := range [][2][]float64{
+			{sum.Pending, t.Pending}, {sum.Active, t.Active}, {sum.Killed, t.Killed}, {sum.Processed, t.Processed}, {sum.Errors, t.Errors},
+		} {
+			for i, v := range line[1] {
+				switch {
+				case math.IsNaN(v):
+				case math.IsNaN(line[0][i]):
+					line[0][i] = v
+				default:
+					line[0][i] += v
+				}
+			}
+		}
+	}
+	return sum
 }

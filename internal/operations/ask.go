@@ -22,7 +22,10 @@ import (
 // Create asks for an operation. It begins at once where none of the queue runs, and else stands in line; 100 may. Errors: NotFound
 // (no such queue), Invalid (Field names what is wrong).
 func (s *Service) Create(ctx context.Context, r Request) (Operation, error) {
-	args, err := r.arguments()
+	args, err := r.arguments(ctx)
+	if err == nil && r.Filter != nil {
+		err = s.engine.MayFilter(ctx, r.Queue, "filter.payload", r.Filter.Payload)
+	}
 	if err != nil {
 		return Operation{}, err
 	}
@@ -42,7 +45,10 @@ func (s *Service) Create(ctx context.Context, r Request) (Operation, error) {
 // Count tells how many documents a request is for, without doing anything. It looks at 10,000 of them at most where the counters cannot say
 // it. Errors: as Create.
 func (s *Service) Count(ctx context.Context, r Request) (c Count, err error) {
-	args, err := r.arguments()
+	args, err := r.arguments(ctx)
+	if err == nil && r.Filter != nil {
+		err = s.engine.MayFilter(ctx, r.Queue, "filter.payload", r.Filter.Payload)
+	}
 	if err != nil {
 		return c, err
 	}
@@ -51,9 +57,15 @@ func (s *Service) Count(ctx context.Context, r Request) (c Count, err error) {
 }
 
 // arguments are those of operation_add and operation_count. The functions check what the fields say; here it is that they are text.
-func (r Request) arguments() ([]any, error) {
+func (r Request) arguments(ctx context.Context) ([]any, error) {
 	if queue.CheckName(r.Queue) != nil {
 		return nil, &errs.Error{Code: errs.NotFound, Field: "queue", Message: "there is no such queue; a name is 1 to 40 of a-z, 0-9 and _"}
+	}
+	if err := queue.See(ctx, r.Queue); err != nil {
+		return nil, err
+	}
+	if r.ToQueue != "" && !queue.Sees(ctx, r.ToQueue) {
+		return nil, errs.Field("to_queue", "there is no queue %s", r.ToQueue)
 	}
 	err := errors.Join(wire.CheckText("action", r.Action, 40), wire.CheckText("message", r.Message, MaxMessage),
 		wire.CheckText("to_queue", r.ToQueue, 40))
@@ -89,14 +101,59 @@ func optional(s string) *string {
 	return &s
 }
 
-// Get returns one operation. Errors: NotFound.
+// Get returns one operation, in a queue that the context sees. Where it moves documents into one that the context does not, that is left out.
+// Errors: NotFound.
 func (s *Service) Get(ctx context.Context, id uuid.UUID) (Operation, error) {
-	return s.one(ctx, "read an operation", `select `+columns+` from fetchq.operations o where id = $1`, id)
+	o, err := s.one(ctx, "read an operation", `select `+columns+` from fetchq.operations o where id = $1`, id)
+	if err == nil && !queue.Sees(ctx, o.Queue) {
+		return Operation{}, errNone
+	}
+	if err != nil {
+		return Operation{}, err
+	}
+	return s.seen(ctx, o)
+}
+
+var errNone = &errs.Error{Code: errs.NotFound, Field: "id", Message: "there is no such operation"}
+
+// Hidden stands in place of a queue that somebody does not see.
+const Hidden = "another queue"
+
+// seen is the operation as the context sees it.
+func (s *Service) seen(ctx context.Context, o Operation) (Operation, error) {
+	if o.Filter != nil && o.Filter.Payload != nil {
+		hidden, err := s.engine.Redaction(ctx, o.Queue)
+		if err != nil {
+			return Operation{}, err
+		}
+		f := *o.Filter
+		f.Payload = hidden.Apply(f.Payload)
+		o.Filter = &f
+	}
+	if o.ToQueue != nil && !queue.Sees(ctx, *o.ToQueue) {
+		o.ToQueue = new(Hidden)
+	}
+	return o, nil
+}
+
+// change refuses an operation that the context does not see in both its queues. Errors: NotFound, Forbidden.
+func (s *Service) change(ctx context.Context, id uuid.UUID) error {
+	if !queue.Limited(ctx) {
+		return nil
+	}
+	o, err := s.Get(ctx, id)
+	if err == nil && o.ToQueue != nil && *o.ToQueue == Hidden {
+		err = errs.New(errs.Forbidden, "it moves documents into a queue that you do not see")
+	}
+	return err
 }
 
 // Cancel ends an operation: when it returns no further document is touched, and what was done stays. It waits for the batch that runs. One that is
 // over stays as it is. by tells who asks. Errors: NotFound.
 func (s *Service) Cancel(ctx context.Context, id uuid.UUID, by string) (Operation, error) {
+	if err := s.change(ctx, id); err != nil {
+		return Operation{}, err
+	}
 	o, err := s.asked(ctx, Asked{}, audit.OperationCancel, "cancel an operation", `select `+columns+` from fetchq.operation_cancel($1, $2) o`, id, by)
 	if err == nil {
 		s.wake()
@@ -107,6 +164,9 @@ func (s *Service) Cancel(ctx context.Context, id uuid.UUID, by string) (Operatio
 // Undo asks for what an operation did to be put back: it killed, rescheduled, set priorities or moved up to 100,000 documents, and ended within the
 // last ten minutes. A document that was changed or picked since is left alone. Errors: NotFound, Invalid (id), with the reason why it cannot be.
 func (s *Service) Undo(ctx context.Context, id uuid.UUID, a Asked) (Operation, error) {
+	if err := s.change(ctx, id); err != nil {
+		return Operation{}, err
+	}
 	o, err := s.asked(ctx, a, audit.OperationUndo, "undo an operation", `select `+columns+` from fetchq.operation_undo($1, $2, $3, $4, $5) o`,
 		id, a.By, a.As, optional(a.From), optional(a.RequestID))
 	if err == nil {
@@ -117,9 +177,14 @@ func (s *Service) Undo(ctx context.Context, id uuid.UUID, a Asked) (Operation, e
 
 // WhyNoUndo says why an operation cannot be undone now; "": it can. Errors: NotFound.
 func (s *Service) WhyNoUndo(ctx context.Context, id uuid.UUID) (why string, err error) {
+	if err := s.change(ctx, id); errs.Of(err) == errs.Forbidden {
+		return err.Error(), nil
+	} else if err != nil {
+		return "", err
+	}
 	err = s.db.QueryRow(ctx, `select coalesce(fetchq.operation_undo_problem(o), '') from fetchq.operations o where id = $1`, id).Scan(&why)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return "", &errs.Error{Code: errs.NotFound, Field: "id", Message: "there is no such operation"}
+		return "", errNone
 	}
 	return why, database.Error("see whether an operation can be undone", err)
 }
@@ -132,7 +197,7 @@ type ListParams struct {
 	Cursor string
 }
 
-// List returns a page of operations, and the cursor of the next; "" at the end. Errors: Invalid (state, limit, cursor).
+// List returns a page of operations, in queues that the context sees, and the cursor of the next; "" at the end. Errors: Invalid (state, limit, cursor).
 func (s *Service) List(ctx context.Context, p ListParams) (list []Operation, next string, err error) {
 	if p.Limit < 1 || p.Limit > queue.MaxList {
 		return nil, "", errs.Field("limit", "limit is %d; 1 to %d are allowed", p.Limit, queue.MaxList)
@@ -152,6 +217,9 @@ func (s *Service) List(ctx context.Context, p ListParams) (list []Operation, nex
 	}
 	const one = ` from fetchq.operations o where number < $1 and ($2 = '' or state = $2)`
 	sql, args := `select `+columns+one+` order by number desc limit $3`, []any{before, p.State, p.Limit + 1}
+	if p.Queues, err = s.engine.Only(ctx, p.Queues); err != nil {
+		return nil, "", err
+	}
 	if p.Queues != nil { // each queue is a range of an index
 		sql = `select ` + columns + ` from unnest($4::text[]) q (name) cross join lateral (
 			select *` + one + ` and o.queue = q.name order by number desc limit $3) o order by number desc limit $3`
@@ -167,6 +235,11 @@ func (s *Service) List(ctx context.Context, p ListParams) (list []Operation, nex
 	if len(list) > p.Limit {
 		list = list[:p.Limit]
 		next = wire.EncodeCursor(strconv.FormatInt(list[p.Limit-1].number, 10))
+	}
+	for i := range list {
+		if list[i], err = s.seen(ctx, list[i]); err != nil {
+			return nil, "", err
+		}
 	}
 	return list, next, nil
 }

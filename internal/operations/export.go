@@ -82,6 +82,9 @@ func (s *Service) Export(ctx context.Context, r ExportRequest, w io.Writer, flus
 				}
 			}
 		}
+		if lines.Len() == 0 {
+			return nil // nothing to flush: an answer without a body is not compressed
+		}
 		if _, err := lines.WriteTo(w); err != nil {
 			return err
 		}

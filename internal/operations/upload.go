@@ -55,6 +55,8 @@ func (s *Service) Import(ctx context.Context, r ImportRequest, text io.Reader) (
 	switch {
 	case queue.CheckName(r.Queue) != nil:
 		return Operation{}, &errs.Error{Code: errs.NotFound, Field: "queue", Message: "there is no such queue; a name is 1 to 40 of a-z, 0-9 and _"}
+	case !queue.Sees(ctx, r.Queue):
+		return Operation{}, queue.See(ctx, r.Queue)
 	case r.Format != NDJSON && r.Format != CSV:
 		return Operation{}, errs.Field("format", "%.40q is no format; ndjson and csv are", r.Format)
 	}

@@ -17,7 +17,7 @@ const MostAhead = 10_000
 // date; MostAhead stands for so many or more. With partitions, and with limits by key, the order of picks is not exactly this one. false: it would take too
 // long to say. Errors: NotFound.
 func (e *Engine) Ahead(ctx context.Context, d Document) (n int, known bool, err error) {
-	if err := find(d.Queue); err != nil {
+	if err := find(ctx, d.Queue); err != nil {
 		return 0, false, err
 	}
 	from := "select from " + table(d.Queue, "docs") + " where status = 1 and version = $1 and "

@@ -52,6 +52,9 @@ func (e *Engine) AllLogs(ctx context.Context, f ErrorFilter) (logs []Log, next s
 	if err != nil {
 		return nil, "", err
 	}
+	if f.Queues, err = e.Only(ctx, f.Queues); err != nil {
+		return nil, "", err
+	}
 	logs, holds, err := queryPage(ctx, e, "list logs of all queues", scanLogOf, f.Limit, `select queue, `+logColumns+`
 		from fetchq.log_search($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
 		code, f.Queues, optional(f.Subject), optional(f.Text), given(f.From), given(f.To), at, in, id, f.Limit+1, cmp.Or(f.Looks, scanMost), group)
@@ -64,6 +67,9 @@ func (e *Engine) AllLogs(ctx context.Context, f ErrorFilter) (logs []Log, next s
 		edge, logs = key(logs[n-1]), logs[:n-1]
 	}
 	logs, next, _ = cut(place{}, logs, holds, edge, key)
+	if err := e.redactLogs(ctx, "", logs); err != nil {
+		return nil, "", err
+	}
 	return logs, next, nil
 }
 

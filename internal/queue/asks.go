@@ -85,7 +85,7 @@ type Ask struct {
 // LastAsk returns who asked last for documents of a payload version, in the last 90 days, as nodes wrote it up to 30 s ago; nil: nobody did, by the API. Who
 // picks by the SQL functions is not noted. Errors: NotFound.
 func (e *Engine) LastAsk(ctx context.Context, queue string, version int) (*Ask, error) {
-	if err := find(queue); err != nil {
+	if err := find(ctx, queue); err != nil {
 		return nil, err
 	}
 	type row struct {

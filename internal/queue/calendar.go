@@ -26,7 +26,7 @@ type Due struct {
 // already counts to the first. Its cost does not grow with the queue: past 1,000 documents a step it says about how many there are, or how many at least.
 // Errors: NotFound, Invalid (steps).
 func (e *Engine) Calendar(ctx context.Context, name string, from time.Time, step time.Duration, steps int) ([]Due, error) {
-	if err := find(name); err != nil {
+	if err := find(ctx, name); err != nil {
 		return nil, err
 	}
 	if steps < 1 || steps > MaxSteps || step < time.Minute {

@@ -18,7 +18,7 @@ const (
 
 // Doc returns one document. Errors: NotFound (no such queue or document).
 func (e *Engine) Doc(ctx context.Context, queue, subject string) (Document, error) {
-	if err := find(queue); err != nil {
+	if err := find(ctx, queue); err != nil {
 		return Document{}, err
 	}
 	docs, err := query(ctx, e, "read a document of "+queue, scanWhole(queue),
@@ -28,6 +28,9 @@ func (e *Engine) Doc(ctx context.Context, queue, subject string) (Document, erro
 	}
 	if len(docs) == 0 {
 		return Document{}, &errs.Error{Code: errs.NotFound, Field: "subject", Message: "there is no such document in this queue"}
+	}
+	if err := e.redactDocs(ctx, []string{queue}, docs); err != nil {
+		return Document{}, err
 	}
 	return docs[0], nil
 }

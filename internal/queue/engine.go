@@ -100,12 +100,12 @@ func CheckName(name string) error {
 	return nil
 }
 
-// find refuses a name that no queue can have, before it travels.
-func find(name string) error {
+// find refuses a name that no queue can have, and one of a queue that the calls of the context do not see, before it travels.
+func find(ctx context.Context, name string) error {
 	if !queueName.MatchString(name) {
 		return &errs.Error{Code: errs.NotFound, Field: "queue", Message: "there is no such queue; a name is 1 to 40 of a-z, 0-9 and _"}
 	}
-	return nil
+	return See(ctx, name)
 }
 
 // table returns the quoted name of a queue's table, for statements that read it.

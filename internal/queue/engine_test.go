@@ -222,7 +222,7 @@ func TestSettingsTravelInTheWordsOfTheAPI(t *testing.T) {
 		MaxAttempts: 3, Lock: wire.Interval{Micros: 5400e6}, MaxActive: &seven, CompletedRetention: &wire.Interval{Days: 7},
 		Backoff: queue.Backoff{Kind: "fixed", Base: wire.Interval{Micros: 2e6}, Cap: wire.Interval{Micros: 3600e6}},
 		Rate:    &queue.Rate{Picks: 10, Per: wire.Interval{Micros: 1e6}, Burst: 10}, Partitions: 1,
-		Journal: queue.JournalErrors, JournalRetention: &wire.Interval{Days: 30},
+		ViewerPayloads: queue.PayloadsShown, Journal: queue.JournalErrors, JournalRetention: &wire.Interval{Days: 30},
 	}
 	if diff := cmp.Diff(want, q.Settings); diff != "" {
 		t.Error(diff)

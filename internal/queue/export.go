@@ -14,14 +14,20 @@ const exportPage = 1000
 // cursors of the filter have no meaning here. Errors: as Docs, and those of give.
 func (e *Engine) Export(ctx context.Context, queue string, f DocFilter, give func([]Document) error) error {
 	f.Limit, f.Order, f.Cursor, f.Before, f.Brief = exportPage, BySubject, "", "", false
-	if err := errors.Join(find(queue), f.choose()); err != nil {
+	if err := errors.Join(find(ctx, queue), f.choose()); err != nil {
 		return err
 	}
 	if err := e.exists(ctx, queue); err != nil {
 		return err
 	}
+	if err := e.MayFilter(ctx, queue, "payload", f.Payload); err != nil {
+		return err
+	}
 	for {
 		page, err := e.docsBySubject(ctx, queue, f)
+		if err == nil { // what is hidden may change while the export runs
+			err = e.redactDocs(ctx, []string{queue}, page.Documents)
+		}
 		if err == nil {
 			err = give(page.Documents)
 		}

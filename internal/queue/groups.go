@@ -74,6 +74,9 @@ func (e *Engine) ErrorGroups(ctx context.Context, f GroupFilter) (out ErrorGroup
 	if err != nil {
 		return out, err
 	}
+	if f.Queues, err = e.Only(ctx, f.Queues); err != nil {
+		return out, err
+	}
 	out.Groups, err = query(ctx, e, "list groups of errors", func(row pgx.CollectableRow) (g ErrorGroup, err error) {
 		var code *int64
 		var step, looked int
@@ -96,7 +99,10 @@ type ErrorCourse struct {
 
 // ErrorCourse returns how many errors there were over a time in all groups that ErrorGroups would choose; of a filter without From, in the last 30 days. It
 // looks at as many groups as that does. Errors: none of its own.
-func (e *Engine) ErrorCourse(ctx context.Context, f GroupFilter) (ErrorCourse, error) {
+func (e *Engine) ErrorCourse(ctx context.Context, f GroupFilter) (_ ErrorCourse, err error) {
+	if f.Queues, err = e.Only(ctx, f.Queues); err != nil {
+		return ErrorCourse{}, err
+	}
 	return queryRow(ctx, e, "read the course of errors", func(row pgx.CollectableRow) (out ErrorCourse, err error) {
 		var step int
 		err = row.Scan(&step, &out.Begins, &out.Counts)
@@ -144,7 +150,7 @@ const MaxLately = 1_000
 // GroupLately looks at the newest lines of a group of errors in a queue, so many at most, and at the documents that they are about. Errors: NotFound,
 // Invalid (fingerprint).
 func (e *Engine) GroupLately(ctx context.Context, queue, group string, lines int) (out GroupLately, err error) {
-	if err := find(queue); err != nil {
+	if err := find(ctx, queue); err != nil {
 		return out, err
 	}
 	code, err := fingerprint(group)

@@ -12,7 +12,7 @@ import (
 // removed. When all are there, picks use them. In a queue from before errors had groups it makes their index as well, and gives the newest
 // errors their groups. Errors: NotFound.
 func (e *Engine) Index(ctx context.Context, queue string) (Upkeep, error) {
-	if err := find(queue); err != nil {
+	if err := find(ctx, queue); err != nil {
 		return Upkeep{}, err
 	}
 	if err := e.exists(ctx, queue); err != nil {

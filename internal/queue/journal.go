@@ -44,7 +44,7 @@ const transitionColumns = `queue, id, at, subject, action, admin, old_status, ne
 // (not 0) those with lower numbers only. There may be lines of a document that is gone. It reads a small range of an index of each
 // table of the journal, of which there are about 30, and 100 at most. Errors: NotFound (no such queue), Invalid (subject, limit).
 func (e *Engine) Journal(ctx context.Context, queue, subject string, limit int, before int64) ([]Transition, error) {
-	if err := errors.Join(find(queue), wire.CheckSubject(subject), checkLimit(limit)); err != nil {
+	if err := errors.Join(find(ctx, queue), wire.CheckSubject(subject), checkLimit(limit)); err != nil {
 		return nil, err
 	}
 	return query(ctx, e, "read the journal of "+queue, scanTransition,

@@ -81,9 +81,23 @@ type DocPage struct {
 // key meanwhile. A page looks at 10,000 rows at most, and stops growing at 16 MiB of payloads: it may be short, or empty, and
 // still have one beside it. On the way back the page at the beginning may be short too. Errors: NotFound, Invalid (limit, cursor, before, order).
 func (e *Engine) Docs(ctx context.Context, queue string, f DocFilter) (DocPage, error) {
-	if err := errors.Join(find(queue), checkLimit(f.Limit), f.choose()); err != nil {
+	if err := errors.Join(find(ctx, queue), checkLimit(f.Limit), f.choose()); err != nil {
 		return DocPage{}, err
 	}
+	if err := e.MayFilter(ctx, queue, "payload", f.Payload); err != nil {
+		return DocPage{}, err
+	}
+	page, err := e.docs(ctx, queue, f)
+	if err == nil {
+		err = e.redactDocs(ctx, []string{queue}, page.Documents)
+	}
+	if err != nil {
+		return DocPage{}, err
+	}
+	return page, nil
+}
+
+func (e *Engine) docs(ctx context.Context, queue string, f DocFilter) (DocPage, error) {
 	switch {
 	case f.Order == BySubject:
 		return e.docsBySubject(ctx, queue, f)
@@ -292,7 +306,8 @@ func prefixEnd(p string) (end string, open bool) {
 	return "", true
 }
 
-// Names returns the names of all queues, in their order.
+// Names returns the names of all queues that the context sees, in their order.
 func (e *Engine) Names(ctx context.Context) ([]string, error) {
-	return query(ctx, e, "list queues", pgx.RowTo[string], `select name from fetchq.queues order by name`)
+	names, err := query(ctx, e, "list queues", pgx.RowTo[string], `select name from fetchq.queues order by name`)
+	return seenOf(ctx, names, func(name string) string { return name }), err
 }

@@ -47,7 +47,7 @@ const logColumns = `id, created_at, kind, subject, message, details, ref_id, wor
 // Logs returns one page of a queue's log lines, newest first. A page looks at 10,000 rows at most, and nothing is skipped or
 // shown twice, as with Docs. Errors: NotFound, Invalid (limit, cursor, before, kind, fingerprint).
 func (e *Engine) Logs(ctx context.Context, queue string, f LogFilter) (out LogPage, err error) {
-	if err := errors.Join(find(queue), checkLimit(f.Limit)); err != nil {
+	if err := errors.Join(find(ctx, queue), checkLimit(f.Limit)); err != nil {
 		return out, err
 	}
 	if f.Fingerprint != "" {
@@ -81,7 +81,7 @@ func (e *Engine) Logs(ctx context.Context, queue string, f LogFilter) (out LogPa
 		return out, err
 	}
 	out.Logs, out.Next, out.Previous = cut(p.from, logs, p.limit, edge, func(l Log) []string { return momentKey(l.CreatedAt, l.ID) })
-	return out, nil
+	return out, e.redactLogs(ctx, queue, out.Logs)
 }
 
 // logsOfGroup is Logs for the lines of a group of errors, which turns forward only.
@@ -134,7 +134,7 @@ func kindName(code int) string {
 // AddLogs writes notes about documents, or, without a subject, about the queue. Errors: NotFound, Invalid (too many, a field
 // outside its limits).
 func (e *Engine) AddLogs(ctx context.Context, queue, worker string, logs []NewLog) error {
-	if err := errors.Join(find(queue), batch("logs", len(logs))); err != nil {
+	if err := errors.Join(find(ctx, queue), batch("logs", len(logs))); err != nil {
 		return err
 	}
 	n := len(logs)
@@ -172,6 +172,9 @@ type Traced struct {
 // Trace returns where a subject stands in all queues, or in those of only (nil: all), and the last lines about it in the log and
 // in the journal of each. All stop growing at 16 MiB, and are empty where nothing is known of it. Errors: Invalid (subject).
 func (e *Engine) Trace(ctx context.Context, subject string, only []string) (t Traced, err error) {
+	if only, err = e.Only(ctx, only); err != nil {
+		return t, err
+	}
 	if t.Documents, err = e.where(ctx, subject, only, documentColumns); err != nil {
 		return t, err
 	}
@@ -181,13 +184,27 @@ func (e *Engine) Trace(ctx context.Context, subject string, only []string) (t Tr
 		return t, err
 	}
 	t.Logs = logs[:holds]
+	if err := errors.Join(e.redactDocs(ctx, nil, t.Documents), e.redactLogs(ctx, "", t.Logs)); err != nil {
+		return Traced{}, err
+	}
 	t.Journal, err = e.traceJournal(ctx, subject, only)
 	return t, err
 }
 
 // Everywhere is Trace without the lines, and without payloads over BriefPayload.
 func (e *Engine) Everywhere(ctx context.Context, subject string, only []string) ([]Document, error) {
-	return e.where(ctx, subject, only, briefColumns)
+	only, err := e.Only(ctx, only)
+	if err != nil {
+		return nil, err
+	}
+	docs, err := e.where(ctx, subject, only, briefColumns)
+	if err == nil {
+		err = e.redactDocs(ctx, nil, docs)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return docs, nil
 }
 
 func (e *Engine) where(ctx context.Context, subject string, only []string, columns string) ([]Document, error) {

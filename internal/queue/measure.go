@@ -68,7 +68,7 @@ func measureColumns(list []Measure) (names, types []string, values []float64) {
 // its type. Errors: NotFound, Invalid (a name, type or value outside its limits, a name of another type, more than MaxMetricNames
 // names; Field says which item).
 func (e *Engine) PushMetrics(ctx context.Context, queue string, list []Measure) error {
-	if err := errors.Join(find(queue), batch("metrics", len(list))); err != nil {
+	if err := errors.Join(find(ctx, queue), batch("metrics", len(list))); err != nil {
 		return err
 	}
 	names, types, values := measureColumns(list)

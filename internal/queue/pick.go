@@ -37,7 +37,7 @@ func (e *Engine) Pick(ctx context.Context, queue string, p PickParams) (Picked, 
 	if p.Limit == 0 {
 		p.Limit = 1
 	}
-	if err := errors.Join(find(queue), p.check()); err != nil {
+	if err := errors.Join(find(ctx, queue), p.check()); err != nil {
 		return Picked{}, err
 	}
 	s, w := spot{queue, p.Version}, post{queue, p.Worker}

@@ -55,7 +55,7 @@ func (e *Engine) Append(ctx context.Context, queue, key string, docs []Push, pol
 func (e *Engine) push(
 	ctx context.Context, queue string, docs []owned[Push], policy OnConflict, call func([]owned[Push]) ([]Result, error),
 ) ([]Result, error) {
-	if err := errors.Join(find(queue), batch("documents", len(docs))); err != nil {
+	if err := errors.Join(find(ctx, queue), batch("documents", len(docs))); err != nil {
 		return nil, err
 	}
 	if policy != Ignore && policy != Update && policy != Requeue {

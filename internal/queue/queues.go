@@ -78,7 +78,7 @@ func (e *Engine) Truncate(ctx context.Context, name string, logs bool) (Queue, e
 
 // Drop removes a queue with its documents, logs and counters. Errors: as Truncate.
 func (e *Engine) Drop(ctx context.Context, name string) error {
-	if err := find(name); err != nil {
+	if err := find(ctx, name); err != nil {
 		return err
 	}
 	_, err := retry(ctx, "drop the queue "+name, func() (any, error) {
@@ -90,7 +90,7 @@ func (e *Engine) Drop(ctx context.Context, name string) error {
 
 // change runs one statement on a queue and returns the queue.
 func (e *Engine) change(ctx context.Context, name, op, sql string, args ...any) (Queue, error) {
-	if err := find(name); err != nil {
+	if err := find(ctx, name); err != nil {
 		return Queue{}, err
 	}
 	_, err := retry(ctx, op+name, func() (any, error) {
@@ -107,7 +107,7 @@ const queueColumns = `name, created_at, ` + pausesColumn + `, key_ready or not f
 
 // Get returns one queue with its exact counts. Errors: NotFound.
 func (e *Engine) Get(ctx context.Context, name string) (Queue, error) {
-	if err := find(name); err != nil {
+	if err := find(ctx, name); err != nil {
 		return Queue{}, err
 	}
 	q, err := queryRow(ctx, e, "read the queue "+name, scanQueue, `

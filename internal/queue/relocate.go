@@ -27,7 +27,7 @@ const moveColumn = `case when q.move_began is not null then (
 // tokens that name it in full. Who asks for the old name is told the new one. Errors: NotFound, Invalid (to), Exists (to is taken), Overloaded
 // (calls under way do not end).
 func (e *Engine) Rename(ctx context.Context, name, to string) (Queue, error) {
-	if err := checkTo(name, to); err != nil {
+	if err := checkTo(ctx, name, to); err != nil {
 		return Queue{}, err
 	}
 	_, err := retry(ctx, "rename the queue "+name, func() (any, error) {
@@ -43,7 +43,7 @@ func (e *Engine) Rename(ctx context.Context, name, to string) (Queue, error) {
 
 // Clone makes a queue with the settings of another one, and nothing else of it. Errors: NotFound, Invalid (to), Exists (to is taken).
 func (e *Engine) Clone(ctx context.Context, name, to string) (Queue, error) {
-	if err := checkTo(name, to); err != nil {
+	if err := checkTo(ctx, name, to); err != nil {
 		return Queue{}, err
 	}
 	_, err := retry(ctx, "clone the queue "+name, func() (any, error) {
@@ -57,8 +57,8 @@ func (e *Engine) Clone(ctx context.Context, name, to string) (Queue, error) {
 }
 
 // checkTo refuses names that no queue can have, before they travel.
-func checkTo(name, to string) error {
-	if err := find(name); err != nil {
+func checkTo(ctx context.Context, name, to string) error {
+	if err := find(ctx, name); err != nil {
 		return err
 	}
 	if CheckName(to) != nil {
@@ -79,7 +79,7 @@ const moveTime = 10 * time.Second
 // MoveOn moves tables and indexes of a queue, one a call, to the tablespace that it is on its way to. Again is soon while something is
 // left. Errors: NotFound.
 func (e *Engine) MoveOn(ctx context.Context, queue string) (Upkeep, error) {
-	if err := find(queue); err != nil {
+	if err := find(ctx, queue); err != nil {
 		return Upkeep{}, err
 	}
 	type step struct {

@@ -246,7 +246,7 @@ func TestACloneHasTheSettingsAndNothingElse(t *testing.T) {
 	put(t, e, "a", `{"max_attempts":7,"lock":"90s","backoff":{"kind":"fixed","base":"3s","cap":"1 week","jitter":0.123456},"max_active":9,
 		"rate":{"picks":5,"per":"1h30m","burst":8},"key":{"subject":"prefix","until":"/","nth":3},
 		"key_limits":{"max_active":2,"rate":{"picks":1,"per":"10s","burst":4}},"journal":"all","journal_retention":"2 weeks","logs_retention":null,"logs_rows":5000,
-		"completed_retention":"1 month","killed_retention":"1 year","series_retention":"90 days","payload_index":true,"partitions":3}`)
+		"completed_retention":"1 month","killed_retention":"1 year","series_retention":"90 days","payload_index":true,"redact":["$.a"],"viewer_payloads":"hidden","partitions":3}`)
 	push(t, e, queue.Push{Subject: "x"})
 	if _, err := e.Pause(t.Context(), "a", queue.PauseParams{Reason: "why"}); err != nil {
 		t.Fatal(err)

@@ -60,7 +60,7 @@ func (e *Engine) ActOnce(ctx context.Context, queue, key string, item Resolution
 // another lease's by now), not_found, invalid (nobody holds it any more). They are pending again, and the attempt does not count; what
 // the worker says of them then is stale. Errors: NotFound (no such queue), Invalid (too many).
 func (e *Engine) Release(ctx context.Context, queue string, leases []Lease) ([]Result, error) {
-	if err := errors.Join(find(queue), batch("leases", len(leases))); err != nil {
+	if err := errors.Join(find(ctx, queue), batch("leases", len(leases))); err != nil {
 		return nil, err
 	}
 	subjects, tokens := make([]string, len(leases)), make([]int64, len(leases))
@@ -82,11 +82,19 @@ func (e *Engine) Release(ctx context.Context, queue string, leases []Lease) ([]R
 }
 
 func (e *Engine) settle(ctx context.Context, queue string, items []owned[Resolution], leased bool, key string) ([]Result, error) {
-	if err := errors.Join(find(queue), batch("resolutions", len(items))); err != nil {
+	if err := errors.Join(find(ctx, queue), batch("resolutions", len(items))); err != nil {
 		return nil, err
 	}
 	if len(items) == 0 {
 		return nil, e.exists(ctx, queue)
+	}
+	if err := e.mayEdit(ctx, queue, items); err != nil {
+		return nil, err
+	}
+	for _, item := range items {
+		if to := item.item.ToQueue; to != "" && !Sees(ctx, to) {
+			return nil, errs.Field("to_queue", "there is no queue %s", to)
+		}
 	}
 	results, err := e.settleOnce(ctx, queue, items, leased, key)
 	if !spoiled(err) {
@@ -207,7 +215,7 @@ func (e *Engine) noteForwards(items []owned[Resolution], results []Result) {
 // ok, stale, not_found. progress, when not empty, is written to each document's log as a note. told is what the workers are to know:
 // the pause of the queue, or of the version of one of the documents, and whether one who holds them is asked to go quiet. Errors: NotFound (no such queue), Invalid (too many, lock).
 func (e *Engine) Extend(ctx context.Context, queue string, leases []Lease, lock time.Duration, progress string) (results []ExtendResult, told Told, err error) {
-	if err := errors.Join(find(queue), batch("leases", len(leases)), checkLock(lock)); err != nil {
+	if err := errors.Join(find(ctx, queue), batch("leases", len(leases)), checkLock(lock)); err != nil {
 		return nil, Told{}, err
 	}
 	extend := func(ctx context.Context, leases []owned[Lease]) ([]ExtendResult, error) {

@@ -36,6 +36,10 @@ func (e *Engine) SearchSubjects(ctx context.Context, text string, only []string,
 	if limit < 1 || limit > MaxHits {
 		return nil, errs.Field("limit", "limit is %d; 1 to %d are allowed", limit, MaxHits)
 	}
+	only, err := e.Only(ctx, only)
+	if err != nil {
+		return nil, err
+	}
 	var end *string
 	if v, open := prefixEnd(text); !open {
 		end = &v

@@ -93,13 +93,15 @@ type settingsRow struct {
 // settingsColumns are the columns that targets wants, in its order.
 const settingsColumns = `max_attempts, lock, backoff_kind, backoff_base, backoff_cap, backoff_jitter, max_active,
 	rate_picks, rate_per, rate_burst, logs_retention, completed_retention, killed_retention, series_retention, partitions, tablespace,
-	key, key_max_active, key_rate_picks, key_rate_per, key_rate_burst, journal, journal_retention, logs_rows, payload_index`
+	key, key_max_active, key_rate_picks, key_rate_per, key_rate_burst, journal, journal_retention, logs_rows, payload_index,
+	redact, viewer_payloads`
 
 func (r *settingsRow) targets() []any {
 	return []any{
 		&r.s.MaxAttempts, &r.lock, &r.s.Backoff.Kind, &r.base, &r.cap, &r.s.Backoff.Jitter, &r.s.MaxActive,
 		&r.ratePicks, &r.ratePer, &r.rateBurst, &r.logs, &r.completed, &r.killed, &r.series, &r.s.Partitions, &r.s.Tablespace,
 		&r.key, &r.keyActive, &r.keyPicks, &r.keyRatePer, &r.keyBurst, &r.s.Journal, &r.journal, &r.s.LogsRows, &r.s.PayloadIndex,
+		&r.s.Redact, &r.s.ViewerPayloads,
 	}
 }
 

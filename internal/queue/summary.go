@@ -61,7 +61,7 @@ func (v *Events) targets() []any {
 // Summaries returns all queues in the order of their names. It is one statement over the register and the folded totals and
 // reads no table of a queue: it costs the same however full, busy or locked the queues are.
 func (e *Engine) Summaries(ctx context.Context) ([]Summary, error) {
-	return query(ctx, e, "sum up the queues", scanSummary, `
+	list, err := query(ctx, e, "sum up the queues", scanSummary, `
 		with total as (
 			select q.name, `+sumOfCounts+`, `+sumOfEvents+`
 			from fetchq.queues q left join fetchq.counters c on c.queue = q.name
@@ -71,6 +71,7 @@ func (e *Engine) Summaries(ctx context.Context) ([]Summary, error) {
 			s.oldest_due_at, s.last_error_at, coalesce(s.as_of, q.created_at)
 		from total join fetchq.queues q on q.name = total.name left join fetchq.queue_states s on s.queue = total.name
 		order by total.name`)
+	return SeenSummaries(ctx, list), err
 }
 
 func scanSummary(row pgx.CollectableRow) (s Summary, err error) {
@@ -93,7 +94,7 @@ type Standing struct {
 
 // Standing returns how a queue stands, exactly. It reads the counters once, for a page that shows all of them. Errors: NotFound.
 func (e *Engine) Standing(ctx context.Context, name string) (Standing, error) {
-	if err := find(name); err != nil {
+	if err := find(ctx, name); err != nil {
 		return Standing{}, err
 	}
 	s, err := queryRow(ctx, e, "read how the queue "+name+" stands", scanStanding, `

@@ -157,6 +157,8 @@ type Document struct {
 	Worker        *string
 	Seq           int64
 	Requeue       *Requeued // with what it goes on when its lease ends; nil: nothing was asked. Doc alone reads it
+
+	Veiled bool // parts of Payload are not shown to the context, or may not be
 }
 
 // Requeued is what a document that is held goes on with when its lease ends. What is nil stays as it is then.
@@ -212,6 +214,8 @@ type Settings struct {
 	Key                *Key       // nil: documents have none
 	KeyLimits          *KeyLimits // nil: none
 	PayloadIndex       bool       // payloads have an index, or get one
+	Redact             []string   // paths that are hidden from those without the right; see Redaction
+	ViewerPayloads     string     // shown or hidden
 	Journal            string     // off, errors or all: which transitions are written down
 	JournalRetention   *wire.Interval
 	LogsRetention      *wire.Interval

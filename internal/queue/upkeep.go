@@ -33,7 +33,7 @@ func (e *Engine) Orphans(ctx context.Context, queue string) (Upkeep, error) {
 }
 
 func (e *Engine) upkeep(ctx context.Context, op, queue, what, sql, nextSQL string) (Upkeep, error) {
-	if err := find(queue); err != nil {
+	if err := find(ctx, queue); err != nil {
 		return Upkeep{}, err
 	}
 	type row struct {
@@ -123,7 +123,7 @@ func (e *Engine) Expire(ctx context.Context, queue string) (Upkeep, error) {
 // Vacuum vacuums those tables of a queue of which a twentieth is dead rows, and returns how many it did. What autovacuum
 // did meanwhile is not done twice.
 func (e *Engine) Vacuum(ctx context.Context, queue string) (Upkeep, error) {
-	if err := find(queue); err != nil {
+	if err := find(ctx, queue); err != nil {
 		return Upkeep{}, err
 	}
 	tables, err := query(ctx, e, "find tables to vacuum of "+queue, pgx.RowTo[string], `

@@ -127,7 +127,7 @@ type HeldDocument struct {
 // HeldBy returns up to limit documents of a queue that a worker holds, those whose leases end first in front. It looks at 10,000
 // active ones, in that order. Errors: NotFound.
 func (e *Engine) HeldBy(ctx context.Context, queue, worker string, limit int) ([]HeldDocument, error) {
-	if err := find(queue); err != nil {
+	if err := find(ctx, queue); err != nil {
 		return nil, err
 	}
 	return query(ctx, e, "read what a worker holds of "+queue, func(row pgx.CollectableRow) (d HeldDocument, err error) {
@@ -162,7 +162,7 @@ func (e *Engine) Workers(ctx context.Context) (Workers, error) {
 		out.List = append(out.List, *w)
 	}
 	slices.SortFunc(out.List, func(a, b Worker) int { return strings.Compare(a.Name, b.Name) })
-	return out, ctx.Err()
+	return out.Seen(ctx), ctx.Err()
 }
 
 // post returns a worker's post in a queue.

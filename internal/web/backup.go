@@ -17,11 +17,11 @@ import (
 
 func (s *Server) backupRoutes() {
 	const at = "/backups/at/:destination/:name"
-	s.guard(http.MethodGet, at, auth.See, s.backupPage)
-	s.guard(http.MethodGet, at+"/verify", auth.Backup, s.verifyBackupPage)
-	s.guard(http.MethodPost, at+"/verify", auth.Backup, s.verifyBackup)
-	s.guard(http.MethodGet, at+"/restore", auth.Backup, s.restorePage)
-	s.guard(http.MethodPost, at+"/restore", auth.Backup, s.restore)
+	s.whole(http.MethodGet, at, auth.See, s.backupPage)
+	s.whole(http.MethodGet, at+"/verify", auth.Backup, s.verifyBackupPage)
+	s.whole(http.MethodPost, at+"/verify", auth.Backup, s.verifyBackup)
+	s.whole(http.MethodGet, at+"/restore", auth.Backup, s.restorePage)
+	s.whole(http.MethodPost, at+"/restore", auth.Backup, s.restore)
 }
 
 // showPatience is how long a page waits for a destination to hand out what is in a backup.

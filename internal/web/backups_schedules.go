@@ -17,13 +17,13 @@ import (
 const schedulesTab = backupsURL + "?tab=schedules"
 
 func (s *Server) scheduleRoutes() {
-	s.guard(http.MethodGet, "/backups/schedules/new", auth.Backup, s.newSchedulePage)
-	s.guard(http.MethodPost, "/backups/schedules/new", auth.Backup, s.createSchedule)
-	s.guard(http.MethodGet, "/backups/schedules/:name/edit", auth.Backup, s.editSchedulePage)
-	s.guard(http.MethodPost, "/backups/schedules/:name/edit", auth.Backup, s.editSchedule)
-	s.guard(http.MethodGet, "/backups/schedules/:name/delete", auth.Backup, s.deleteSchedulePage)
-	s.guard(http.MethodPost, "/backups/schedules/:name/delete", auth.Backup, s.deleteSchedule)
-	s.guard(http.MethodPost, "/backups/schedules/:name/run", auth.Backup, s.runSchedule)
+	s.whole(http.MethodGet, "/backups/schedules/new", auth.Backup, s.newSchedulePage)
+	s.whole(http.MethodPost, "/backups/schedules/new", auth.Backup, s.createSchedule)
+	s.whole(http.MethodGet, "/backups/schedules/:name/edit", auth.Backup, s.editSchedulePage)
+	s.whole(http.MethodPost, "/backups/schedules/:name/edit", auth.Backup, s.editSchedule)
+	s.whole(http.MethodGet, "/backups/schedules/:name/delete", auth.Backup, s.deleteSchedulePage)
+	s.whole(http.MethodPost, "/backups/schedules/:name/delete", auth.Backup, s.deleteSchedule)
+	s.whole(http.MethodPost, "/backups/schedules/:name/run", auth.Backup, s.runSchedule)
 }
 
 func (s *Server) fillSchedules(c echo.Context, v *templates.BackupsView) error {

@@ -52,8 +52,13 @@ func newBoard(engine *queue.Engine, now func() time.Time) *board {
 	return &board{engine: engine, now: now, boot: rand.Text(), watchers: map[*watcher]struct{}{}}
 }
 
-// summaries returns all queues by name, a second old at most beside what the fold has not seen yet.
+// summaries returns all queues that the context sees, by name, a second old at most beside what the fold has not seen yet.
 func (b *board) summaries(ctx context.Context) ([]queue.Summary, error) {
+	list, err := b.all(queue.WithinAll(ctx))
+	return queue.SeenSummaries(ctx, list), err
+}
+
+func (b *board) all(ctx context.Context) ([]queue.Summary, error) {
 	b.mu.Lock()
 	latest, at, changes := b.latest, b.at, b.changes
 	b.mu.Unlock()
@@ -209,19 +214,21 @@ func (b *board) poll(stop context.Context) {
 	}
 }
 
-// taken returns the names of the queues that changed since the last call, sorted; none where nobody knows which, or where they
-// are more than mostNames.
-func (b *board) taken(w *watcher) []string {
+// taken returns the names of the queues that changed since the last call and that the context sees, sorted; none where nobody knows which, or where they
+// are more than mostNames. some says whether there is anything to tell.
+func (b *board) taken(ctx context.Context, w *watcher) (names []string, some bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	names := slices.AppendSeq(make([]string, 0, len(w.changed)), maps.Keys(w.changed))
+	names = slices.AppendSeq(make([]string, 0, len(w.changed)), maps.Keys(w.changed))
+	names = slices.DeleteFunc(names, func(name string) bool { return !queue.Sees(ctx, name) })
+	some = w.any || len(names) > 0
 	if w.any || len(names) > mostNames {
 		names = names[:0]
 	}
 	clear(w.changed)
 	w.any = false
 	slices.Sort(names)
-	return names
+	return names, some
 }
 
 // forget makes the next look a new one: something was changed here.

@@ -28,9 +28,13 @@ func TestWhatChangesIsToldToAllAtOneMoment(t *testing.T) {
 			return false
 		}
 	}
+	names := func(w *watcher) []string {
+		list, _ := b.taken(t.Context(), w)
+		return list
+	}
 	b.take(list(1, 1), time.Now(), b.age())
 	b.tell() // of the first look nobody knows what changed
-	if !woken(one) || !woken(other) || len(b.taken(one)) != 0 || len(b.taken(other)) != 0 {
+	if !woken(one) || !woken(other) || len(names(one)) != 0 || len(names(other)) != 0 {
 		t.Error("the first look is told as what it is not")
 	}
 	for _, next := range [][]queue.Summary{list(2, 1), list(2, 5), list(3, 5)} {
@@ -44,7 +48,7 @@ func TestWhatChangesIsToldToAllAtOneMoment(t *testing.T) {
 		if !woken(w) {
 			t.Error("one of those who watch is not told")
 		}
-		if names := b.taken(w); len(names) != 2 || names[0] != "images" || names[1] != "pages" {
+		if names := names(w); len(names) != 2 || names[0] != "images" || names[1] != "pages" {
 			t.Errorf("%v is told; images and pages are wanted", names)
 		}
 	}

@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/fetchq/server/internal/auth"
 	"github.com/fetchq/server/internal/errs"
 	"github.com/fetchq/server/internal/queue"
 	"github.com/fetchq/server/web/templates"
@@ -96,8 +98,19 @@ func (c *calendars) renew(name string, k *calendar) {
 	}
 }
 
-// countDue counts for a queue, or, "", for those with the most planned documents.
+// calendarKey names the calendar of all queues that a context sees among the others. No name of a queue begins with a space.
+func calendarKey(ctx context.Context) string {
+	if !queue.Limited(ctx) {
+		return ""
+	}
+	return " " + queue.ScopeKey(ctx)
+}
+
+// countDue counts for a queue, or, "" or a calendarKey, for those with the most planned documents.
 func (s *Server) countDue(ctx context.Context, name string) (hours, days []queue.Due, err error) {
+	if patterns, of := strings.CutPrefix(name, " "); of {
+		ctx, name = within(ctx, auth.User{Role: auth.RoleViewer, Queues: strings.Split(patterns, ",")}), ""
+	}
 	names, known := []string{name}, "exact"
 	if name == "" {
 		if names, known, err = s.planning(ctx); err != nil {
@@ -168,7 +181,7 @@ func (s *Server) planning(ctx context.Context) (names []string, known string, er
 	return names, known, nil
 }
 
-// calendarView is the calendar of a queue, or, "", of all of them.
+// calendarView is the calendar of a queue, or that of a calendarKey.
 func (s *Server) calendarView(name string) templates.CalendarView {
 	c := s.calendars.get(name)
 	if c.at.IsZero() {

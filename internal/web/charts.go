@@ -18,6 +18,7 @@ import (
 	"github.com/fetchq/server/internal/auth"
 	"github.com/fetchq/server/internal/charts"
 	"github.com/fetchq/server/internal/errs"
+	"github.com/fetchq/server/internal/queue"
 	"github.com/fetchq/server/web/templates"
 )
 
@@ -63,7 +64,7 @@ func (s *Server) chartData(c echo.Context) error {
 	if len(asked) == 0 || len(asked) > mostCharts {
 		return errs.Field("c", "it stands there 1 to %d times; here it does %d times", mostCharts, len(asked))
 	}
-	found, err := s.chartParts.get(strings.Join(asked, " "), func() ([]byte, error) {
+	found, err := s.chartParts.get(queue.ScopeKey(c.Request().Context())+" "+strings.Join(asked, " "), func() ([]byte, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request().Context()), pageWait)
 		defer cancel()
 		told := make([]toldChart, len(asked))

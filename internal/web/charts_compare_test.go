@@ -23,7 +23,7 @@ func TestBothPeriodsOfAComparisonAreTold(t *testing.T) {
 	s.queues("pages")
 	b := s.as(auth.RoleViewer)
 	series := metrics.NewStore(s.db, slog.New(slog.DiscardHandler))
-	s.pages.Metrics = charts.Reader{Series: series, Store: charts.NewStore(s.db)}
+	s.pages.Metrics = charts.Reader{Series: series, Store: charts.NewStore(s.db), Engine: s.engine}
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, n := range []int{0, 1, 2, 3, 4, 5, 6, 10, 20, 30, 40, 50, 60} {
 		for _, sql := range []string{`select fetchq.doc_push_many('pages', array(select gen_random_uuid()::text from generate_series(1, $2)), p_now => $1)`,

@@ -34,8 +34,13 @@ func newCrews(engine *queue.Engine, now func() time.Time) *crews {
 	return &crews{engine: engine, now: now}
 }
 
-// all returns all workers, 2 s old at most where what they hold is read quickly.
+// all returns all workers as the context sees them, 2 s old at most where what they hold is read quickly.
 func (c *crews) all(ctx context.Context) (queue.Workers, error) {
+	list, err := c.everywhere(queue.WithinAll(ctx))
+	return list.Seen(ctx), err
+}
+
+func (c *crews) everywhere(ctx context.Context) (queue.Workers, error) {
 	c.mu.Lock()
 	list, good := c.list, c.now().Before(c.lists)
 	c.mu.Unlock()
@@ -62,7 +67,23 @@ func (c *crews) all(ctx context.Context) (queue.Workers, error) {
 	return found.(queue.Workers), nil //nolint:forcetypeassert // made above
 }
 
-// count returns how many workers there are, 5 s old at most; while the database does not answer, as far as was known before.
+// seen returns how many workers there are that the context sees, and of each queue; see count.
+func (c *crews) seen(ctx context.Context) queue.WorkerCounts {
+	counts := c.count(ctx)
+	if !queue.Limited(ctx) || counts.ByQueue == nil {
+		return counts
+	}
+	counts.Seen = 0
+	all, _ := c.all(ctx) // none where they cannot be read
+	for _, w := range all.List {
+		if all.AsOf.Sub(w.Seen) <= queue.Unseen {
+			counts.Seen++
+		}
+	}
+	return counts
+}
+
+// count returns how many workers there are in each queue and in all, 5 s old at most; while the database does not answer, as far as was known before.
 func (c *crews) count(ctx context.Context) queue.WorkerCounts {
 	c.mu.Lock()
 	counts, good := c.counts, c.now().Before(c.counted)

@@ -16,6 +16,7 @@ import (
 	"github.com/fetchq/server/internal/auth"
 	"github.com/fetchq/server/internal/charts"
 	"github.com/fetchq/server/internal/errs"
+	"github.com/fetchq/server/internal/queue"
 	"github.com/fetchq/server/web/templates"
 )
 
@@ -59,6 +60,9 @@ func (s *Server) saveChart(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if hides(ctx, chart) {
+		return errs.Field("queue", "there is no such queue")
+	}
 	if err := chart.Check(ctx, s.Metrics); err != nil {
 		return err
 	}
@@ -98,11 +102,27 @@ func (s *Server) dashboardPage(c echo.Context) error {
 	return s.showDashboard(c, http.StatusOK, d, "")
 }
 
+// hides says whether a chart is of queues that the context does not see, as far as it can be read.
+func hides(ctx context.Context, chart charts.Chart) bool {
+	return queue.Limited(ctx) && (chart.Wrong != "" || slices.ContainsFunc(chart.Queues, func(name string) bool { return !queue.Sees(ctx, name) }))
+}
+
+// shown are the charts of a dashboard as the context sees them.
+func shown(ctx context.Context, list []charts.Chart) []charts.Chart {
+	list = slices.Clone(list)
+	for i, chart := range list {
+		if hides(ctx, chart) {
+			list[i] = charts.Chart{Wrong: "it is of queues that you do not see"}
+		}
+	}
+	return list
+}
+
 func (s *Server) showDashboard(c echo.Context, status int, d charts.Dashboard, problem string) error {
 	at, span := s.pageSpan(c)
 	v := templates.DashboardView{
 		ID: d.ID.String(), Name: d.Name, CreatedBy: d.CreatedBy, Edits: strconv.FormatInt(d.Edits, 10), Span: span,
-		Charts: figures(at, d.Charts...), MaySave: may(c, auth.Share), Wrong: problem,
+		Charts: figures(at, shown(c.Request().Context(), d.Charts)...), MaySave: may(c, auth.Share), Wrong: problem,
 	}
 	f := frame{title: d.Name, section: "Metrics", crumbs: []templates.Crumb{{Word: "Metrics", Href: "/charts"}, {Word: d.Name}}, live: true, charts: true}
 	return s.pageAt(c, status, f, templates.Dashboard(v))
@@ -114,6 +134,9 @@ func (s *Server) arrangeDashboard(c echo.Context) error {
 	d, err := s.dashboardOf(c)
 	if err != nil {
 		return err
+	}
+	if slices.ContainsFunc(d.Charts, func(chart charts.Chart) bool { return hides(ctx, chart) }) {
+		return errs.New(errs.Forbidden, "charts stand there of queues that you do not see; ask somebody who sees them")
 	}
 	d.Edits, _ = strconv.ParseInt(c.FormValue("edits"), 10, 64) // what is no number is nobody's edit, and stale
 	what, number, _ := strings.Cut(c.FormValue("do"), " ")

@@ -109,6 +109,9 @@ func lockedDate(d queue.Document) string {
 
 // lockedPayload is why the payload cannot be edited.
 func lockedPayload(d queue.Document) string {
+	if d.Veiled {
+		return "Parts of the payload are hidden from your role, and would be lost."
+	}
 	if len(d.Payload) > mostEdited {
 		return "The payload is too long for a form; edit it by the API."
 	}

@@ -30,7 +30,12 @@ func (s *Server) viewLinks(c echo.Context, at documentsQuery) ([]templates.ViewL
 	var links []templates.ViewLink
 	for _, v := range views {
 		query, _ := url.ParseQuery(v.Query) // what cannot be read is left out
-		link := templates.ViewLink{Word: v.Name, Href: parseDocumentsQuery(at.queue, query).url("", "")}
+		list := parseDocumentsQuery(at.queue, query)
+		f, err := list.filter(s.Now())
+		if err == nil && v.Owner != me.ID && s.Engine.MayFilter(c.Request().Context(), at.queue, "payload", f.Payload) != nil {
+			continue // its address would tell what is hidden
+		}
+		link := templates.ViewLink{Word: v.Name, Href: list.url("", "")}
 		link.Here = link.Href == here
 		if v.Shared {
 			link.By = v.OwnerName

@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -35,9 +36,9 @@ func (s *Server) fail(err error, c echo.Context) {
 		b, err := s.base(c, f)
 		if err != nil {
 			b = templates.Base{Title: p.Title}
-			failed = s.write(c, status, within(templates.Alone(b), body))
+			failed = s.write(c, status, inside(templates.Alone(b), body))
 		} else {
-			failed = s.write(c, status, within(templates.Frame(b), body))
+			failed = s.write(c, status, inside(templates.Frame(b), body))
 		}
 	} else {
 		failed = s.alone(c, status, p.Title, body)
@@ -79,6 +80,9 @@ func (s *Server) problem(c echo.Context, err error) (templates.Problem, int) {
 	switch {
 	case errors.As(err, &ours) && ours.Code != errs.Internal:
 		status, p.Title, p.Detail = ours.Code.Status(), titles[ours.Code], ours.Message
+		if ours.Code == errs.NotFound && ours.Field == "queue" && limited(c) {
+			p.Detail, _, _ = strings.Cut(p.Detail, ";") // behind it stands what the queue is called now
+		}
 		if ours.Code != errs.Unavailable {
 			p.RequestID = ""
 		} else {

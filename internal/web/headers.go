@@ -4,10 +4,12 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/gorilla/sessions"
 	"github.com/labstack/echo/v4"
 
 	"github.com/fetchq/server/internal/auth"
 	"github.com/fetchq/server/internal/errs"
+	"github.com/fetchq/server/internal/queue"
 )
 
 // Headers are how the proxy before this server names whom it has signed in.
@@ -82,9 +84,19 @@ func (s *Server) signedInUser(c echo.Context) (auth.User, bool, error) {
 		return auth.User{}, false, s.Sessions.SignOut(c.Response(), c.Request())
 	}
 	if ok {
-		c.Set(sessionKey, session)
+		know(c, session, user)
 	}
 	return user, ok, nil
+}
+
+// know notes who asks, in whose name calls are made, and what these see.
+func know(c echo.Context, session *sessions.Session, user auth.User) {
+	c.Set(sessionKey, session)
+	ctx := within(queue.By(c.Request().Context(), "user:"+user.Email), user)
+	if !user.May(auth.Reveal) {
+		ctx = queue.Veil(ctx, !user.May(auth.Act))
+	}
+	c.SetRequest(c.Request().WithContext(ctx))
 }
 
 // enterByProxy begins a session of whom the proxy names. It is not done where that is nobody.

@@ -145,7 +145,7 @@ type tally struct {
 	age int
 }
 
-// troubled returns how many queues need somebody; while the database does not answer, as far as was known before.
+// troubled returns how many queues that the context sees need somebody; while the database does not answer, as far as was known before.
 func (s *Server) troubled(ctx context.Context) int {
 	list, err := s.board.summaries(ctx)
 	var missing []catalog.Trouble
@@ -153,17 +153,23 @@ func (s *Server) troubled(ctx context.Context) int {
 		missing = s.troubledBackups(ctx)
 	}
 	now, age := s.Now(), s.board.age()
+	if queue.Limited(ctx) {
+		return s.countTroubled(list, nil, now)
+	}
 	s.trouble.mu.Lock()
 	defer s.trouble.mu.Unlock()
 	if err != nil || s.trouble.age == age && now.Sub(s.trouble.at) < boardLasts {
 		return s.trouble.n
 	}
-	n := 0
+	s.trouble.n, s.trouble.at, s.trouble.age = s.countTroubled(list, missing, now), now, age
+	return s.trouble.n
+}
+
+func (s *Server) countTroubled(list []queue.Summary, missing []catalog.Trouble, now time.Time) (n int) {
 	for _, q := range list {
 		if judge(q, s.Recent.Of(q.Name), nil, now).beside(q.Name, missing).trouble() { // who works there is a reason more, and none by itself
 			n++
 		}
 	}
-	s.trouble.n, s.trouble.at, s.trouble.age = n, now, age
 	return n
 }

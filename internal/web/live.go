@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -9,12 +10,13 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/fetchq/server/internal/errs"
+	"github.com/fetchq/server/internal/queue"
 )
 
 // Timing of a stream of events.
 const (
 	eventGap   = time.Second      // between two events
-	beatEvery  = 10 * time.Second // so that a page knows that it is heard, and a session that has ended is seen
+	beatEvery  = 10 * time.Second // so that a page knows that it is heard
 	eventWrite = 10 * time.Second // for one event to go out
 	mostNames  = 100              // of queues in one event; more are told as "any"
 )
@@ -43,8 +45,27 @@ func (s *Server) events(c echo.Context) error {
 	w.Header().Set(echo.HeaderContentType, "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no") // a proxy must not keep it back
 	control := http.NewResponseController(w)
-	send := func(kind string, queues []string) error {
-		data, err := json.Marshal(event{Version: s.board.version(), Queues: queues, Trouble: s.troubled(ctx)})
+	send := func(kind string, of func(context.Context) (queues []string, some bool)) error {
+		// Whose session this is may see fewer queues by now, or none.
+		user, alive, err := s.Sessions.Alive(ctx, sessionOf(c).ID)
+		sees := ctx // while the database does not answer, what this person saw before
+		switch {
+		case err == nil && !alive:
+			kind, of = "over", nil
+		case err == nil:
+			sees = within(queue.WithinAll(ctx), user)
+		}
+		e := event{Version: s.board.version()}
+		if of != nil {
+			var some bool
+			if e.Queues, some = of(sees); !some {
+				return nil
+			}
+		}
+		if kind != "over" {
+			e.Trouble = s.troubled(sees)
+		}
+		data, err := json.Marshal(e)
 		if err != nil {
 			return err
 		}
@@ -52,7 +73,10 @@ func (s *Server) events(c echo.Context) error {
 		if _, err := fmt.Fprintf(w, "event: %s\ndata: %s\n\n", kind, data); err != nil {
 			return err
 		}
-		return control.Flush()
+		if err := control.Flush(); err != nil || kind != "over" {
+			return err
+		}
+		return errOver
 	}
 	w.WriteHeader(http.StatusOK)
 	watcher, leave := s.board.watch(s.stopped) // before the first version is told: what changes after it, is told
@@ -70,14 +94,9 @@ func (s *Server) events(c echo.Context) error {
 		case <-s.stopped.Done():
 			return nil
 		case <-beat.C:
-			alive, failed := s.Sessions.Alive(ctx, sessionOf(c).ID)
-			if failed == nil && !alive {
-				_ = send("over", nil)
-				return nil
-			}
 			err = send("beat", nil)
 		case <-watcher.woken:
-			err = send("changed", s.board.taken(watcher))
+			err = send("changed", func(sees context.Context) ([]string, bool) { return s.board.taken(sees, watcher) })
 			select {
 			case <-time.After(eventGap):
 			case <-ctx.Done():
@@ -85,7 +104,10 @@ func (s *Server) events(c echo.Context) error {
 			}
 		}
 		if err != nil {
-			return nil // the browser went away
+			return nil // the browser went away, or the session has ended
 		}
 	}
 }
+
+// errOver ends a stream whose session has ended.
+var errOver = errs.New(errs.Unauthenticated, "the session has ended")

@@ -29,8 +29,15 @@ func (s *Server) overview(c echo.Context) (frame, templ.Component, error) {
 	if err != nil {
 		return frame{}, nil, err
 	}
-	total := s.Recent.Total()
-	counts := s.crews.count(c.Request().Context())
+	ctx := c.Request().Context()
+	total, counts := s.Recent.Total(), s.crews.seen(ctx)
+	if queue.Limited(ctx) {
+		names := make([]string, len(rows))
+		for i, r := range rows {
+			names[i] = r.Name
+		}
+		total = s.Recent.Sum(names)
+	}
 	v := templates.OverviewView{Tiles: totalTiles(rows, total, counts, s.Now()), All: len(rows), API: s.apiURL("pages"), MayManage: may(c, auth.Manage)}
 	slices.SortStableFunc(rows, func(a, b queueRow) int {
 		return cmp.Or(cmp.Compare(rank[a.health.word], rank[b.health.word]), -cmp.Compare(a.Counts.Pending+a.Counts.Active, b.Counts.Pending+b.Counts.Active))
@@ -42,7 +49,7 @@ func (s *Server) overview(c echo.Context) (frame, templ.Component, error) {
 	}
 	at, span := s.pageSpan(c)
 	v.Span, v.Charts = span, figures(at, overviewCharts(rows)...)
-	v.Calendar = s.calendarView("")
+	v.Calendar = s.calendarView(calendarKey(ctx))
 	for _, r := range rows[:min(len(rows), overviewQueues)] {
 		v.Queues = append(v.Queues, r.view(s.Now()))
 	}

@@ -94,7 +94,7 @@ func (s *Server) finishProvider(c echo.Context) error {
 		return err
 	}
 	if user, ok := auth.UserOf(session); ok && session.Values[connectKey] == connectMark(secret) {
-		c.Set(sessionKey, session) // an error has the frame of who is signed in
+		know(c, session, user) // an error has the frame of who is signed in
 		return s.bind(c, user, person, auth.ProviderDoor)
 	}
 	user, err := s.Users.Admit(ctx, s.Entrance, person)

@@ -46,6 +46,7 @@ var doings = map[string]doing{
 	"POST /team/people/new":          {action: audit.UserCreate, target: "email", notes: []string{"role"}},
 	"POST /team/people/:id/link":     {action: audit.PasswordLink, target: "id"},
 	"POST /team/people/:id/role":     {action: audit.UserRole, target: "id", notes: []string{"role"}},
+	"POST /team/people/:id/queues":   {action: audit.UserQueues, target: "id"},
 	"POST /team/people/:id/disable":  {action: audit.UserDisable, target: "id"},
 	"POST /team/people/:id/enable":   {action: audit.UserEnable, target: "id"},
 	"POST /team/sessions/revoke":     {action: audit.SessionRevoke, target: "id"},

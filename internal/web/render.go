@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/a-h/templ"
@@ -53,7 +54,7 @@ func (s *Server) pageAt(c echo.Context, status int, f frame, body templ.Componen
 	if err != nil {
 		return err
 	}
-	return s.write(c, status, within(templates.Frame(b), body))
+	return s.write(c, status, inside(templates.Frame(b), body))
 }
 
 // dialog renders a form: alone where it goes into the dialog, else as a page.
@@ -71,11 +72,11 @@ func (s *Server) alone(c echo.Context, status int, title string, body templ.Comp
 		return s.write(c, status, body)
 	}
 	b := templates.Base{Title: title, Env: s.Env, Theme: theme(c)}
-	return s.write(c, status, within(templates.Alone(b), body))
+	return s.write(c, status, inside(templates.Alone(b), body))
 }
 
-// within renders a component with another one in it.
-func within(outer, inner templ.Component) templ.Component {
+// inside renders a component with another one in it.
+func inside(outer, inner templ.Component) templ.Component {
 	return templates.Within(outer, inner)
 }
 
@@ -122,6 +123,9 @@ func (s *Server) rail(c echo.Context, user auth.User, here string) []templates.P
 		{Word: "Metrics", Href: "/charts", Icon: "chart-line"},
 		{Word: "Workers", Href: "/workers", Icon: "hard-hat"},
 		{Word: "Backups", Href: backupsURL, Icon: "archive"},
+	}
+	if limited(c) {
+		places = slices.DeleteFunc(places, func(p templates.Place) bool { return p.Href == backupsURL })
 	}
 	if user.May(auth.Govern) {
 		places = append(places, templates.Place{Word: "Audit", Href: "/audit", Icon: "scroll-text", Foot: true},

@@ -1,8 +1,10 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/gorilla/sessions"
 	"github.com/labstack/echo/v4"
@@ -17,6 +19,7 @@ type Route struct {
 	Method, Path string
 	Needs        auth.Permission // "": only to be signed in
 	Open         bool            // for everybody
+	Whole        bool            // for those alone who see all queues
 }
 
 // Routes returns all routes of the site.
@@ -34,8 +37,18 @@ func (s *Server) signedIn(method, path string, h echo.HandlerFunc) { s.guard(met
 
 // guard adds a route for those whose role has a permission.
 func (s *Server) guard(method, path string, needs auth.Permission, h echo.HandlerFunc) {
-	s.routes = append(s.routes, Route{Method: method, Path: path, Needs: needs})
-	s.echo.Add(method, path, func(c echo.Context) error {
+	s.add(Route{Method: method, Path: path, Needs: needs}, h)
+}
+
+// whole adds a route for those whose role has a permission and who see all queues: it is about more than one of them.
+func (s *Server) whole(method, path string, needs auth.Permission, h echo.HandlerFunc) {
+	s.add(Route{Method: method, Path: path, Needs: needs, Whole: true}, h)
+}
+
+// add adds a route for those who are signed in and may.
+func (s *Server) add(r Route, h echo.HandlerFunc) {
+	s.routes = append(s.routes, r)
+	s.echo.Add(r.Method, r.Path, func(c echo.Context) error {
 		user, ok, err := s.signedInUser(c)
 		if err != nil {
 			return err
@@ -45,13 +58,33 @@ func (s *Server) guard(method, path string, needs auth.Permission, h echo.Handle
 		}
 		recordActor(c, user)
 		s.noteVersion(c)
-		if needs != "" && !user.May(needs) {
+		ctx := c.Request().Context()
+		if r.Needs != "" && !user.May(r.Needs) {
 			return errs.New(errs.Forbidden, "your role, %s, may not do this; ask an admin", user.Role)
 		}
-		c.SetRequest(c.Request().WithContext(queue.By(c.Request().Context(), "user:"+user.Email)))
+		if r.Whole && queue.Limited(ctx) {
+			return errs.New(errs.Forbidden, "this is for those who see all queues; you see some")
+		}
+		// What a page is about stands in its path or in a parameter of this name. Whatever else names a queue meets the limit of the context.
+		for _, name := range append(c.QueryParams()["queue"], c.Param("queue")) {
+			if name != "" && !queue.Sees(ctx, name) {
+				return queue.See(ctx, name)
+			}
+		}
 		return h(c)
 	})
 }
+
+// within is a context whose calls see the queues of a user.
+func within(ctx context.Context, user auth.User) context.Context {
+	if !user.Limited() {
+		return ctx
+	}
+	return queue.Within(ctx, strings.Join(user.Queues, ","), user.Sees)
+}
+
+// limited says whether who is signed in sees some queues only.
+func limited(c echo.Context) bool { return queue.Limited(c.Request().Context()) }
 
 const (
 	sessionKey = "web.session"

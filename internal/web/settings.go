@@ -26,14 +26,14 @@ type values map[string]string
 var settingNames = []string{
 	"max_attempts", "lock", "backoff.kind", "backoff.base", "backoff.cap", "backoff.jitter", "max_active", "rate.picks", "rate.per", "rate.burst",
 	"key.of", "key.payload", "key.until", "key.nth", "key_limits.max_active", "key_limits.rate.picks", "key_limits.rate.per", "key_limits.rate.burst",
-	"payload_index", "journal", "journal_retention", "logs_retention", "logs_rows", "completed_retention", "killed_retention", "series_retention",
+	"payload_index", "redact", "viewer_payloads", "journal", "journal_retention", "logs_retention", "logs_rows", "completed_retention", "killed_retention", "series_retention",
 	"partitions", "tablespace",
 }
 
 // defaults are what a new queue has.
 var defaults = values{
 	"max_attempts": "5", "lock": "5m", "backoff.kind": "exponential", "backoff.base": "10s", "backoff.cap": "1h", "backoff.jitter": "0.2",
-	"payload_index": "false", "journal": "errors", "journal_retention": "30 days", "logs_retention": "30 days", "partitions": "1",
+	"payload_index": "false", "viewer_payloads": "shown", "journal": "errors", "journal_retention": "30 days", "logs_retention": "30 days", "partitions": "1",
 }
 
 func valuesOf(s queue.Settings) values {
@@ -43,6 +43,8 @@ func valuesOf(s queue.Settings) values {
 		"backoff.jitter":      strconv.FormatFloat(s.Backoff.Jitter, 'f', -1, 64),
 		"journal":             s.Journal,
 		"payload_index":       strconv.FormatBool(s.PayloadIndex),
+		"redact":              strings.Join(s.Redact, "\n"),
+		"viewer_payloads":     s.ViewerPayloads,
 		"journal_retention":   retention(s.JournalRetention),
 		"logs_retention":      retention(s.LogsRetention),
 		"completed_retention": retention(s.CompletedRetention), "killed_retention": retention(s.KilledRetention), "series_retention": retention(s.SeriesRetention),
@@ -163,6 +165,7 @@ func (v values) patch(creating bool) (json.RawMessage, error) {
 	if v["journal"] != "" {
 		p["journal"] = v["journal"]
 	}
+	v.hidden(p)
 	if v["payload_index"] != "" {
 		p["payload_index"] = v["payload_index"] == "true"
 	}
@@ -236,6 +239,7 @@ func settingsFacts(s queue.Settings) []templates.Fact {
 		{Word: "Attempts", Value: templates.Exact(int64(s.MaxAttempts))}, {Word: "Lease", Value: s.Lock.String()}, {Word: "Backoff", Value: backoff},
 		{Word: "Active at once", Value: active}, {Word: "Rate", Value: rate},
 		{Word: "Index of payloads", Value: map[bool]string{false: "off", true: "on"}[s.PayloadIndex]},
+		{Word: "Hidden of payloads", Value: hiddenWords(s)},
 		{Word: "Journal", Value: journalWords(s)}, {Word: "Log lines kept", Value: keep(s.LogsRetention)},
 		{Word: "Completed kept", Value: keep(s.CompletedRetention)}, {Word: "Killed kept", Value: keep(s.KilledRetention)},
 		{Word: "Partitions", Value: strconv.Itoa(s.Partitions)}, {Word: "Tablespace", Value: firstOf(text(s.Tablespace), "default")},

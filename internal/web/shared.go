@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/fetchq/server/internal/auth"
+	"github.com/fetchq/server/internal/queue"
 )
 
 // shared keeps the live parts of pages for a moment, so that what many look at is read and rendered once. What is kept, or being
@@ -132,10 +133,15 @@ func zip(plain []byte) ([]byte, error) {
 	return text.Bytes(), err
 }
 
-// share adds a page for all who may see, whose live part follows from its URL and from the role of who asks, and from nothing else.
+// share adds a page for all who may see, whose live part follows from its URL, and from the role of who asks and the queues that he sees,
+// and from nothing else.
 func (s *Server) share(path string, view func(echo.Context) (frame, templ.Component, error)) {
-	s.compressed[path] = false
-	s.guard(http.MethodGet, path, auth.See, func(c echo.Context) error {
+	s.shareAs(Route{Method: http.MethodGet, Path: path, Needs: auth.See}, view)
+}
+
+func (s *Server) shareAs(r Route, view func(echo.Context) (frame, templ.Component, error)) {
+	s.compressed[r.Path] = false
+	s.add(r, func(c echo.Context) error {
 		if !isLive(c.Request()) {
 			f, body, err := view(c)
 			if err != nil {
@@ -144,7 +150,7 @@ func (s *Server) share(path string, view func(echo.Context) (frame, templ.Compon
 			return s.page(c, f, body)
 		}
 		user, _ := userOf(c)
-		found, err := s.shared.get(string(user.Role)+" "+c.Request().URL.RequestURI(), func() ([]byte, error) { return s.livePart(c, view) })
+		found, err := s.shared.get(string(user.Role)+" "+queue.ScopeKey(c.Request().Context())+" "+c.Request().URL.RequestURI(), func() ([]byte, error) { return s.livePart(c, view) })
 		if err != nil {
 			return err
 		}

@@ -189,11 +189,11 @@ func TestTheFirstLookTellsThatAnythingMayHaveChanged(t *testing.T) {
 	default:
 		t.Fatal("of the first look nobody is told")
 	}
-	if names := b.taken(w); len(names) != 0 || b.version() == first {
+	if names, _ := b.taken(t.Context(), w); len(names) != 0 || b.version() == first {
 		t.Errorf("it tells %q at version %s after %s", names, b.version(), first)
 	}
 	b.take([]queue.Summary{{Name: "a"}, {Name: "b", Paused: true}}, now, b.age())
-	if names := b.taken(w); !slices.Equal(names, []string{"b"}) {
+	if names, _ := b.taken(t.Context(), w); !slices.Equal(names, []string{"b"}) {
 		t.Errorf("the second tells %q", names)
 	}
 }

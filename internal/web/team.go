@@ -22,6 +22,8 @@ func (s *Server) teamRoutes() {
 	s.guard(http.MethodPost, "/team/people/:id/link", auth.Govern, s.onPerson(s.makeLink))
 	s.guard(http.MethodGet, "/team/people/:id/role", auth.Govern, s.onPerson(s.rolePage))
 	s.guard(http.MethodPost, "/team/people/:id/role", auth.Govern, s.onPerson(s.setRole))
+	s.guard(http.MethodGet, "/team/people/:id/queues", auth.Govern, s.onPerson(s.personQueuesPage))
+	s.guard(http.MethodPost, "/team/people/:id/queues", auth.Govern, s.onPerson(s.setPersonQueues))
 	s.guard(http.MethodGet, "/team/people/:id/disable", auth.Govern, s.onPerson(s.disablePage))
 	s.guard(http.MethodPost, "/team/people/:id/disable", auth.Govern, s.onPerson(s.disablePerson))
 	s.guard(http.MethodGet, "/team/people/:id/enable", auth.Govern, s.onPerson(s.enablePage))
@@ -86,7 +88,7 @@ func (s *Server) people(c echo.Context, users []auth.User) []templates.PersonRow
 	for i, u := range users {
 		rows[i] = templates.PersonRow{
 			ID: u.ID.String(), Email: u.Email, Name: u.Name, Role: string(u.Role), State: state(u), Created: u.CreatedAt, Last: u.LastLoginAt, Me: u.ID == me.ID,
-			Second: u.SecondFactor,
+			Second: u.SecondFactor, Queues: strings.Join(u.Queues, ", "), Unlimited: u.Role == auth.RoleAdmin,
 		}
 	}
 	return rows

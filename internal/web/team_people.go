@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -62,6 +63,43 @@ func (s *Server) setRole(c echo.Context, user auth.User) error {
 		to = "/" // no page of the team for this person any more
 	}
 	return s.done(c, to, user.Email+" is "+role+" now.", nil)
+}
+
+func (s *Server) personQueuesPage(c echo.Context, user auth.User) error {
+	return s.askPersonQueues(c, http.StatusOK, user, strings.Join(user.Queues, ", "), "")
+}
+
+func (s *Server) askPersonQueues(c echo.Context, status int, user auth.User, queues, wrong string) error {
+	says := []string{"Queues that are not named here are to this person as if they were not there, on every page, from the next click on, in open sessions too."}
+	if user.Role == auth.RoleAdmin {
+		says = append(says, "An admin sees all queues: what stands here holds only when this person is admin no more.")
+	}
+	return s.dialog(c, status, teamForm("Queues"), templates.ConfirmForm(templates.Confirm{
+		Title: "Queues of " + user.Email, Action: personURL(user, "queues"), Back: "/team", Button: "Save the queues", Says: says,
+		Inputs: []templates.Input{{
+			Name: "queues", Label: "Queues", Value: queues, Placeholder: "all queues", Autofocus: true, Autocomplete: "off", Wrong: wrong,
+			Help: "Names with commas between them; one may end in *, as in pages,img_*. Empty: all queues, also those to come.",
+		}},
+	}))
+}
+
+// setPersonQueues limits what a person sees.
+func (s *Server) setPersonQueues(c echo.Context, user auth.User) error {
+	typed := strings.TrimSpace(c.FormValue("queues"))
+	queues, err := patterns(typed)
+	if err == nil {
+		_, err = s.Users.SetQueues(c.Request().Context(), user.ID, queues)
+	}
+	if _, said, ok := wrong(err); ok {
+		return s.askPersonQueues(c, errs.Of(err).Status(), user, typed, said)
+	}
+	if err != nil {
+		return err
+	}
+	if queues == nil {
+		return s.done(c, "/team", user.Email+" sees all queues now.", nil)
+	}
+	return s.done(c, "/team", user.Email+" sees "+strings.Join(queues, ", ")+" now.", nil)
 }
 
 func (s *Server) disablePage(c echo.Context, user auth.User) error {

@@ -46,6 +46,8 @@ func (s *Server) workerPage(c echo.Context) (frame, templ.Component, error) {
 	}
 	if !may(c, auth.Halt) {
 		v.WhyNoHalt = lacks
+	} else if limited(c) {
+		v.WhyNoHalt = "it would hold in all queues, and you see some"
 	}
 	shown := 0
 	for _, p := range w.Posts {

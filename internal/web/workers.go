@@ -22,9 +22,10 @@ import (
 func (s *Server) workersRoutes() {
 	s.share("/workers", s.workersPage)
 	s.share("/worker", s.workerPage)
-	s.guard(http.MethodPost, "/workers/ask", auth.Halt, s.askOfWorkers)
-	s.guard(http.MethodPost, "/workers/quiet", auth.Halt, s.quietWorkers)
-	s.guard(http.MethodPost, "/workers/wake", auth.Halt, s.wakeWorkers)
+	// A worker that goes quiet does so in all queues.
+	s.whole(http.MethodPost, "/workers/ask", auth.Halt, s.askOfWorkers)
+	s.whole(http.MethodPost, "/workers/quiet", auth.Halt, s.quietWorkers)
+	s.whole(http.MethodPost, "/workers/wake", auth.Halt, s.wakeWorkers)
 	s.guard(http.MethodPost, "/workers/release/ask", auth.Act, s.askRelease)
 	s.guard(http.MethodPost, "/workers/release", auth.Act, s.releaseHeld)
 }
@@ -152,7 +153,7 @@ func (s *Server) workersPage(c echo.Context) (frame, templ.Component, error) {
 	}
 	q := readWorkersQuery(c)
 	v := templates.WorkersView{
-		Filter: q.filter, State: q.state, Queue: q.queue, All: len(all.List), MayHalt: may(c, auth.Halt), Here: q.url(), API: s.apiURL("pages"), Notes: workerNotes(all),
+		Filter: q.filter, State: q.state, Queue: q.queue, All: len(all.List), MayHalt: may(c, auth.Halt) && !limited(c), Here: q.url(), API: s.apiURL("pages"), Notes: workerNotes(all),
 	}
 	if v.Queues, err = s.Engine.Names(ctx); err != nil {
 		return f, nil, err

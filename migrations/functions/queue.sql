@@ -200,6 +200,13 @@ begin
                 perform fetchq.refuse(k, 'true or false is wanted');
             end if;
             q.payload_index := v::boolean;
+        when 'redact' then
+            q.redact := fetchq.setting_redact(v);
+        when 'viewer_payloads' then
+            if coalesce(v #>> '{}', '') not in ('shown', 'hidden') then
+                perform fetchq.refuse(k, 'shown or hidden is wanted');
+            end if;
+            q.viewer_payloads := v #>> '{}';
         when 'journal' then
             if coalesce(v #>> '{}', '') not in ('off', 'errors', 'all') then
                 perform fetchq.refuse(k, 'off, errors or all is wanted');
@@ -240,6 +247,7 @@ begin
         logs_retention = q.logs_retention, logs_rows = q.logs_rows, completed_retention = q.completed_retention, killed_retention = q.killed_retention,
         journal = q.journal, journal_retention = q.journal_retention,
         series_retention = q.series_retention, payload_index = q.payload_index,
+        redact = q.redact, viewer_payloads = q.viewer_payloads,
         partitions = q.partitions, tablespace = q.tablespace
     where name = p_queue returning * into q;
     if not p_creating and (fetchq.is_keyed(q), q.key, q.payload_index) is distinct from (fetchq.is_keyed(old), old.key, old.payload_index) then

@@ -43,6 +43,7 @@ begin
         charts = array(select regexp_replace(c, '(^|&)queue=' || p_queue || '(?=&|$)', '\1queue=' || p_to) from unnest(charts) with ordinality u (c, n) order by n)
     where exists (select from unnest(charts) c where c ~ ('(^|&)queue=' || p_queue || '(&|$)'));
     update fetchq.tokens set queues = array_replace(queues, p_queue, p_to) where p_queue = any (queues);
+    update fetchq.users set queues = array_replace(queues, p_queue, p_to) where p_queue = any (queues);
     update fetchq.backup_schedules set queues = array_replace(queues, p_queue, p_to) where p_queue = any (queues);
     delete from fetchq.views where queue = p_to;
     update fetchq.views set queue = p_to where queue = p_queue;
@@ -97,7 +98,7 @@ language sql stable as $$
             'max_active', q.key_max_active,
             'rate', case when q.key_rate_picks is not null then
                 jsonb_build_object('picks', q.key_rate_picks, 'per', q.key_rate_per, 'burst', q.key_rate_burst) end) end,
-        'payload_index', q.payload_index, 'journal', q.journal, 'journal_retention', q.journal_retention, 'logs_retention', q.logs_retention, 'logs_rows', q.logs_rows, 'series_retention', q.series_retention,
+        'payload_index', q.payload_index, 'redact', to_jsonb(q.redact), 'viewer_payloads', q.viewer_payloads, 'journal', q.journal, 'journal_retention', q.journal_retention, 'logs_retention', q.logs_retention, 'logs_rows', q.logs_rows, 'series_retention', q.series_retention,
         'completed_retention', q.completed_retention, 'killed_retention', q.killed_retention,
         'partitions', q.partitions, 'tablespace', q.tablespace)
 $$;

@@ -152,3 +152,24 @@ begin
     from fetchq.rate_of('key_limits.rate', coalesce(p_value -> 'rate', 'null'));
     return q;
 end $$;
+
+-- setting_redact reads which parts of payloads are hidden: paths of $, .name, ["any name"] and [*]; null: none.
+create function fetchq.setting_redact(p_value jsonb) returns text[]
+language plpgsql stable as $$
+declare
+    v_paths text[];
+    p text;
+begin
+    if p_value in ('null', '[]') then
+        return null;
+    elsif jsonb_typeof(p_value) <> 'array' or jsonb_array_length(p_value) > 32 or p_value @? '$[*] ? (@.type() != "string")' then
+        perform fetchq.refuse('redact', 'null or a list of up to 32 paths is wanted');
+    end if;
+    for p in select jsonb_array_elements_text(p_value) loop
+        if octet_length(p) > 255 or p !~ '^\$(\.[A-Za-z0-9_-]+|\["[^"\\[:cntrl:]]+"\]|\[\*\]){0,16}$' then
+            perform fetchq.refuse('redact', format('%s is no path such as $.user.email, $.items[*].card or $["a name"], of up to 16 steps and 255 bytes', quote_literal(left(p, 60))));
+        end if;
+        v_paths := v_paths || p;
+    end loop;
+    return v_paths;
+end $$;

@@ -45,6 +45,8 @@ func SettingInputs(values, defaults map[string]string, wrong, text string, creat
 		{Name: "key_limits.rate.per", Label: "Of a key: span", Placeholder: "1s", Help: "1s to 24h."},
 		{Name: "key_limits.rate.burst", Label: "Of a key: burst", Placeholder: "as picks", Help: "How many of one key may go at once after a rest."},
 		{Group: "Lists", Name: "payload_index", Label: "Index of payloads", Type: "select", Options: []Option{{"false", "off"}, {"true", "on"}}, Help: payloadIndexHelp},
+		{Group: "Who sees payloads", Name: "redact", Label: "Hidden parts", Type: "textarea", Placeholder: "$.user.email", Help: "Paths, one a line, such as $.user.email, $.items[*].card or $[\"a name\"]; $ is all. Viewers and operators see [redacted] there, in payloads and in the details of log lines; admins, and tokens of the API, see all."},
+		{Name: "viewer_payloads", Label: "Viewers see payloads", Type: "select", Options: []Option{{"shown", "yes, but for the hidden parts"}, {"hidden", "no"}}, Help: "With no, nothing of payloads and details is shown to viewers."},
 		{Group: "What is kept", Name: "journal", Label: "Journal", Type: "select", Options: []Option{{"errors", "errors: what failed, and what admins did"}, {"all", "all: every transition of documents"}, {"off", "off"}}, Help: "What is written down of documents, with who did it, when, and how long it took. With all, workers get about three quarters of the documents in the same time."},
 		{Name: "journal_retention", Label: "Keep the journal", Placeholder: "for ever", Help: "At least 1h. Empty: for ever."},
 		{Name: "logs_retention", Label: "Keep log lines", Placeholder: "for ever", Help: "At least 1h. Empty: for ever."},
@@ -62,6 +64,9 @@ func SettingInputs(values, defaults map[string]string, wrong, text string, creat
 		all[i].Value = values[f.Name]
 		all[i].Wrong = wrongAt(wrong, f.Name, text)
 		all[i].Max = 64
+		if f.Name == "redact" {
+			all[i].Max = 9000
+		}
 		if f.Name == "key.payload" {
 			all[i].Max = 255
 		}
@@ -101,7 +106,7 @@ func Settings(v SettingsView) templ.Component {
 			var templ_7745c5c3_Var2 string
 			templ_7745c5c3_Var2, templ_7745c5c3_Err = templ.JoinStringErrs(v.Move)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `settings.templ`, Line: 69, Col: 38}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `settings.templ`, Line: 74, Col: 38}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var2))
 			if templ_7745c5c3_Err != nil {
@@ -120,7 +125,7 @@ func Settings(v SettingsView) templ.Component {
 			var templ_7745c5c3_Var3 string
 			templ_7745c5c3_Var3, templ_7745c5c3_Err = templruntime.NewAttributeExpression("/queues/" + v.Head.Name + "/settings").ResolveURL(ctx)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `settings.templ`, Line: 72, Col: 88}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `settings.templ`, Line: 77, Col: 88}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var3)
 			if templ_7745c5c3_Err != nil {
