@@ -2,10 +2,14 @@ package client
 
 // BackupDestinationRequest is the body that makes a destination of backups, or changes it.
 type BackupDestinationRequest struct {
-	URL        string      `json:"url" minLength:"1" maxLength:"2000" example:"file:///var/backups/fetchq" doc:"file:///folder, s3://bucket/prefix?region=…, gs://bucket/prefix or azblob://container/prefix. Credentials never stand in it: they are found in the environment, in files (profile=…), or by the role of the machine."`
-	Recipients []string    `json:"recipients,omitempty" maxItems:"20" nullable:"false" doc:"Public keys of age: what is written there is encrypted to them. None: it is not encrypted."`
-	Identity   string      `json:"identity,omitempty" maxLength:"80" doc:"The variable of the server's environment that has the private key of age, FETCHQ_BACKUP_…; it is needed to verify and restore."`
-	Keep       *BackupKeep `json:"keep,omitempty" doc:"What stays there after a good run. Left out: everything."`
+	URL        string   `json:"url" minLength:"1" maxLength:"2000" example:"file:///var/backups/fetchq" doc:"file:///folder, s3://bucket/prefix?region=…, gs://bucket/prefix or azblob://container/prefix. Credentials never stand in it: they are found in the environment, in files (profile=…), or by the role of the machine, where access_key names none."`
+	Recipients []string `json:"recipients,omitempty" maxItems:"20" nullable:"false" doc:"Public keys of age: what is written there is encrypted to them. None: it is not encrypted."`
+	Identity   string   `json:"identity,omitempty" maxLength:"80" doc:"The variable of the server's environment that has the private key of age, FETCHQ_BACKUP_…; it is needed to verify and restore."`
+	// A key of S3 that the destination has of its own.
+	AccessKey    string      `json:"access_key,omitempty" maxLength:"128" doc:"The ID of a key of S3. Left out: credentials as the machine has them."`
+	Secret       string      `json:"secret,omitempty" maxLength:"300" doc:"Of that key: env:FETCHQ_BACKUP_S3_… names a variable of the server, file:… a file in its folder of secrets; else it is the secret itself, which is kept sealed and never shown. Left out: it stays as it is, for the same access_key and, where it is sealed, the same url."`
+	SessionToken string      `json:"session_token,omitempty" maxLength:"4000" doc:"Of a session, beside a secret that is itself sent. Where env: or file: name that, the token is on their second line."`
+	Keep         *BackupKeep `json:"keep,omitempty" doc:"What stays there after a good run. Left out: everything."`
 }
 
 // BackupKeep says which backups stay: the newest ones, and the newest of so many days, weeks and months, in UTC.
@@ -22,6 +26,9 @@ type BackupDestination struct {
 	URL        string      `json:"url"`
 	Recipients []string    `json:"recipients"`
 	Identity   string      `json:"identity,omitempty"`
+	AccessKey  string      `json:"access_key,omitempty" doc:"The ID of its own key of S3."`
+	SecretKept string      `json:"secret_kept,omitempty" doc:"Where the secret of that key is: env:…, file:…, or sealed in the database."`
+	SecretAt   *Time       `json:"secret_at,omitempty" doc:"Since when."`
 	Keep       *BackupKeep `json:"keep" doc:"null: everything stays."`
 	CreatedAt  Time        `json:"created_at"`
 	CreatedBy  string      `json:"created_by"`

@@ -24,7 +24,7 @@ func TestHelpHasTheSettingsThatConcernACommand(t *testing.T) {
 		"migrate":      "help data-dir database-url listen-url",
 		"health":       "help listen tls-cert tls-key",
 		"version":      "help",
-		"serve": "help any-destination listen data-dir database-url listen-url tls-cert tls-key max-connections base-url proxies admin-email admin-password secret-key oidc-issuer oidc-client-id oidc-client-secret oidc-name oidc-groups oidc-scopes header-user header-groups header-from group-roles sign-up sign-in-domains env pg-bin pool-size import-limit drain-timeout " +
+		"serve": "help any-destination listen data-dir database-url listen-url tls-cert tls-key max-connections base-url proxies admin-email admin-password secret-key secrets-dir oidc-issuer oidc-client-id oidc-client-secret oidc-name oidc-groups oidc-scopes header-user header-groups header-from group-roles sign-up sign-in-domains env pg-bin pool-size import-limit drain-timeout " +
 			"log-level log-format metrics-open",
 	} {
 		out := p.must(append(strings.Fields(command), "--help")...)

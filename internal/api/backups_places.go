@@ -47,7 +47,7 @@ func (s *Server) listDestinations(ctx context.Context, _ *struct{}) (*out[client
 func clientDestination(d catalog.Destination) client.BackupDestination {
 	out := client.BackupDestination{
 		Name: d.Name, URL: d.URL, Recipients: d.Recipients, Identity: d.Identity, CreatedAt: clientTime(d.CreatedAt), CreatedBy: d.CreatedBy,
-		TestedAt: optionalTime(d.TestedAt), TestError: d.TestError, PrunedAt: optionalTime(d.PrunedAt), PruneError: d.PruneError,
+		AccessKey: d.AccessKey, SecretKept: d.Secret, SecretAt: optionalTime(d.SecretAt), TestedAt: optionalTime(d.TestedAt), TestError: d.TestError, PrunedAt: optionalTime(d.PrunedAt), PruneError: d.PruneError,
 	}
 	if d.Keeps() {
 		out.Keep = &client.BackupKeep{Last: d.Keep.Last, Daily: d.Keep.Daily, Weekly: d.Keep.Weekly, Monthly: d.Keep.Monthly}
@@ -66,7 +66,10 @@ func (s *Server) putDestination(ctx context.Context, in *struct {
 	if err := unlimited(ctx); err != nil {
 		return nil, err
 	}
-	d := catalog.Destination{Name: in.Destination, URL: body.URL, Recipients: body.Recipients, Identity: body.Identity}
+	d := catalog.Destination{
+		Name: in.Destination, URL: body.URL, Recipients: body.Recipients, Identity: body.Identity, AccessKey: body.AccessKey,
+		Typed: catalog.Typed{Secret: body.Secret, Token: body.SessionToken},
+	}
 	if k := body.Keep; k != nil {
 		d.Keep = backup.Keep{Last: k.Last, Daily: k.Daily, Weekly: k.Weekly, Monthly: k.Monthly}
 	}

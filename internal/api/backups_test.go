@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/fetchq/server/client"
@@ -90,5 +91,35 @@ func TestTheClientMakesABackupAndPutsItBack(t *testing.T) {
 	}
 	if list, err := c.BackupDestinations(ctx); err != nil || len(list) != 0 {
 		t.Errorf("%+v, %v", list, err)
+	}
+}
+
+// TestAKeyOfADestinationIsSentAndNeverShown goes by HTTP; what is typed where is in internal/catalog.
+func TestAKeyOfADestinationIsSentAndNeverShown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if err := w.backups.UseKey("a key of an installation for tests"); err != nil {
+		t.Fatal(err)
+	}
+	const at = "/api/v1/backup-destinations/offsite"
+	made := w.must(200, "PUT", at, `{"url":"s3://bucket?region=eu-central-1","access_key":"AKIA1","secret":"typed-secret","session_token":"typed-token"}`)
+	list := w.must(200, "GET", "/api/v1/backup-destinations", "")
+	for _, text := range []string{string(made.body), string(list.body)} {
+		if !strings.Contains(text, `"access_key":"AKIA1","secret_kept":"sealed","secret_at":"`) || strings.Contains(text, "typed-") {
+			t.Errorf("%s", text)
+		}
+	}
+	for body, status := range map[string]int{
+		`{"url":"s3://other","access_key":"AKIA1"}`: 422, `{"url":"s3://bucket","access_key":"AKIA2","secret":"typed secret"}`: 422,
+		`{"url":"s3://bucket","access_key":"AKIA2","secret":"` + strings.Repeat("typed-", 60) + `"}`: 422, `{"url":"s3://bucket","access_key":"AKIA2","secret":["typed-secret"]}`: 400,
+	} {
+		if text := string(w.must(status, "PUT", at, body).body); strings.Contains(text, "typed") || !strings.Contains(text, `"field":"secret"`) {
+			t.Errorf("%.100s: %s", body, text)
+		}
+	}
+	named := client.BackupDestinationRequest{URL: "s3://bucket", AccessKey: "AKIA2", Secret: "env:FETCHQ_BACKUP_S3_OFFSITE"} //nolint:gosec // a name
+	d, err := client.New(w.url, w.admin).PutBackupDestination(t.Context(), "offsite", named)
+	if err != nil || d.AccessKey != "AKIA2" || d.SecretKept != "env:FETCHQ_BACKUP_S3_OFFSITE" || d.SecretAt == nil {
+		t.Errorf("%+v, %v", d, err)
 	}
 }

@@ -47,6 +47,7 @@ type App struct {
 	cfg        config.Config
 	log        *slog.Logger
 	version    string
+	key        string // under which secrets are kept in the database; "": there is none
 	listener   net.Listener
 	source     *Source
 	pool       *pgxpool.Pool
@@ -102,6 +103,9 @@ func (a *App) Start(ctx context.Context) (err error) {
 	if err := a.operations.Start(ctx); err != nil {
 		return err
 	}
+	if a.key, err = installationKey(a.cfg, a.source.Dir()); err != nil {
+		return fmt.Errorf("the key of this installation: %w", err)
+	}
 	if err := a.keepBackups(ctx, node); err != nil {
 		return err
 	}
@@ -118,8 +122,10 @@ func (a *App) Start(ctx context.Context) (err error) {
 		return err
 	}
 	a.users = auth.NewUsers(a.pool, time.Now)
-	if err := a.useKey(); err != nil {
-		return err
+	if a.key != "" {
+		if err := a.users.UseKey(a.key); err != nil {
+			return err
+		}
 	}
 	if a.cfg.AdminEmail != "" {
 		if err := a.users.Bootstrap(ctx, a.cfg.AdminEmail, a.cfg.AdminPassword); err != nil {

@@ -27,7 +27,12 @@ func Access(cfg config.Config) backup.Access { return backup.Access{Anywhere: cf
 func (a *App) keepBackups(ctx context.Context, node string) error {
 	a.catalog = catalog.New(catalog.Options{
 		DB: a.pool, Backups: newBackups(a.source, a.version, a.log), Operations: a.operations, Engine: a.engine, Log: a.log, Node: node, Now: time.Now,
-		Secret: config.Secret, Access: Access(a.cfg),
+		Secret: config.Secret, SecretFile: a.cfg.SecretFile, Access: Access(a.cfg),
 	})
+	if a.key != "" {
+		if err := a.catalog.UseKey(a.key); err != nil {
+			return err
+		}
+	}
 	return a.catalog.Start(ctx)
 }

@@ -8,27 +8,15 @@ import (
 	"os"
 	"strings"
 
-	"github.com/fetchq/server/internal/auth"
 	"github.com/fetchq/server/internal/config"
 	"github.com/fetchq/server/internal/embedpg"
+	"github.com/fetchq/server/internal/seal"
 )
 
 const (
 	keyFile = embedpg.KeyFile
 	keyMost = 4096 // bytes that are read of it
 )
-
-// useKey hands the key to who seals with it.
-func (a *App) useKey() error {
-	key, err := installationKey(a.cfg, a.source.Dir())
-	if err != nil {
-		return fmt.Errorf("the key of this installation: %w", err)
-	}
-	if key == "" {
-		return nil
-	}
-	return a.users.UseKey(key)
-}
 
 // installationKey is the key under which secrets are kept in the database: that of the settings, else one in a file beside the data
 // of a private Postgres, which is made where there is none. A Postgres of somebody else's has no such place that all nodes share,
@@ -56,9 +44,9 @@ func installationKey(cfg config.Config, dir string) (string, error) {
 		return "", err
 	}
 	key := strings.TrimSpace(string(text))
-	if len(key) < auth.MinKey {
+	if len(key) < seal.MinKey {
 		// Another one would make what is sealed unreadable for good.
-		return "", fmt.Errorf("%s in the data directory holds no key; put back the one that was there, or remove it: then second factors have to be set up anew", keyFile)
+		return "", fmt.Errorf("%s in the data directory holds no key; put back the one that was there, or remove it: then second factors and secrets of destinations have to be set up anew", keyFile)
 	}
 	return key, nil
 }
@@ -73,7 +61,7 @@ func makeKey(root *os.Root) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	key := auth.NewKey()
+	key := seal.NewKey()
 	_, err = f.WriteString(key + "\n")
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return "", err

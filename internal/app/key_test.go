@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fetchq/server/internal/auth"
 	"github.com/fetchq/server/internal/config"
+	"github.com/fetchq/server/internal/seal"
 )
 
 func TestTheKeyStandsBesideAPrivatePostgresOrInTheSettings(t *testing.T) {
@@ -31,7 +31,7 @@ func TestTheKeyStandsBesideAPrivatePostgresOrInTheSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	made, err := installationKey(config.Config{}, dir)
-	if err != nil || len(made) < auth.MinKey {
+	if err != nil || len(made) < seal.MinKey {
 		t.Fatalf("%q, %v", made, err)
 	}
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {

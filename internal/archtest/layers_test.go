@@ -23,7 +23,7 @@ var layers = [][]string{
 	{"migrations"},
 	{"internal/config"},
 	{"internal/wire"},
-	{"internal/errs", "internal/clock"},
+	{"internal/errs", "internal/clock", "internal/seal"},
 }
 
 // testOnly are the packages that only tests and the programs under test import.

@@ -93,7 +93,7 @@ func (s *Users) FinishSignIn(ctx context.Context, text, code, address string) (u
 	code = bare(code)
 	var step int64
 	if isAppCode(code) {
-		shared, err := s.sealer.open(sealed, id[:])
+		shared, err := s.open(sealed, id)
 		if err != nil {
 			return User{}, err
 		}

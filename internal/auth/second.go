@@ -11,6 +11,7 @@ import (
 
 	"github.com/fetchq/server/internal/database"
 	"github.com/fetchq/server/internal/errs"
+	"github.com/fetchq/server/internal/seal"
 )
 
 // enrolLasts is how long a second factor may take to be set up.
@@ -22,11 +23,23 @@ type Second struct {
 	Left  int        // recovery codes that were not used
 }
 
-// UseKey seals the secrets of second factors under the key of the installation, a random text of MinKey characters at least;
+// UseKey seals the secrets of second factors under the key of the installation, a random text of seal.MinKey characters at least;
 // without one nobody can set a second factor up. It is called before anything else.
 func (s *Users) UseKey(text string) (err error) {
-	s.sealer, err = newSealer(text)
+	s.sealer, err = seal.New(text, seal.SecondFactors)
 	return err
+}
+
+var errKey = errs.New(errs.Unavailable, "this server cannot check codes: it has no key, or another one than that under which your secret was kept "+
+	"(FETCHQ_SECRET_KEY); a recovery code works, or ask an admin")
+
+// open returns the secret of a user that is sealed. Errors: Unavailable (without a key, or with another one).
+func (s *Users) open(sealed []byte, of uuid.UUID) ([]byte, error) {
+	text, err := s.sealer.Open(sealed, of[:])
+	if err != nil {
+		return nil, errKey
+	}
+	return text, nil
 }
 
 // CanEnrol says whether second factors can be set up here.
@@ -55,7 +68,7 @@ func (s *Users) Enrol(ctx context.Context, user User, current string) error {
 	_, _ = rand.Read(shared) // never fails
 	done, err := s.db.Exec(ctx, `insert into fetchq.second_factors (user_id, secret) values ($1, $2)
 		on conflict (user_id) do update set secret = excluded.secret, created_at = clock_timestamp() where second_factors.confirmed_at is null`,
-		user.ID, s.sealer.seal(shared, user.ID[:]))
+		user.ID, s.sealer.Seal(shared, user.ID[:]))
 	if err == nil && done.RowsAffected() == 0 {
 		return errs.New(errs.Exists, "you have a second factor already; remove it first")
 	}
@@ -74,7 +87,7 @@ func (s *Users) Enrolling(ctx context.Context, user User, issuer string) (Enrolm
 	if err != nil {
 		return Enrolment{}, database.Error("read a second factor", err)
 	}
-	shared, err := s.sealer.open(sealed, user.ID[:])
+	shared, err := s.open(sealed, user.ID)
 	if err != nil {
 		return Enrolment{}, err
 	}
@@ -100,7 +113,7 @@ func (s *Users) Confirm(ctx context.Context, user User, code string, session uui
 		if err != nil {
 			return err
 		}
-		shared, err := s.sealer.open(sealed, user.ID[:])
+		shared, err := s.open(sealed, user.ID)
 		if err != nil {
 			return err
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/pquerna/otp/hotp"
 
 	"github.com/fetchq/server/internal/errs"
+	"github.com/fetchq/server/internal/seal"
 )
 
 const testKey = "a key of an installation for tests"
@@ -73,40 +74,6 @@ func (c *crew) half(u User) string {
 func (c *crew) finish(half, code string) error {
 	_, err := c.FinishSignIn(context.Background(), half, code, "192.0.2.1")
 	return err
-}
-
-func TestASecretIsSealedForItsOwnerUnderOneKey(t *testing.T) {
-	t.Parallel()
-	if _, err := newSealer(strings.Repeat("x", 31)); err == nil {
-		t.Error("a short key is taken")
-	}
-	one, err := newSealer(NewKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	other, err := newSealer(NewKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, ann := []byte("a shared secret"), []byte("ann")
-	sealed := one.seal(text, ann)
-	if got, err := one.open(sealed, ann); err != nil || !bytes.Equal(got, text) || bytes.Contains(sealed, text) {
-		t.Errorf("%q, %v", got, err)
-	}
-	if bytes.Equal(sealed, one.seal(text, ann)) {
-		t.Error("one nonce twice")
-	}
-	changed := bytes.Clone(sealed)
-	changed[len(changed)-1] ^= 1
-	for name, open := range map[string]func() ([]byte, error){
-		"another owner": func() ([]byte, error) { return one.open(sealed, []byte("bob")) }, "another key": func() ([]byte, error) { return other.open(sealed, ann) },
-		"no key": func() ([]byte, error) { return (*sealer)(nil).open(sealed, ann) }, "changed": func() ([]byte, error) { return one.open(changed, ann) },
-		"too short": func() ([]byte, error) { return one.open(sealed[:5], ann) },
-	} {
-		if got, err := open(); errs.Of(err) != errs.Unavailable || got != nil {
-			t.Errorf("%s: %q, %v", name, got, err)
-		}
-	}
 }
 
 func TestASecondFactorHoldsOnceACodeConfirmsIt(t *testing.T) {
@@ -332,7 +299,7 @@ func TestWithoutTheKeyOnlyRecoveryCodesLetIn(t *testing.T) {
 	ann := c.add("ann@example.org", RoleAdmin)
 	a, recovery := c.enrol(ann)
 	half := c.half(ann)
-	for name, key := range map[string]func() error{"none": func() error { c.sealer = nil; return nil }, "another": func() error { return c.UseKey(NewKey()) }} {
+	for name, key := range map[string]func() error{"none": func() error { c.sealer = nil; return nil }, "another": func() error { return c.UseKey(seal.NewKey()) }} {
 		if err := key(); err != nil {
 			t.Fatal(err)
 		}

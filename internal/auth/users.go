@@ -11,6 +11,7 @@ import (
 	"github.com/fetchq/server/internal/audit"
 	"github.com/fetchq/server/internal/database"
 	"github.com/fetchq/server/internal/errs"
+	"github.com/fetchq/server/internal/seal"
 )
 
 // Users is the store of the people who may sign in. Its methods are safe for concurrent use.
@@ -19,8 +20,8 @@ type Users struct {
 	hasher    *hasher
 	addresses *Throttle
 	accounts  *Throttle
-	codes     *Throttle // of second factors: fewer than of passwords, for there are only a million
-	sealer    *sealer   // nil: there is no key
+	codes     *Throttle    // of second factors: fewer than of passwords, for there are only a million
+	sealer    *seal.Sealer // nil: there is no key
 }
 
 // NewUsers returns the store in a migrated database. now is this machine's clock, for throttles only.

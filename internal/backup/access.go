@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -27,6 +28,27 @@ import (
 type Access struct {
 	// Anywhere: to addresses of this link too, where machines of a cloud ask for their credentials, and for Azure and Google to domains that are not theirs.
 	Anywhere bool
+	// Credentials of S3; nil: those that the machine has.
+	Credentials *Credentials
+}
+
+// Credentials are a key of S3.
+type Credentials struct {
+	AccessKey string // its ID, which is no secret
+	Secret    string
+	Token     string // of a session; "": none
+}
+
+// ownCredentials are the parameters of URLs that name other credentials.
+var ownCredentials = []string{"profile", "anonymous", "role", "role_session_name", "role_external_id", "role_duration", "web_identity_token_file"}
+
+// NamesCredentials returns a parameter of a URL that says which credentials to take; "" where there is none.
+func NamesCredentials(u *url.URL) string {
+	q := u.Query()
+	if i := slices.IndexFunc(ownCredentials, q.Has); i >= 0 {
+		return ownCredentials[i]
+	}
+	return ""
 }
 
 // inside are addresses beside those of the link at which a cloud tells its machines secrets.
@@ -141,6 +163,11 @@ func (a Access) s3(ctx context.Context, u *url.URL) (*blob.Bucket, error) {
 	cfg, err := gcaws.V2ConfigFromURLParams(ctx, q)
 	if err != nil {
 		return nil, errs.Field("url", "the parameters of the destination are wrong: %s", err)
+	}
+	if c := a.Credentials; c != nil {
+		cfg.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: c.AccessKey, SecretAccessKey: c.Secret, SessionToken: c.Token}, nil
+		})
 	}
 	if !a.Anywhere {
 		// Credentials were looked for by another client: that of a machine's role asks an address of the link.

@@ -75,7 +75,15 @@ func startS3() string {
 	}
 	s3.address = l.Addr().String()
 	l.Close()
-	server := exec.CommandContext(context.Background(), program, "--port", s3.address, "--access", "fetchq", "--secret", "fetchq-secret", "--quiet", "posix", s3.dir)
+	iam := filepath.Join(filepath.Dir(s3.dir), "iam")
+	if err := os.MkdirAll(iam, 0o700); err != nil {
+		return err.Error()
+	}
+	const users = `{"accessAccounts":{"second":{"access":"second","secret":"second-secret","role":"admin"},"stranger":{"access":"stranger","secret":"stranger-secret","role":"user"}}}`
+	if err := os.WriteFile(filepath.Join(iam, "users.json"), []byte(users), 0o600); err != nil {
+		return err.Error()
+	}
+	server := exec.CommandContext(context.Background(), program, "--port", s3.address, "--access", "fetchq", "--secret", "fetchq-secret", "--iam-dir", iam, "--quiet", "posix", s3.dir)
 	var said strings.Builder
 	server.Stderr = &said
 	if err := server.Start(); err != nil {
@@ -254,5 +262,45 @@ func TestS3WithWrongCredentials(t *testing.T) {
 	err := open(t, address+"&profile=wrong").Probe(t.Context())
 	if errs.Of(err) != errs.Forbidden || strings.Contains(err.Error(), "fetchq-secret") {
 		t.Errorf("the probe says %v", err)
+	}
+}
+
+// TestS3WithAKeyOfTheDestination has keys beside the one that the machine has.
+func TestS3WithAKeyOfTheDestination(t *testing.T) {
+	t.Parallel()
+	_, _ = bucket(t, "")
+	var mu sync.Mutex
+	seen := map[string]bool{}
+	address, _ := bucket(t, proxy(t, func(_ http.ResponseWriter, r *http.Request) bool {
+		_, credential, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+		mu.Lock()
+		defer mu.Unlock()
+		key, _, _ := strings.Cut(credential, "/")
+		seen[key] = true
+		return false
+	}))
+	probe := func(c *backup.Credentials) error {
+		to, err := backup.Access{Credentials: c}.Open(t.Context(), address, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer to.Close()
+		return to.Probe(t.Context())
+	}
+	if err := probe(&backup.Credentials{AccessKey: "second", Secret: "second-secret"}); err != nil || len(seen) != 1 || !seen["second"] {
+		t.Errorf("%v, by the keys %v", err, seen)
+	}
+	if err := probe(nil); err != nil || !seen["fetchq"] {
+		t.Errorf("with what the machine has: %v, by the keys %v", err, seen)
+	}
+	for says, c := range map[string]backup.Credentials{
+		"the credentials are wrong":       {AccessKey: "second", Secret: "fetchq-secret"},
+		"the credentials are wrong ":      {AccessKey: "nobody", Secret: "second-secret"},
+		"the credentials do not allow it": {AccessKey: "stranger", Secret: "stranger-secret"},
+	} {
+		err := probe(&c)
+		if errs.Of(err) != errs.Forbidden || !strings.Contains(err.Error(), strings.TrimSpace(says)) || strings.Contains(err.Error(), c.Secret) {
+			t.Errorf("%s: %v", c.AccessKey, err)
+		}
 	}
 }

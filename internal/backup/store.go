@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -127,6 +128,9 @@ func Locate(address string) (destination, name string, err error) {
 	return u.String(), base, nil
 }
 
+// wrongCredentials are what S3 answers to who shows a key that is none, or none any more.
+var wrongCredentials = []string{"InvalidAccessKeyId", "InvalidAccessKeyID", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "TokenRefreshRequired"}
+
 // refused says in one sentence what a destination would not do. What lies behind it is for the log.
 func refused(what string, u *url.URL, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) {
@@ -138,6 +142,10 @@ func refused(what string, u *url.URL, err error) error {
 	}
 	code, why := errs.Unavailable, "it does not answer as it should"
 	var file *os.PathError
+	var answer interface{ ErrorCode() string } // of S3
+	if errors.As(err, &answer) && slices.Contains(wrongCredentials, answer.ErrorCode()) {
+		return &errs.Error{Code: errs.Forbidden, Message: fmt.Sprintf("%s at %s failed: the credentials are wrong", what, Redacted(u.String())), Err: err}
+	}
 	switch gcerrors.Code(err) {
 	case gcerrors.NotFound:
 		code, why = errs.NotFound, "it is not there"
@@ -151,9 +159,8 @@ func refused(what string, u *url.URL, err error) error {
 			code, why = errs.NotFound, "it is not there"
 		case errors.As(err, &file):
 			why = file.Err.Error()
-		case strings.Contains(err.Error(), "InvalidAccessKeyId"), strings.Contains(err.Error(), "SignatureDoesNotMatch"),
-			strings.Contains(err.Error(), "AccessDenied"), strings.Contains(err.Error(), "Forbidden"):
-			code, why = errs.Forbidden, "the credentials are not accepted"
+		case strings.Contains(err.Error(), "AccessDenied"), strings.Contains(err.Error(), "Forbidden"):
+			code, why = errs.Forbidden, "the credentials do not allow it"
 		case errors.Is(err, context.DeadlineExceeded), errors.Is(err, errStalled):
 			why = "it did not answer in time"
 		}

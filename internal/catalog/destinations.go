@@ -28,11 +28,12 @@ const (
 	testWait = 20 * time.Second
 )
 
-const destinationColumns = `name, url, recipients, coalesce(identity, ''), keep_last, keep_daily, keep_weekly, keep_monthly, created_at, created_by,
+const destinationColumns = `name, url, recipients, coalesce(identity, ''), coalesce(access_key, ''),
+	case when secret is not null then '` + Sealed + `' else coalesce(secret_ref, '') end, secret, secret_at, keep_last, keep_daily, keep_weekly, keep_monthly, created_at, created_by,
 	tested_at, test_error, pruned_at, prune_error`
 
 func scanDestination(row pgx.CollectableRow) (d Destination, err error) {
-	err = row.Scan(&d.Name, &d.URL, &d.Recipients, &d.Identity, &d.Keep.Last, &d.Keep.Daily, &d.Keep.Weekly, &d.Keep.Monthly, &d.CreatedAt, &d.CreatedBy,
+	err = row.Scan(&d.Name, &d.URL, &d.Recipients, &d.Identity, &d.AccessKey, &d.Secret, &d.sealed, &d.SecretAt, &d.Keep.Last, &d.Keep.Daily, &d.Keep.Weekly, &d.Keep.Monthly, &d.CreatedAt, &d.CreatedBy,
 		&d.TestedAt, &d.TestError, &d.PrunedAt, &d.PruneError)
 	return d, err
 }
@@ -49,7 +50,13 @@ func (s *Service) Destinations(ctx context.Context) ([]Destination, error) {
 
 // Destination returns one. Errors: NotFound.
 func (s *Service) Destination(ctx context.Context, name string) (Destination, error) {
-	rows, err := s.DB.Query(ctx, `select `+destinationColumns+` from fetchq.backup_destinations where name = $1`, name)
+	return destinationOf(ctx, s.DB, name, "")
+}
+
+func destinationOf(ctx context.Context, db interface {
+	Query(context.Context, string, ...any) (pgx.Rows, error)
+}, name, lock string) (Destination, error) {
+	rows, err := db.Query(ctx, `select `+destinationColumns+` from fetchq.backup_destinations where name = $1`+lock, name)
 	if err != nil {
 		return Destination{}, database.Error("read a destination", err)
 	}
@@ -70,7 +77,10 @@ func (d Destination) check() error {
 		return errs.Field("url", "a destination is a URL like file:///folder, s3://bucket/prefix?region=eu-central-1, gs://bucket/prefix or azblob://container/prefix")
 	}
 	if hasSecret(u) {
-		return errs.Field("url", "there is a secret in the URL; credentials come from the environment, from files (profile=…), or by the role of the machine")
+		return errs.Field("url", "there is a secret in the URL; credentials have fields of their own, or come from the environment, from files (profile=…), or by the role of the machine")
+	}
+	if err := d.checkSecret(u); err != nil {
+		return err
 	}
 	if len(d.Recipients) > 20 {
 		return errs.Field("recipients", "20 keys are allowed")
@@ -104,12 +114,12 @@ func hasSecret(u *url.URL) bool {
 	return backup.Redacted(u.String()) != bare.String()
 }
 
-// PutDestination makes a destination or changes it. Errors: Invalid.
+// PutDestination makes a destination or changes it. A secret that was typed before stays while its key does, and, where it is sealed, the URL. Errors: Invalid.
 func (s *Service) PutDestination(ctx context.Context, d Destination, by string) (Destination, error) {
 	if err := d.check(); err != nil {
 		return d, err
 	}
-	store, err := s.open(ctx, d)
+	store, err := s.Access.Open(ctx, d.URL, false)
 	if code := errs.Of(err); code == errs.Invalid {
 		return d, asField("url", err)
 	}
@@ -119,18 +129,32 @@ func (s *Service) PutDestination(ctx context.Context, d Destination, by string) 
 	if d.Recipients == nil {
 		d.Recipients = []string{}
 	}
-	rows, err := s.DB.Query(ctx, `
-		insert into fetchq.backup_destinations as d (name, url, recipients, identity, keep_last, keep_daily, keep_weekly, keep_monthly, created_by)
-		values ($1, $2, $3, nullif($4, ''), $5, $6, $7, $8, $9)
-		on conflict (name) do update set url = excluded.url, recipients = excluded.recipients, identity = excluded.identity, keep_last = excluded.keep_last,
-			keep_daily = excluded.keep_daily, keep_weekly = excluded.keep_weekly, keep_monthly = excluded.keep_monthly,
-			tested_at = case when d.url = excluded.url then d.tested_at end, test_error = case when d.url = excluded.url then d.test_error end
-		returning `+destinationColumns,
-		d.Name, d.URL, d.Recipients, d.Identity, d.Keep.Last, d.Keep.Daily, d.Keep.Weekly, d.Keep.Monthly, by)
-	if err != nil {
-		return d, database.Error("keep a destination", err)
-	}
-	d, err = pgx.CollectExactlyOneRow(rows, scanDestination)
+	err = pgx.BeginFunc(ctx, s.DB, func(tx pgx.Tx) error {
+		before, err := destinationOf(ctx, tx, d.Name, " for update")
+		if err != nil && errs.Of(err) != errs.NotFound {
+			return err
+		}
+		if err := s.keepSecret(&d, before); err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, `
+			insert into fetchq.backup_destinations as d (name, url, recipients, identity, keep_last, keep_daily, keep_weekly, keep_monthly, created_by,
+				access_key, secret_ref, secret, secret_at)
+			values ($1, $2, $3, nullif($4, ''), $5, $6, $7, $8, $9, nullif($10, ''), nullif(nullif($11, ''), $12), $13, case when $11 <> '' then coalesce($14, clock_timestamp()) end)
+			on conflict (name) do update set url = excluded.url, recipients = excluded.recipients, identity = excluded.identity, keep_last = excluded.keep_last,
+				keep_daily = excluded.keep_daily, keep_weekly = excluded.keep_weekly, keep_monthly = excluded.keep_monthly,
+				access_key = excluded.access_key, secret_ref = excluded.secret_ref, secret = excluded.secret, secret_at = excluded.secret_at,
+				tested_at = case when (d.url, d.access_key, d.secret_at) is not distinct from (excluded.url, excluded.access_key, excluded.secret_at) then d.tested_at end,
+				test_error = case when (d.url, d.access_key, d.secret_at) is not distinct from (excluded.url, excluded.access_key, excluded.secret_at) then d.test_error end
+			returning `+destinationColumns,
+			d.Name, d.URL, d.Recipients, d.Identity, d.Keep.Last, d.Keep.Daily, d.Keep.Weekly, d.Keep.Monthly, by,
+			d.AccessKey, d.Secret, Sealed, d.sealed, d.SecretAt)
+		if err != nil {
+			return err
+		}
+		d, err = pgx.CollectExactlyOneRow(rows, scanDestination)
+		return err
+	})
 	s.listings.forget(d.Name)
 	return d, database.Error("keep a destination", err)
 }
@@ -138,7 +162,7 @@ func (s *Service) PutDestination(ctx context.Context, d Destination, by string) 
 // asField names the field that an error is about.
 func asField(field string, err error) error {
 	var e *errs.Error
-	if !errors.As(err, &e) {
+	if !errors.As(err, &e) || e.Field != "" {
 		return err
 	}
 	return &errs.Error{Code: e.Code, Field: field, Message: e.Message, Err: e.Err}
@@ -206,11 +230,20 @@ func codeOr(err error, other errs.Code) errs.Code {
 
 // open opens the store of a destination, and create makes its folder where it has none yet.
 func (s *Service) open(ctx context.Context, d Destination) (*backup.Store, error) {
-	return s.Access.Open(ctx, d.URL, false)
+	return s.reach(ctx, d, false)
 }
 
 func (s *Service) create(ctx context.Context, d Destination) (*backup.Store, error) {
-	return s.Access.Open(ctx, d.URL, true)
+	return s.reach(ctx, d, true)
+}
+
+func (s *Service) reach(ctx context.Context, d Destination, create bool) (*backup.Store, error) {
+	access := s.Access
+	var err error
+	if access.Credentials, err = s.credentials(d); err != nil {
+		return nil, err
+	}
+	return access.Open(ctx, d.URL, create)
 }
 
 // keys returns the private keys of a destination; "" where none is known. Errors: Invalid (the variable is not set).

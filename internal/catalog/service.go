@@ -14,6 +14,7 @@ import (
 	"github.com/fetchq/server/internal/database"
 	"github.com/fetchq/server/internal/operations"
 	"github.com/fetchq/server/internal/queue"
+	"github.com/fetchq/server/internal/seal"
 )
 
 // Options of a service.
@@ -23,10 +24,11 @@ type Options struct {
 	Operations *operations.Service
 	Engine     *queue.Engine
 	Log        *slog.Logger
-	Node       string                           // names this process among those on the same database
-	Now        func() time.Time                 // this machine's clock, to pace and to keep listings; schedules have the database's
-	Secret     func(name string) (string, bool) // a variable of the environment
-	Access     backup.Access                    // where destinations may lead
+	Node       string                            // names this process among those on the same database
+	Now        func() time.Time                  // this machine's clock, to pace and to keep listings; schedules have the database's
+	Secret     func(name string) (string, bool)  // a variable of the environment
+	SecretFile func(name string) (string, error) // a file in the folder of secrets
+	Access     backup.Access                     // where destinations may lead
 }
 
 // Service keeps destinations and schedules, asks for runs, and carries them out. Its methods are safe for concurrent use; what is asked for while
@@ -34,6 +36,7 @@ type Options struct {
 type Service struct {
 	Options
 	listings *listings
+	sealer   *seal.Sealer // nil: there is no key
 
 	mu      sync.Mutex
 	running map[uuid.UUID]bool
@@ -59,6 +62,16 @@ func New(opt Options) *Service {
 	s.listings = newListings(s.list, opt.Now)
 	return s
 }
+
+// UseKey seals the secrets of destinations under the key of the installation, a random text of seal.MinKey characters at least; without one they can
+// be named by reference alone. It is called before anything else.
+func (s *Service) UseKey(text string) (err error) {
+	s.sealer, err = seal.New(text, seal.Destinations)
+	return err
+}
+
+// CanSeal says whether secrets can be kept in the database.
+func (s *Service) CanSeal() bool { return s.sealer != nil }
 
 // Start takes operations and looks after schedules until Stop.
 func (s *Service) Start(ctx context.Context) error {

@@ -18,6 +18,10 @@ type Destination struct {
 	URL        string   // has no secret in it
 	Recipients []string // age's public keys; none: backups are not encrypted
 	Identity   string   // the variable of the environment that has the private key; "": none is known here
+	AccessKey  string   // of S3; "": credentials as the machine has them
+	Secret     string   // of that key: env:NAME, file:NAME, or Sealed; "": there is none
+	SecretAt   *time.Time
+	Typed      Typed // for PutDestination alone
 	Keep       backup.Keep
 	CreatedAt  time.Time
 	CreatedBy  string
@@ -25,6 +29,16 @@ type Destination struct {
 	TestError  *string // of the last test
 	PrunedAt   *time.Time
 	PruneError *string // of the last time that what need not be kept was to be removed
+	sealed     []byte
+}
+
+// Sealed is what is told of a secret that stands in the database.
+const Sealed = "sealed"
+
+// Typed is the secret of a key as somebody typed it just now: a reference, or the secret itself, which is told nobody any more. Empty: what is known stays.
+type Typed struct {
+	Secret string
+	Token  string // of a session; "": none
 }
 
 // Keeps says whether backups are removed after a good run.

@@ -253,7 +253,7 @@ func (t *try) noteFailure(ctx context.Context, tx pgx.Tx, cause error) error {
 	case t.Action == operations.Backup && t.Asks.Schedule != "":
 		_, err := tx.Exec(ctx, `update fetchq.backup_schedules set failed_at = clock_timestamp(), error = $2 where name = $1`, t.Asks.Schedule, *told(cause))
 		return err
-	case t.Action == operations.Verify && errors.As(cause, &known) && known.Code == errs.Invalid && known.Field != "identity":
+	case t.Action == operations.Verify && errors.As(cause, &known) && known.Code == errs.Invalid && known.Field != "identity" && known.Field != "secret":
 		_, err := tx.Exec(ctx, `update fetchq.backups set verified_at = clock_timestamp(), verified_by = $3, loaded = $4, problem = $5
 			where (destination, name) = ($1, $2)`, t.Asks.Destination, t.Asks.Name, t.AskedBy, t.Asks.Load, known.Message)
 		return err

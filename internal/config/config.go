@@ -28,7 +28,7 @@ type Config struct {
 	Proxies       []string      `env:"FETCHQ_PROXIES" name:"proxies" placeholder:"ADDRESS" help:"Proxies before this server, as in 127.0.0.1,10.0.0.0/8: their X-Forwarded-For says who asks. Needed behind one, for wrong passwords are counted by address."`
 	AdminEmail    string        `env:"FETCHQ_ADMIN_EMAIL" name:"admin-email" placeholder:"ADDRESS" help:"Make this the first admin where there are no users yet, in place of the setup link."`
 	AdminPassword string        `env:"FETCHQ_ADMIN_PASSWORD" name:"admin-password" secret:"true" placeholder:"TEXT" help:"The password of the first admin."`
-	SecretKey     string        `env:"FETCHQ_SECRET_KEY" name:"secret-key" secret:"true" placeholder:"TEXT" help:"Random text of 32 characters or more, the same on all nodes, under which secrets of second factors are kept in the database; where Postgres is private, default: one in secret.key beside its data."`
+	SecretKey     string        `env:"FETCHQ_SECRET_KEY" name:"secret-key" secret:"true" placeholder:"TEXT" help:"Random text of 32 characters or more, the same on all nodes, under which secrets of second factors and of destinations are kept in the database; where Postgres is private, default: one in secret.key beside its data."`
 	OIDCIssuer    string        `env:"FETCHQ_OIDC_ISSUER" name:"oidc-issuer" placeholder:"URL" help:"People may sign in by this OpenID provider, as in https://id.example.org; needs FETCHQ_BASE_URL, below which it sends them back to /login/provider/callback."`
 	OIDCClient    string        `env:"FETCHQ_OIDC_CLIENT_ID" name:"oidc-client-id" placeholder:"TEXT" help:"What the provider calls this site."`
 	OIDCSecret    string        `env:"FETCHQ_OIDC_CLIENT_SECRET" name:"oidc-client-secret" secret:"true" placeholder:"TEXT" help:"What this site shows the provider, where it wants more than PKCE."`
@@ -41,6 +41,7 @@ type Config struct {
 	GroupRoles    []string      `env:"FETCHQ_GROUP_ROLES" name:"group-roles" placeholder:"GROUP=ROLE" help:"Roles of those whom a provider or proxy identifies, as in ops=operator,admins=admin,*=viewer; * is everybody, and who has no role stays out. Wanted with FETCHQ_OIDC_ISSUER or FETCHQ_HEADER_USER."`
 	SignUp        bool          `env:"FETCHQ_SIGN_UP" name:"sign-up" help:"Whom a provider or proxy identifies gets an account at the first sign-in; else an admin adds people."`
 	SignInDomains []string      `env:"FETCHQ_SIGN_IN_DOMAINS" name:"sign-in-domains" placeholder:"DOMAIN" help:"Only e-mail addresses of these domains come in by a provider or proxy; default: all."`
+	SecretsDir    string        `env:"FETCHQ_SECRETS_DIR" name:"secrets-dir" placeholder:"DIR" help:"The folder of files that destinations of backups may name as file:NAME for the secrets of their keys; default: none may."`
 	Env           string        `env:"FETCHQ_ENV" name:"env" placeholder:"NAME" help:"A label that all pages show, such as production."`
 	MetricsOpen   bool          `env:"FETCHQ_METRICS_OPEN" name:"metrics-open" help:"Serve /metrics to everybody; else Prometheus needs a token with the right read."`
 	PgBin         string        `env:"FETCHQ_PG_BIN" name:"pg-bin" placeholder:"DIR" help:"Programs of the private Postgres; default: look for them."`
@@ -131,9 +132,6 @@ func (c Config) Site(listen string) string {
 	}
 	return scheme + net.JoinHostPort(host, port)
 }
-
-// Secret returns the text of a variable of the environment that somebody named while the program runs.
-func Secret(name string) (string, bool) { return os.LookupEnv(name) }
 
 // MigrateURL is the address for migrations: that for LISTEN if there is one, else that of the database.
 func (c Config) MigrateURL() string {

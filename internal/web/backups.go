@@ -198,6 +198,9 @@ func destinationRow(d catalog.Destination) templates.DestinationRow {
 	} else if n > 1 {
 		r.Sealed = "encrypted to " + strconv.Itoa(n) + " keys"
 	}
+	if d.AccessKey != "" {
+		r.Key = "key " + d.AccessKey + ", " + secretWords(d)
+	}
 	return r
 }
 

@@ -18,7 +18,10 @@ const placesTab = backupsURL + "?tab=destinations"
 // destinationForm is the form of a destination as it was sent.
 type destinationForm struct {
 	name, url, recipients, identity string
-	keep                            [4]string // last, daily, weekly, monthly
+	accessKey                       string
+	typed                           catalog.Typed // never shown again, not where the form was wrong either
+	kept                            string        // in words: where the secret is; "": nowhere yet
+	keep                            [4]string     // last, daily, weekly, monthly
 }
 
 var keepFields = [4]string{"keep_last", "keep_daily", "keep_weekly", "keep_monthly"}
@@ -28,7 +31,7 @@ func (s *Server) newDestinationPage(c echo.Context) error {
 }
 
 func (s *Server) askDestination(c echo.Context, status int, f destinationForm, fresh bool, field, said string) error {
-	known := append([]string{"name", "url", "recipients", "identity"}, keepFields[:]...)
+	known := append([]string{"name", "url", "recipients", "identity", "access_key", "secret", "session_token"}, keepFields[:]...)
 	v := templates.AskForm{
 		Title: "New destination", Action: backupsURL + "/destinations/new", Back: placesTab, Button: "Make the destination", Wrong: besides(field, said, known...),
 	}
@@ -44,8 +47,10 @@ func (s *Server) askDestination(c echo.Context, status int, f destinationForm, f
 		templates.Input{
 			Name: "url", Label: "Where", Value: f.url, Required: true, Max: 2000, Autocomplete: "off", Placeholder: "s3://bucket/prefix?region=eu-central-1", Wrong: at(field, "url", said),
 			Help: "file:///folder on the server, s3://bucket/prefix?region=… (also endpoint=…, use_path_style=true, profile=…), gs://bucket/prefix, azblob://container/prefix. " +
-				"Credentials come from the environment of the server, its files, or the role of the machine: none stands here.",
-		},
+				"Credentials come from the environment of the server, its files, or the role of the machine; S3 may have a key of its own here. None stands in the URL.",
+		})
+	v.Inputs = append(v.Inputs, s.keyInputs(f, field, said)...)
+	v.Inputs = append(v.Inputs,
 		templates.Input{
 			Name: "recipients", Label: "Encrypt to", Value: f.recipients, Autocomplete: "off", Placeholder: "not encrypted", Wrong: at(field, "recipients", said),
 			Help: "Public keys of age (age1…), with spaces between them.",
@@ -65,10 +70,45 @@ func (s *Server) askDestination(c echo.Context, status int, f destinationForm, f
 	return s.dialog(c, status, backupsFrame(v.Title), templates.Ask(v))
 }
 
+// keyInputs are the fields of a key that a destination of S3 has of its own.
+func (s *Server) keyInputs(f destinationForm, field, said string) []templates.Input {
+	secret := "The secret itself, or env:" + catalog.SecretPrefix + "… for a variable of the server, or file:… for a file of its folder of secrets. It is never shown again."
+	switch {
+	case f.kept != "":
+		secret = capitalized(f.kept) + ". Empty: it stays. " + secret
+	case !s.Catalog.CanSeal():
+		secret = "env:" + catalog.SecretPrefix + "… for a variable of the server, or file:… for a file of its folder of secrets. The secret itself cannot be kept: this server has no FETCHQ_SECRET_KEY."
+	}
+	return []templates.Input{
+		{
+			Name: "access_key", Label: "Access key of S3", Value: f.accessKey, Max: 128, Autocomplete: "off", Placeholder: "as the machine has it", Wrong: at(field, "access_key", said),
+			Help: "The ID of a key for this destination alone. Empty: credentials as the machine has them.",
+		},
+		{Name: "secret", Label: "Its secret", Type: "password", Max: 300, Autocomplete: "new-password", Wrong: at(field, "secret", said), Help: secret},
+		{
+			Name: "session_token", Label: "Session token", Type: "password", Max: 4000, Autocomplete: "off", Wrong: at(field, "session_token", said),
+			Help: "Only for keys that end with a session, and with a secret that is typed here.",
+		},
+	}
+}
+
+// secretWords say where the secret of a destination's key is; "" where it has none.
+func secretWords(d catalog.Destination) string {
+	switch {
+	case d.Secret == "" || d.SecretAt == nil:
+		return ""
+	case d.Secret == catalog.Sealed:
+		return "secret sealed, set on " + d.SecretAt.UTC().Format("2006-01-02")
+	default:
+		return "secret from " + d.Secret
+	}
+}
+
 func readDestinationForm(c echo.Context) destinationForm {
 	f := destinationForm{
 		name: strings.TrimSpace(c.FormValue("name")), url: strings.TrimSpace(c.FormValue("url")), recipients: c.FormValue("recipients"),
-		identity: strings.TrimSpace(c.FormValue("identity")),
+		identity: strings.TrimSpace(c.FormValue("identity")), accessKey: strings.TrimSpace(c.FormValue("access_key")),
+		typed: catalog.Typed{Secret: strings.TrimSpace(c.FormValue("secret")), Token: strings.TrimSpace(c.FormValue("session_token"))},
 	}
 	for i, name := range keepFields {
 		f.keep[i] = c.FormValue(name)
@@ -78,7 +118,7 @@ func readDestinationForm(c echo.Context) destinationForm {
 
 func (f destinationForm) read() (d catalog.Destination, err error) {
 	d = catalog.Destination{
-		Name: f.name, URL: f.url, Identity: f.identity,
+		Name: f.name, URL: f.url, Identity: f.identity, AccessKey: f.accessKey, Typed: f.typed,
 		Recipients: strings.FieldsFunc(f.recipients, func(r rune) bool { return r == ',' || unicode.IsSpace(r) }),
 	}
 	for i, to := range [4]*int{&d.Keep.Last, &d.Keep.Daily, &d.Keep.Weekly, &d.Keep.Monthly} {
@@ -128,7 +168,7 @@ func (s *Server) editDestinationPage(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	f := destinationForm{name: d.Name, url: d.URL, recipients: strings.Join(d.Recipients, " "), identity: d.Identity}
+	f := destinationForm{name: d.Name, url: d.URL, recipients: strings.Join(d.Recipients, " "), identity: d.Identity, accessKey: d.AccessKey, kept: secretWords(d)}
 	for i, n := range [4]int{d.Keep.Last, d.Keep.Daily, d.Keep.Weekly, d.Keep.Monthly} {
 		if n > 0 {
 			f.keep[i] = strconv.Itoa(n)
@@ -143,7 +183,7 @@ func (s *Server) editDestination(c echo.Context) error {
 		return err
 	}
 	f := readDestinationForm(c)
-	f.name = d.Name
+	f.name, f.kept = d.Name, secretWords(d)
 	return s.keepDestination(c, f, false)
 }
 

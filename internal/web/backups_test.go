@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fetchq/server/internal/auth"
 	"github.com/fetchq/server/internal/catalog"
@@ -163,6 +164,45 @@ func TestFormsOfBackupsSayWhatIsWrong(t *testing.T) {
 		page.says(t, tt.selector, tt.says)
 		if page.text(tt.selector) == "" {
 			t.Errorf("%s with %v says: %s", tt.path, tt.form, page.text("form.form"))
+		}
+	}
+}
+
+func TestASecretOfADestinationIsTypedOnceAndNeverShown(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, auth.RoleAdmin)
+	form := d.get("/backups/destinations/new", http.StatusOK).form("form.form")
+	for name, value := range map[string]string{"name": "offsite", "url": "s3://bucket?region=eu-central-1", "access_key": "AKIA1", "secret": "typed-secret", "session_token": "typed-token"} {
+		form.Set(name, value)
+	}
+	page := d.post("/backups/destinations/new", form, http.StatusUnprocessableEntity)
+	page.says(t, "#f-secret-wrong", "This server has no key to keep secrets under; set FETCHQ_SECRET_KEY")
+	page.says(t, "#f-secret-help", "The secret itself cannot be kept")
+	if err := d.backup.UseKey(siteKey); err != nil {
+		t.Fatal(err)
+	}
+	made := d.leads(d.post("/backups/destinations/new", form, http.StatusSeeOther), "/backups?tab=destinations")
+	made.says(t, `[data-destination="offsite"]`, "key AKIA1, secret sealed, set on "+time.Now().UTC().Format("2006-01-02"))
+	edit := d.get("/backups/destinations/offsite/edit", http.StatusOK)
+	edit.says(t, "#f-secret-help", "Secret sealed, set on")
+	form = edit.form("form.form")
+	if form.Get("access_key") != "AKIA1" {
+		t.Errorf("the form has %v", form)
+	}
+	form.Set("keep_last", "3")
+	d.leads(d.post("/backups/destinations/offsite/edit", form, http.StatusSeeOther), "/backups?tab=destinations").says(t, `[data-destination="offsite"]`, "secret sealed")
+	form.Set("url", "s3://other")
+	form.Set("session_token", "typed-token")
+	wrong := d.post("/backups/destinations/offsite/edit", form, http.StatusUnprocessableEntity)
+	form.Del("session_token")
+	again := d.post("/backups/destinations/offsite/edit", form, http.StatusUnprocessableEntity)
+	again.says(t, "#f-secret-wrong", "Type the secret again")
+	form.Set("secret", "env:FETCHQ_BACKUP_S3_OFFSITE")
+	kept := d.leads(d.post("/backups/destinations/offsite/edit", form, http.StatusSeeOther), "/backups?tab=destinations")
+	kept.says(t, `[data-destination="offsite"]`, "key AKIA1, secret from env:FETCHQ_BACKUP_S3_OFFSITE")
+	for i, p := range []reply{page, made, edit, wrong, again, kept} {
+		if strings.Contains(p.body, "typed-") {
+			t.Errorf("page %d shows a secret", i)
 		}
 	}
 }
