@@ -120,7 +120,13 @@ func gather(s *standing, view View, native bool) []*dto.MetricFamily {
 			out = b.add(out, f, s)
 		}
 	}
+	if view.Sees == nil {
+		for _, f := range ofBackups {
+			out = b.add(out, f, s)
+		}
+	}
 	if s.up {
+		out = b.add(out, queueBackups, s)
 		for _, f := range ofQueues {
 			out = b.add(out, f, s)
 		}
@@ -245,7 +251,7 @@ func (b *builder) addKept(out []*dto.MetricFamily, s *standing, native bool) []*
 // docs/prometheus.md by their beginnings.
 func Families() []Family {
 	var out []Family
-	for _, list := range [][]family{ofQueues, ofProgram} {
+	for _, list := range [][]family{ofQueues, ofProgram, ofBackups, {queueBackups}} {
 		for _, f := range list {
 			out = append(out, f.Family)
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	dto "github.com/prometheus/client_model/go"
 
@@ -24,6 +25,8 @@ func TestWhatIsOfferedIsWhatFamiliesSay(t *testing.T) {
 	w.work("pages", 3)
 	w.exec(`select fetchq.metric_increment('pages', 'bytes', 1500), fetchq.metric_set('pages', 'depth', -3), fetchq.metric_timing('pages', 'parse', 12.5)`)
 	w.counted("pages")
+	at := time.UnixMilli(1_700_000_000_500)
+	w.backups = Backups{Schedules: []ScheduleBackups{{Name: "nightly", Good: &at, Last: &LastBackup{}}}, Queues: map[string]time.Time{"pages": at}}
 	all := w.families(View{})
 	known := map[string]bool{}
 	for _, f := range Families() {

@@ -24,6 +24,9 @@ type standing struct {
 	now    time.Time // by the database's clock
 	jobs   []queue.JobLag
 	kept   metrics.KeptMetrics
+
+	backups   Backups
+	backupsAt time.Time // by this machine's clock: when that was asked
 }
 
 // look returns how everything stands; it may be lookLasts old. Who holds the turn calls it.
@@ -34,7 +37,7 @@ func (h *Handler) look(ctx context.Context) *standing {
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	s := &standing{at: h.Now()}
-	err := s.read(ctx, h.Options)
+	err := s.read(ctx, h.Options, h.seen)
 	s.took = h.Now().Sub(s.at)
 	switch wasUp := h.seen == nil || h.seen.up; {
 	case err != nil && wasUp:
@@ -49,7 +52,7 @@ func (h *Handler) look(ctx context.Context) *standing {
 	return s
 }
 
-func (s *standing) read(ctx context.Context, from Options) (err error) {
+func (s *standing) read(ctx context.Context, from Options, before *standing) (err error) {
 	if s.stat, err = database.ReadStat(ctx, from.Pool); err != nil {
 		return err
 	}
@@ -60,6 +63,9 @@ func (s *standing) read(ctx context.Context, from Options) (err error) {
 		return err
 	}
 	if s.kept, err = from.Series.Kept(ctx); err != nil {
+		return err
+	}
+	if err := s.readBackups(ctx, from, before); err != nil {
 		return err
 	}
 	s.now, s.up = s.stat.Now, true

@@ -23,7 +23,8 @@ type Options struct {
 	Pool    *pgxpool.Pool
 	Engine  *queue.Engine
 	Series  *metrics.Store
-	Version string // of the program
+	Backups func(ctx context.Context) (Backups, error) // how it stands with them; asked once a minute
+	Version string                                     // of the program
 	Log     *slog.Logger
 	Now     func() time.Time // this machine's clock: how old a look is, and how long it took
 }

@@ -29,6 +29,8 @@ type world struct {
 	engine  *queue.Engine
 	series  *metrics.Store
 	handler *Handler
+	backups Backups   // what is told of them
+	asked   int       // how often
 	clock   time.Time // this machine's, as the handler knows it: a look lasts until a test moves it
 	taken   int       // snapshots
 }
@@ -42,7 +44,11 @@ func newWorldOn(t testing.TB, db *pgxpool.Pool) *world {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	w := &world{TB: t, db: db, engine: queue.New(db, queue.Options{Log: log, Node: "test", Now: time.Now}), series: metrics.NewStore(db, log)}
-	w.handler = New(Options{Pool: db, Engine: w.engine, Series: w.series, Version: "v1", Log: log, Now: func() time.Time { return w.clock }})
+	w.handler = New(Options{Pool: db, Engine: w.engine, Series: w.series, Version: "v1", Log: log, Now: func() time.Time { return w.clock },
+		Backups: func(context.Context) (Backups, error) {
+			w.asked++
+			return w.backups, nil
+		}})
 	return w
 }
 
