@@ -60,6 +60,23 @@ func (b *Backups) stage(ctx context.Context, conn *pgx.Conn, from *Store, m Mani
 	return then()
 }
 
+// Sweep removes what restores and verifications left behind whose process was killed, also where nobody takes them up again. db is asked whether there
+// is anything before a connection is opened for it.
+func (b *Backups) Sweep(ctx context.Context, db interface {
+	QueryRow(context.Context, string, ...any) pgx.Row
+}) error {
+	var any bool
+	if err := db.QueryRow(ctx, `select exists (select from pg_namespace where starts_with(nspname, $1))`, stagePrefix).Scan(&any); err != nil || !any {
+		return database.Error("look for what restores left", err)
+	}
+	conn, err := b.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeConn(ctx, conn)
+	return database.Error("remove what restores left", sweep(ctx, conn))
+}
+
 // sweep removes stages that nobody holds.
 func sweep(ctx context.Context, conn *pgx.Conn) error {
 	rows, err := conn.Query(ctx, `select nspname from pg_namespace where starts_with(nspname, $1)`, stagePrefix)

@@ -43,6 +43,7 @@ type Service struct {
 	work    sync.WaitGroup
 	signal  chan struct{}
 	tidied  time.Time // only the loop's
+	swept   time.Time // likewise
 
 	once sync.Once
 	stop context.CancelFunc
@@ -53,6 +54,7 @@ const (
 	lookEvery   = 2 * time.Second  // for operations that another node was asked for, and for schedules
 	outcomeWait = 10 * time.Second // to write an outcome, also when the program stops
 	tidyEvery   = time.Hour        // what is known of backups that are long gone is forgotten
+	sweepEvery  = 10 * time.Second // what restores left behind that were killed is removed
 )
 
 // New returns a service. Its node is another one than that of the operations on documents, which give back by it what they have claimed.
@@ -122,6 +124,10 @@ func (s *Service) runOnce(ctx context.Context) (int, error) {
 		}
 		s.tidied = now
 	}
+	if now := s.Now(); now.Sub(s.swept) >= sweepEvery {
+		s.swept = now
+		s.sweep(ctx)
+	}
 	rows, err := s.DB.Query(ctx, `select id, action, asks, coalesce(told, '{}'), failures, asked_by, asked_as from fetchq.backup_claim($1)`, s.Node)
 	if err != nil {
 		return 0, database.Error("claim backups", err)
@@ -139,6 +145,15 @@ func (s *Service) runOnce(ctx context.Context) (int, error) {
 		}
 	}
 	return len(claims), nil
+}
+
+// sweep holds nothing else up: what cannot be removed now can be later.
+func (s *Service) sweep(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, outcomeWait)
+	defer cancel()
+	if err := s.Backups.Sweep(ctx, s.DB); err != nil && ctx.Err() == nil {
+		s.Log.Warn("what restores left behind cannot be removed", "error", err)
+	}
 }
 
 // begin takes note of an operation that runs here. It returns false for one whose claim ran out while it still does: that try will end, and
