@@ -1,9 +1,12 @@
 package browser_test
 
 import (
+	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/webauthn"
 
 	"github.com/fetchq/server/internal/auth"
@@ -96,6 +99,21 @@ func TestAPasskeySignsInWithoutPasswordAndCode(t *testing.T) {
 	send(signed) // and no challenge at all
 	p.see("the sign-in took too long, or was used before")
 
+	p.visit("/login")
+	signed = answer("required")
+	kept := ""
+	for _, k := range call(p, network.GetCookies, network.GetCookiesParams{}).Cookies {
+		if k.Name == "fetchq_passkey" {
+			kept = k.Value
+		}
+	}
+	for _, want := range []int{http.StatusSeeOther, http.StatusUnauthorized} { // with the cookie of its challenge too
+		if got := s.answerAgain(kept, signed); got != want {
+			t.Errorf("the answer is taken with %d; %d is wanted", got, want)
+		}
+		s.exec(`update fetchq.passkeys set credential = jsonb_set(credential, '{authenticator,signCount}', '0')`) // as of one that counts nothing
+	}
+
 	// One that was removed opens nothing.
 	s.exec(`delete from fetchq.passkeys`)
 	p.visit("/login")
@@ -103,4 +121,22 @@ func TestAPasskeySignsInWithoutPasswordAndCode(t *testing.T) {
 	p.see("this passkey does not sign anybody in here")
 	p.visit("/queues")
 	p.at("/login?next=%2Fqueues")
+}
+
+// answerAgain sends what a device answered, with the cookie of its challenge, and returns the status.
+func (s *site) answerAgain(cookie, answer string) int {
+	s.t.Helper()
+	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.url+"/login/passkey", strings.NewReader(url.Values{"credential": {answer}}.Encode()))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Sec-Fetch-Site", "same-origin")
+	req.AddCookie(&http.Cookie{Name: "fetchq_passkey", Value: cookie})
+	resp, err := http.DefaultTransport.RoundTrip(req) // no redirect is followed
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp.StatusCode
 }
