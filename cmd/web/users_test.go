@@ -123,7 +123,7 @@ func TestUserCommandsBesideARunningServer(t *testing.T) {
 	if !regexp.MustCompile(`^http://` + regexp.QuoteMeta(p.addr) + `/reset/[\w-]{43}$`).MatchString(link) {
 		t.Fatalf("user create printed %q", link)
 	}
-	if out := p.must("user", "list"); !strings.Contains(out, "bob@example.org  Bob   operator  waits for the link") || !strings.Contains(out, "ann@example.org") {
+	if out := p.must("user", "list"); !strings.Contains(out, "bob@example.org  Bob   operator  all     waits for the link") || !strings.Contains(out, "ann@example.org") {
 		t.Errorf("user list:\n%s", out)
 	}
 	if status, path := newVisitor(t).post(link, url.Values{"password": {password}}); status != http.StatusOK || path != "/" {
@@ -148,7 +148,8 @@ func TestUserCommandsBesideARunningServer(t *testing.T) {
 	}
 	p.must("user", "role", "bob@example.org", "viewer")
 	p.must("user", "disable", "bob@example.org")
-	if out := p.must("user", "list"); !strings.Contains(out, "viewer    disabled") && !strings.Contains(out, "viewer  disabled") {
+	p.must("user", "queues", "bob@example.org", "pages", "shop_*")
+	if out := p.must("user", "list"); !regexp.MustCompile(`bob@example\.org  Bob   viewer +pages, ?shop_\* +disabled`).MatchString(out) {
 		t.Errorf("user list:\n%s", out)
 	}
 	if p.signIn("bob@example.org", "another good password") {

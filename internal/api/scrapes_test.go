@@ -22,7 +22,7 @@ func scraped(w *world, open bool) {
 		Engine: w.engine, Series: metrics.NewStore(w.db, log), Tokens: w.tokens, Log: log, Now: time.Now,
 		Ready: func(context.Context) error { return nil },
 	})
-	calls.ServeScrapes(scrape.New(scrape.Options{Pool: w.db, Engine: w.engine, Series: metrics.NewStore(w.db, log), Version: "test", Log: log, Now: time.Now}), open)
+	calls.ServeScrapes(scrape.New(scrape.Options{Backups: noBackups, Pool: w.db, Engine: w.engine, Series: metrics.NewStore(w.db, log), Version: "test", Log: log, Now: time.Now}), open)
 	server := httptest.NewServer(calls)
 	w.t.Cleanup(server.Close)
 	w.url = server.URL
@@ -106,3 +106,6 @@ func TestWhoScrapedBeforeTheDatabaseWentAwayIsToldSo(t *testing.T) {
 		}
 	}
 }
+
+// noBackups is how it stands with backups where nobody makes any.
+func noBackups(context.Context) (scrape.Backups, error) { return scrape.Backups{}, nil }

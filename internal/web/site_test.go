@@ -104,7 +104,7 @@ func newSite(t *testing.T, base string, with ...func(*web.Options)) *site {
 		Tokens: s.tokens, Audit: s.audit, Log: log, Now: time.Now, Version: "test",
 		Ready: func(ctx context.Context) error { return database.Error("ping", db.Ping(ctx)) },
 	})
-	s.calls.ServeScrapes(scrape.New(scrape.Options{Pool: db, Engine: s.engine, Series: metrics.NewStore(db, log), Log: log, Now: time.Now}), false)
+	s.calls.ServeScrapes(scrape.New(scrape.Options{Backups: noBackups, Pool: db, Engine: s.engine, Series: metrics.NewStore(db, log), Log: log, Now: time.Now}), false)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/api/") || r.URL.Path == "/healthz" || r.URL.Path == "/readyz" || r.URL.Path == "/metrics" {
 			s.calls.ServeHTTP(w, r)
@@ -312,3 +312,6 @@ func (p *sitePage) says(selector string) string {
 	}
 	return strings.Join(words, " ")
 }
+
+// noBackups is how it stands with backups where nobody makes any.
+func noBackups(context.Context) (scrape.Backups, error) { return scrape.Backups{}, nil }
