@@ -116,7 +116,11 @@ func (p *program) over(c *client.Client, o client.Operation) client.Operation {
 // connect opens a connection to the program's Postgres.
 func (p *program) connect() *pgx.Conn {
 	p.t.Helper()
-	conn, err := pgx.Connect(p.t.Context(), p.command("db-url"))
+	url := p.pgURL
+	if url == "" {
+		url = p.command("db-url")
+	}
+	conn, err := pgx.Connect(p.t.Context(), url)
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -28,6 +28,7 @@ type program struct {
 	url    string
 	log    *os.File
 	pgData string // the data directory of its Postgres, once that is known
+	pgURL  string // where its Postgres is; "": a command is asked, which stops one that a program which was killed has left
 
 	running *exec.Cmd
 	ended   chan error
