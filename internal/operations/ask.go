@@ -23,8 +23,8 @@ import (
 // (no such queue), Invalid (Field names what is wrong).
 func (s *Service) Create(ctx context.Context, r Request) (Operation, error) {
 	args, err := r.arguments(ctx)
-	if err == nil && r.Filter != nil {
-		err = s.engine.MayFilter(ctx, r.Queue, "filter.payload", r.Filter.Payload)
+	if err == nil {
+		err = s.keepsHidden(ctx, r)
 	}
 	if err != nil {
 		return Operation{}, err
@@ -46,14 +46,27 @@ func (s *Service) Create(ctx context.Context, r Request) (Operation, error) {
 // it. Errors: as Create.
 func (s *Service) Count(ctx context.Context, r Request) (c Count, err error) {
 	args, err := r.arguments(ctx)
-	if err == nil && r.Filter != nil {
-		err = s.engine.MayFilter(ctx, r.Queue, "filter.payload", r.Filter.Payload)
+	if err == nil {
+		err = s.keepsHidden(ctx, r)
 	}
 	if err != nil {
 		return c, err
 	}
 	err = s.db.QueryRow(ctx, `select items, exact from fetchq.operation_count($1, $2, $3, $4, $5, $6, $7, $8, $9)`, args...).Scan(&c.Documents, &c.Exact)
 	return c, database.Error("count documents of "+r.Queue, err)
+}
+
+// keepsHidden refuses what would show somebody what is hidden of payloads: by the documents that a filter finds, or in another queue.
+func (s *Service) keepsHidden(ctx context.Context, r Request) error {
+	if r.Filter != nil {
+		if err := s.engine.MayFilter(ctx, r.Queue, "filter.payload", r.Filter.Payload); err != nil {
+			return err
+		}
+	}
+	if r.ToQueue == "" {
+		return nil
+	}
+	return s.engine.MayCarry(ctx, r.Queue, r.ToQueue, "to_queue")
 }
 
 // arguments are those of operation_add and operation_count. The functions check what the fields say; here it is that they are text.

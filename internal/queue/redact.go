@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"regexp"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -261,6 +262,23 @@ func (e *Engine) mayEdit(ctx context.Context, queue string, items []owned[Resolu
 		return errs.Field("payload", "parts of it are hidden from your role, and would be lost")
 	}
 	return nil
+}
+
+// MayCarry refuses to bring documents from a queue to one that hides less of their payloads: whoever does not see them whole would see them
+// there. Errors: Invalid.
+func (e *Engine) MayCarry(ctx context.Context, from, to, field string) error {
+	all, err := e.redactions(ctx, []string{from, to})
+	if err == nil && !all[to].covers(all[from]) {
+		err = errs.Field(field, "%s shows your role more of payloads than %s does; ask an admin to bring them there", to, from)
+	}
+	return err
+}
+
+// covers says whether all that o hides is hidden by r too.
+func (r Redaction) covers(o Redaction) bool {
+	return !slices.ContainsFunc(o, func(path []redactStep) bool {
+		return !slices.ContainsFunc(r, func(mine []redactStep) bool { return len(mine) <= len(path) && slices.Equal(mine, path[:len(mine)]) })
+	})
 }
 
 // What viewers see of the payloads of a queue.

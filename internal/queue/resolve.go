@@ -92,8 +92,15 @@ func (e *Engine) settle(ctx context.Context, queue string, items []owned[Resolut
 		return nil, err
 	}
 	for _, item := range items {
-		if to := item.item.ToQueue; to != "" && !Sees(ctx, to) {
+		to := item.item.ToQueue
+		if to == "" {
+			continue
+		}
+		if !Sees(ctx, to) {
 			return nil, errs.Field("to_queue", "there is no queue %s", to)
+		}
+		if err := e.MayCarry(ctx, queue, to, "to_queue"); err != nil {
+			return nil, err
 		}
 	}
 	results, err := e.settleOnce(ctx, queue, items, leased, key)

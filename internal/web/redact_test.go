@@ -223,3 +223,37 @@ func TestAnAdminSaysWhatAQueueHides(t *testing.T) {
 		t.Error("an operator sees it no more")
 	}
 }
+
+func TestNobodyBringsWhatIsHiddenToWhereItIsShown(t *testing.T) {
+	t.Parallel()
+	s := veiledSite(t, veils)
+	operator, admin := s.as(auth.RoleOperator), s.as(auth.RoleAdmin)
+	const action = "/queues/pages/document/forward?subject=x"
+	forward := url.Values{"to_queue": {"other"}, "then": {"drop"}}
+	move := url.Values{"action": {"move"}, "to_queue": {"other"}, "status": {"pending"}}
+	stands := func(queue string) bool {
+		_, err := s.engine.Doc(t.Context(), queue, "x")
+		return err == nil
+	}
+	for name, p := range map[string]*sitePage{"forwarded": operator.post(action, forward), "moved": operator.post("/queues/pages/operations/new", move)} {
+		if p.status != http.StatusUnprocessableEntity || !strings.Contains(p.body, "shows your role more of payloads") {
+			t.Errorf("%s by an operator: %d %s", name, p.status, p.says("main"))
+		}
+	}
+	if stands("other") {
+		t.Fatal("an operator has brought it where it is shown")
+	}
+	// Where as much is hidden it may stand.
+	if _, err := s.engine.Patch(t.Context(), "other", []byte(`{"redact":["$.user","$.items[*].card"]}`)); err != nil {
+		t.Fatal(err)
+	}
+	operator.post("/queues/pages/operations/new", move).must(t, http.StatusSeeOther)
+	operator.post(action, forward).must(t, http.StatusSeeOther)
+	if !stands("other") || stands("pages") {
+		t.Error("an operator cannot bring it where as much is hidden")
+	}
+	if _, err := s.engine.Push(t.Context(), "pages", []queue.Push{{Subject: "z"}}, queue.Ignore); err != nil {
+		t.Fatal(err)
+	}
+	admin.post("/queues/pages/document/forward?subject=z", forward).must(t, http.StatusSeeOther)
+}
