@@ -39,6 +39,9 @@ func TestPsqlGetsThePasswordWhereNobodySeesIt(t *testing.T) {
 
 // TestWhoeverTakesThePortIsNotToldThePassword listens where the program's Postgres was, and asks for the password.
 func TestWhoeverTakesThePortIsNotToldThePassword(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a program with a Postgres of its own")
+	}
 	t.Parallel()
 	p := newPlace(t)
 	r := p.serve()

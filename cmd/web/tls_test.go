@@ -60,6 +60,9 @@ func (p *place) served() int64 {
 }
 
 func TestServeWithTLSAndTakeUpANewCertificate(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a program with a Postgres of its own")
+	}
 	t.Parallel()
 	p := newPlace(t)
 	p.certify(1)

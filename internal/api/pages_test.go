@@ -27,6 +27,9 @@ func (w *world) pages(path, list string) (items []int) {
 }
 
 func TestPagesStopGrowingAt16MiB(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many megabytes")
+	}
 	if dbtest.Raced {
 		t.Skip("megabytes that nobody shares")
 	}
